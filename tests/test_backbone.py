@@ -1,0 +1,161 @@
+import numpy as np
+import pytest
+
+from utils import backbone
+
+keras = pytest.importorskip("keras")
+
+
+@pytest.fixture(scope="module")
+def base():
+    keras.utils.set_random_seed(0)
+    return backbone.mobilenet_v2(source_size=28, size=96, weights=None)[0]
+
+
+@pytest.fixture
+def pixels():
+    return np.random.RandomState(0).randint(0, 256, (4, 28, 28, 3)).astype(np.uint8)
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch):
+    """A Keras cache with nothing in it, and no network."""
+    (tmp_path / "models").mkdir()
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(backbone, "online", lambda host: False)
+    return tmp_path / "models"
+
+
+def put_weights(folder, alpha, size, seed):
+    """Weights of a random model under the name that Keras gives to ImageNet's."""
+    keras.utils.set_random_seed(seed)
+    model = keras.applications.MobileNetV2(
+        (96, 96, 3), alpha=alpha, include_top=False, weights=None
+    )
+    name = backbone.FILE.format(alpha=alpha, size=size)
+    model.save_weights(folder / "w.weights.h5")
+    import h5py
+
+    # Keras 2's layout, in which keras.applications publishes: a group and a list a layer
+    with h5py.File(folder / name, "w") as file:
+        file.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
+        file.attrs["backend"] = b"tensorflow"
+        file.attrs["keras_version"] = b"2"
+        for layer in model.layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{w.name}:0".encode() for w in layer.weights]
+            group.attrs["weight_names"] = names
+            for weight_name, weight in zip(names, layer.get_weights(), strict=True):
+                group.create_dataset(weight_name.decode(), data=weight)
+    (folder / "w.weights.h5").unlink()
+    return model
+
+
+def test_pieces_together_equal_the_whole(base, pixels):
+    whole = base.predict(pixels, verbose=0)
+    assert whole.std() > 0
+    x = pixels
+    for piece in backbone.cut(base, "block_6_project_BN", "block_14_add", "block_16_project_BN"):
+        x = piece.predict(x, verbose=0)
+    np.testing.assert_allclose(x, whole, rtol=1e-4, atol=1e-5)
+
+
+def test_training_a_piece_trains_the_whole(base):
+    _, suffix = backbone.cut(base, "block_14_add")
+    kernel = suffix.get_layer("Conv_1").kernel
+    assert kernel is base.get_layer("Conv_1").kernel
+
+
+def test_top_of_twenty_layers_begins_after_block_14(base):
+    assert base.layers[-21].name == "block_14_add"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("block_14_expand", "shortcut goes around"), ("block_99", "no layer")]
+)
+def test_a_cut_that_is_none_is_refused(base, name, message):
+    with pytest.raises(ValueError, match=message):
+        backbone.cut(base, name)
+
+
+def test_model_scales_pixels_to_the_range_of_imagenet(base):
+    scaled = keras.Model(base.input, base.get_layer("scale").output)
+    extremes = np.stack([np.zeros((28, 28, 3)), np.full((28, 28, 3), 255)]).astype(np.uint8)
+    assert scaled.predict(extremes, verbose=0)[:, 0, 0, 0].tolist() == [-1, 1]
+
+
+def test_same_numbers_as_keras_applications(empty_cache, pixels):
+    reference = put_weights(empty_cache, 0.35, 96, seed=3)
+    model, origin = backbone.mobilenet_v2(0.35, source_size=28)
+    assert origin == "ImageNet, width 0.35, trained at 96 px"
+    resized = keras.layers.Resizing(96, 96)(pixels.astype("float32"))
+    expected = reference.predict(
+        keras.applications.mobilenet_v2.preprocess_input(np.array(resized)), verbose=0
+    )
+    np.testing.assert_allclose(model.predict(pixels, verbose=0), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_weights_of_another_input_size_serve_and_it_is_said(empty_cache, capsys):
+    put_weights(empty_cache, 0.35, 224, seed=4)
+    _, origin = backbone.mobilenet_v2(0.35)
+    assert origin == "ImageNet, width 0.35, trained at 224 px"
+    assert origin in capsys.readouterr().out
+
+
+def test_without_weights_and_network_random_is_said_loudly(empty_cache, capsys):
+    _, origin = backbone.mobilenet_v2(0.35)
+    assert origin.startswith("RANDOM")
+    assert "RANDOM" in capsys.readouterr().out
+
+
+def test_weights_are_fetched_once_into_keras_cache(empty_cache, monkeypatch):
+    asked = []
+
+    def get_file(name, url, cache_dir, cache_subdir):
+        asked.append(url)
+        (cache_dir / cache_subdir / name).write_bytes(b"weights")
+
+    monkeypatch.setattr(backbone, "online", lambda host: True)
+    monkeypatch.setattr(backbone.keras.utils, "get_file", get_file)
+    for _ in range(2):
+        path, _ = backbone.imagenet_weights(0.35, 96)
+    assert asked == [backbone.FOLDER + path.name]
+
+
+def test_broken_weights_file_is_named(empty_cache):
+    put_weights(empty_cache, 0.35, 96, seed=5)
+    path = empty_cache / backbone.FILE.format(alpha=0.35, size=96)
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(ValueError, match=rf"{path.name} cannot be read .*: delete it"):
+        backbone.mobilenet_v2(0.35)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"alpha": 0.4}, "not for 0.4"),
+        ({"size": 28}, "32 px or more"),
+        ({"weights": "random"}, "must be"),
+    ],
+)
+def test_wrong_parameters_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        backbone.mobilenet_v2(**arguments)
+
+
+def test_unfreezing_leaves_batch_norm_frozen(base):
+    backbone.unfreeze_top(base, 20)
+    trainable = [layer for layer in base.layers if layer.trainable_weights]
+    assert [layer.name for layer in trainable] == [
+        "block_15_expand",
+        "block_15_depthwise",
+        "block_15_project",
+        "block_16_expand",
+        "block_16_depthwise",
+        "block_16_project",
+        "Conv_1",
+    ]
+    backbone.unfreeze_top(base, 0)
+    assert not base.trainable_weights
+    with pytest.raises(ValueError, match="n_layers must be between"):
+        backbone.unfreeze_top(base, 1000)

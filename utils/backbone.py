@@ -1,0 +1,176 @@
+"""MobileNetV2 with ImageNet weights, raw pixels in, cut where the frozen part ends.
+Taught in lesson 03."""
+
+import os
+from itertools import pairwise
+from pathlib import Path
+
+import keras
+
+from utils.data import online
+
+SIZES = (96, 128, 160, 192, 224)  # pixels a side that the published weights were trained at
+WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
+FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{size}_no_top.h5"
+HOST = "storage.googleapis.com"
+FOLDER = f"https://{HOST}/tensorflow/keras-applications/mobilenet_v2/"  # as keras.applications
+
+
+def imagenet_weights(alpha=0.35, size=96):
+    """The file of ImageNet weights for a width and an input size.
+
+    Taken from Keras's own cache, else downloaded into it, else from the cached weights of the
+    same width that were trained at another input size (a convolution fits any size).
+
+    Parameters
+    ----------
+    alpha : float
+        Width multiplier, one of ``WIDTHS``.
+    size : int
+        Pixels a side; a size outside ``SIZES`` gets the weights of 224, as in Keras.
+
+    Returns
+    -------
+    (Path or None, str)
+        The file, and one line that says what it is. None where no weights can be had.
+
+    Raises
+    ------
+    ValueError
+        If there are no published weights of this width.
+    """
+    alpha = float(alpha)
+    if alpha not in WIDTHS:
+        raise ValueError(f"ImageNet weights exist for ALPHA in {WIDTHS}, not for {alpha}.")
+    cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
+    native = size if size in SIZES else 224
+    files = {s: cache / FILE.format(alpha=alpha, size=s) for s in SIZES}
+    if not files[native].exists() and online(HOST):
+        name = files[native].name
+        keras.utils.get_file(name, FOLDER + name, cache_dir=cache.parent, cache_subdir="models")
+    for found in (native, *reversed(SIZES)):
+        if files[found].exists():
+            return files[found], f"ImageNet, width {alpha:g}, trained at {found} px"
+    return None, "RANDOM"
+
+
+def mobilenet_v2(alpha=0.35, source_size=28, size=96, weights="imagenet"):
+    """MobileNetV2 without its top, which takes raw pixels and prepares them itself.
+
+    Resizing (bilinear) and scaling to [-1, 1], the range the ImageNet weights expect, are
+    layers of the model, so that a saved model cannot be fed wrongly. Architecture: Sandler et
+    al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018, arXiv:1801.04381.
+
+    Parameters
+    ----------
+    alpha : float
+        Width multiplier.
+    source_size : int
+        Pixels a side of the pictures that will be fed.
+    size : int
+        Pixels a side inside the network, 32 or more.
+    weights : "imagenet" or None
+        None: random initial values.
+
+    Returns
+    -------
+    (keras.Model, str)
+        Model from pixels 0..255 of shape (n, source_size, source_size, 3) to features of shape
+        (n, ceil(size / 32), ceil(size / 32), channels), and one line that says where its
+        weights come from; it begins with ``RANDOM`` if they could not be had.
+
+    Raises
+    ------
+    ValueError
+        If ``weights`` is neither, ``size`` is under 32, the width has no published weights, or
+        the weights file is broken (the sentence names the file to delete).
+    """
+    if weights not in ("imagenet", None):
+        raise ValueError(f'weights must be "imagenet" or None, not {weights!r}.')
+    if size < 32:
+        raise ValueError(f"MobileNetV2 needs an input of 32 px or more, not {size}.")
+    path, origin = imagenet_weights(alpha, size) if weights else (None, "RANDOM, as asked")
+    if origin == "RANDOM":
+        origin = "RANDOM: no ImageNet weights in Keras's cache and no network to fetch them"
+    print(f"Weights: {origin}")
+    pixels = keras.Input((source_size, source_size, 3), name="pixels")
+    x = keras.layers.Resizing(size, size, name="resize")(pixels)
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="scale")(x)
+    try:
+        model = keras.applications.MobileNetV2(
+            input_shape=(size, size, 3),
+            input_tensor=x,
+            alpha=alpha,
+            include_top=False,
+            weights=path and str(path),
+        )
+    except (OSError, ValueError, KeyError) as error:
+        if path is None:
+            raise
+        raise ValueError(
+            f"The weights file {path} cannot be read (an interrupted download?): delete it and "
+            f"run again. [{error}]"
+        ) from error
+    return keras.Model(pixels, model.output, name="mobilenet_v2"), origin
+
+
+def cut(model, *at):
+    """Consecutive pieces of a model, cut after the named layers.
+
+    The pieces share the model's layers: training a piece trains the whole, and the pieces
+    one after the other compute what the whole computes.
+
+    Parameters
+    ----------
+    model : keras.Model
+        With one input and one output.
+    *at : str
+        Layer names in the order of the model, for example ``"block_14_add"``. Everything
+        that comes later must depend on this layer's output alone.
+
+    Returns
+    -------
+    list of keras.Model
+        One more than there are names.
+
+    Raises
+    ------
+    ValueError
+        If there is no such layer, or something goes around it.
+    """
+    names = [layer.name for layer in model.layers]
+    for name in at:
+        if name not in names:
+            raise ValueError(f"The model has no layer {name!r}; its last are {names[-8:]}.")
+    tensors = [model.input, *(model.get_layer(name).output for name in at), model.output]
+    try:
+        return [keras.Model(start, end) for start, end in pairwise(tensors)]
+    except ValueError as error:
+        raise ValueError(
+            f"The model cannot be cut after {', '.join(at)}: a shortcut goes around it. Cut after "
+            'the end of a block, for example "block_14_add".'
+        ) from error
+
+
+def unfreeze_top(base, n_layers=20):
+    """Make the last layers of a backbone trainable, all others and every BatchNorm frozen.
+
+    A frozen BatchNormalization runs in inference mode in Keras: it keeps the means and variances
+    of ImageNet instead of following a few small batches.
+
+    Parameters
+    ----------
+    base : keras.Model
+        From ``mobilenet_v2``.
+    n_layers : int
+        Counted from the end, BatchNorm and activation layers included; 0 freezes all.
+
+    Raises
+    ------
+    ValueError
+        If it has not as many layers, or the number is negative.
+    """
+    if not 0 <= n_layers <= len(base.layers):
+        raise ValueError(f"n_layers must be between 0 and {len(base.layers)}, not {n_layers}.")
+    for i, layer in enumerate(reversed(base.layers)):
+        layer.trainable = i < n_layers and not isinstance(layer, keras.layers.BatchNormalization)
