@@ -1,0 +1,117 @@
+"""Figures. Each function draws what it is given and computes nothing.
+
+Colours: Okabe & Ito's palette and cividis, which colour-blind readers can tell apart. A figure
+drawn from synthetic lesions says so in its title."""
+
+import matplotlib.pyplot as plt
+from sklearn.metrics import ConfusionMatrixDisplay, PrecisionRecallDisplay, RocCurveDisplay
+
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+DISCLAIMER = "For education only: not a medical device, not a diagnosis."
+
+
+def title(text, source):
+    """The title, with SYNTHETIC before it where no real lesion was involved."""
+    return f"SYNTHETIC lesions: {text}" if source == "synthetic" else text
+
+
+def training_curves(histories, source):
+    """Loss and AUC by epoch, training and validation, over all stages of a training.
+
+    Parameters
+    ----------
+    histories : list of dict
+        Keras's ``history.history`` of each stage, with ``loss``, ``auc`` and their ``val_``.
+    source : str
+        ``lesions.source``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    for ax, key, label in zip(axes, ("loss", "auc"), ("cross-entropy", "ROC AUC"), strict=True):
+        for prefix, name, color, line in (
+            ("", "training", PALETTE[0], "-"),
+            ("val_", "validation", PALETTE[1], "--"),
+        ):
+            values = [v for history in histories for v in history[prefix + key]]
+            ax.plot(range(1, len(values) + 1), values, line, color=color, label=name)
+        start = 0.5
+        for history in histories[:-1]:
+            start += len(history[key])
+            ax.axvline(start, color="black", linewidth=0.8, linestyle=":")
+        ax.set(xlabel="epoch (dotted line: next stage begins)", ylabel=label)
+        ax.legend()
+    figure.suptitle(title("training", source))
+    return figure
+
+
+def confusion(evaluation, source):
+    """The confusion matrix of an ``evaluation.Evaluation``, as a figure."""
+    figure, ax = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
+    display = ConfusionMatrixDisplay(evaluation.confusion, display_labels=["benign", "melanoma"])
+    display.plot(ax=ax, cmap="cividis", colorbar=False)
+    heading = f"{evaluation.name}, threshold {evaluation.threshold:.2f}"
+    ax.set(title=title(heading, source), xlabel="model says", ylabel="truth")
+    return figure
+
+
+def roc_and_precision_recall(y, probabilities, source):
+    """ROC and precision-recall curves of several models on one test set.
+
+    Parameters
+    ----------
+    y : array of 0/1, shape (n,)
+    probabilities : dict of str to array of float, shape (n,)
+        By model name.
+    source : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
+    for ax, display in zip(axes, (RocCurveDisplay, PrecisionRecallDisplay), strict=True):
+        ax.set_prop_cycle(color=PALETTE, linestyle=["-", "--", "-.", ":", "-", "--"])
+        for name, probability in probabilities.items():
+            display.from_predictions(y, probability, name=name, ax=ax)
+    axes[0].set(xlabel="1 - specificity", ylabel="sensitivity")
+    axes[1].set(xlabel="sensitivity (recall)", ylabel="precision")
+    figure.suptitle(title("test set", source))
+    return figure
+
+
+def sample_predictions(images, y, probability, threshold, source):
+    """Pictures with the model's answer and the truth beneath; wrong answers say so.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, h, w, 3)
+        At most 10 are drawn.
+    y : array of 0/1, shape (n,)
+    probability : array of float, shape (n,)
+    threshold : float
+    source : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    n = min(len(images), 10)
+    rows = (n + 4) // 5
+    figure, axes = plt.subplots(rows, 5, figsize=(10, 2.5 * rows), layout="constrained")
+    for ax in axes.ravel():
+        ax.axis("off")
+    kinds = ("benign", "melanoma")
+    for ax, image, truth, p in zip(axes.ravel(), images[:n], y, probability, strict=False):
+        right = (p >= threshold) == bool(truth)
+        ax.imshow(image)
+        ax.set_title(
+            f"says {kinds[int(p >= threshold)]} (p = {p:.2f})\nis {kinds[int(truth)]}"
+            f"{'' if right else ' - WRONG'}",
+            fontsize=9,
+            color="black" if right else PALETTE[5],
+        )
+    figure.suptitle(title("sample predictions. ", source) + DISCLAIMER, fontsize=10)
+    return figure

@@ -1,0 +1,214 @@
+"""Results as JSON, and the parts of the README that are rendered from them."""
+
+import json
+import os
+import platform
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from utils import evaluation, splits
+from utils.data import write_atomically
+
+ROOT = Path(__file__).parents[1]
+COMMITTED = ROOT / "results"
+PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pandas", "pillow")
+# What the one-cell project claimed, and the confusion matrix that its README printed.
+CLAIM = {"accuracy": 0.852, "precision": 0.83, "sensitivity": 0.79, "f1": 0.81}
+CLAIMED_CONFUSION = np.array([[167, 23], [18, 42]])
+
+
+def folder():
+    """Where results go: ``$COURSE_RESULTS_DIR``, else ``runs/results`` in the course's folder.
+
+    The committed ``results/`` holds only what ``python -m utils.course results`` wrote.
+    """
+    path = Path(os.environ.get("COURSE_RESULTS_DIR", ROOT / "runs" / "results"))
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def record(name, evaluations, lesions, probability, seed, parameters, weights, headline="roc_auc"):
+    """Write what a lesson found on its test part as JSON.
+
+    Parameters
+    ----------
+    name : str
+        File name without ``.json``, beginning with the lesson's.
+    evaluations : list of utils.evaluation.Evaluation
+        The lesson's model first, then what stands beside it.
+    lesions : utils.data.Lesions
+        All parts, with ``group`` and ``split`` in the table.
+    probability : array of float, shape (n_test,)
+        The model's, one each test image.
+    seed : int
+    parameters : dict
+        What the learner could set.
+    weights : str
+        Where the backbone's weights come from.
+    headline : str
+        The metric to show first.
+
+    Returns
+    -------
+    Path
+        Of the file.
+    """
+    test, first = lesions.part("test"), evaluations[0]
+    low, high = first.intervals[headline]
+    content = {
+        "headline": {"name": headline, "value": first.values[headline], "low": low, "high": high},
+        "source": lesions.source,
+        "split_fingerprint": splits.fingerprint(lesions.table),
+        "seed": seed,
+        "parameters": parameters,
+        "weights": weights,
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
+        "models": {e.name: _as_json(e) for e in evaluations},
+        "test": {
+            "image_id": test.table["image_id"].tolist(),
+            "group": test.table["group"].tolist(),
+            "melanoma": test.melanoma.tolist(),
+            "probability": [round(float(p), 6) for p in probability],
+        },
+    }
+    path = folder() / f"{name}.json"
+    write_json(path, content)
+    return path
+
+
+def _as_json(e):
+    return {
+        "metrics": {m: {"value": e.values[m], "interval": e.intervals[m]} for m in e.values},
+        "confusion": e.confusion.tolist(),
+        "threshold": e.threshold,
+        "n_images": e.n_images,
+        "n_lesions": e.n_lesions,
+    }
+
+
+def write_json(path, content):
+    """Write JSON whole or not at all; NaN, which JSON does not know, becomes null."""
+    text = json.dumps(json.loads(json.dumps(content), parse_constant=lambda _: None), indent=1)
+    text = re.sub(r"\[[^\[\]{}]*\]", lambda m: " ".join(m[0].split()), text)  # a list on one line
+    write_atomically(path, lambda p: p.write_text(text + "\n"))
+
+
+def save_figure(figure, name):
+    """Save a figure without patient images as PNG beside the results."""
+    write_atomically(folder() / f"{name}.png", lambda p: figure.savefig(p, dpi=80, format="png"))
+
+
+def summarise_seeds(name):
+    """Join ``name-seed*.json`` of the committed results into ``name.json``.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or they differ in source, split, weights or anything set but the seed.
+    """
+    files = sorted(COMMITTED.glob(f"{name}-seed*.json"))
+    runs = [json.loads(file.read_text()) for file in files]
+    if not runs:
+        raise ValueError(f"There is no {name}-seed*.json in {COMMITTED.name}/: run `make results`.")
+    same = ("source", "split_fingerprint", "weights")
+    if len({json.dumps([run[k] for k in same] + [run["test"]["image_id"]]) for run in runs}) > 1:
+        raise ValueError(f"The files {name}-seed*.json differ in more than the seed.")
+    first, model = runs[0], next(iter(runs[0]["models"]))
+    summary = evaluation.mean_over_seeds(
+        first["test"]["melanoma"],
+        [run["test"]["probability"] for run in runs],
+        first["test"]["group"],
+        [run["models"][model]["threshold"] for run in runs],
+    )
+    content = {k: first[k] for k in (*same, "versions")} | {
+        "parameters": {k: v for k, v in first["parameters"].items() if k != "SEED"},
+        "seeds": [run["seed"] for run in runs],
+        "n_images": first["models"][model]["n_images"],
+        "n_melanomas": sum(first["test"]["melanoma"]),
+        "model": model,
+        "over_seeds": summary,
+        "beside": {k: v for k, v in first["models"].items() if k != model},
+    }
+    write_json(COMMITTED / f"{name}.json", content)
+
+
+def results_table():
+    """The README's table of results, Markdown, from the committed JSON files."""
+    columns = ("accuracy", "roc_auc", "sensitivity", "specificity", "precision", "f1")
+    tn, fp, fn, tp = CLAIMED_CONFUSION.ravel()
+    own_matrix = {
+        "accuracy": (tp + tn) / (tp + tn + fp + fn),
+        "sensitivity": tp / (tp + fn),
+        "specificity": tn / (tn + fp),
+        "precision": tp / (tp + fp),
+        "f1": 2 * tp / (2 * tp + fp + fn),
+    }
+    rows = [
+        ("Original project: claimed", {k: f"{v:.3f}" for k, v in CLAIM.items()}),
+        ("Original project: from its own matrix", {k: f"{v:.3f}" for k, v in own_matrix.items()}),
+    ]
+    summaries = [
+        json.loads(f.read_text()) for f in sorted(COMMITTED.glob("00_quickstart-*px.json"))
+    ]
+    for name, beside in summaries[0]["beside"].items() if summaries else ():
+        rows.append(
+            (name, {k: _cell(v["value"], *v["interval"]) for k, v in beside["metrics"].items()})
+        )
+    for run in summaries:
+        cells = {
+            k: f"{_cell(v['mean'], v['low'], v['high'])}<br>seeds {v['min']:.3f}-{v['max']:.3f}"
+            for k, v in run["over_seeds"].items()
+        }
+        rows.append((f"**{run['model']}**, mean of {len(run['seeds'])} seeds", cells))
+    heads = [c.replace("roc_auc", "ROC AUC").replace("f1", "F1") for c in columns]
+    lines = ["| | " + " | ".join(heads) + " |", "| --- |" + " --- |" * len(columns)]
+    lines += [f"| {n} | " + " | ".join(c.get(k, "-") for k in columns) + " |" for n, c in rows]
+    return "\n".join(lines)
+
+
+def _cell(value, low, high):
+    return "undefined" if value is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def render_readme(text, repository, branch):
+    """The README with its rendered blocks brought up to date.
+
+    A block stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``: ``badges`` and ``clone`` hold
+    the repository's address, ``results`` the table.
+
+    Parameters
+    ----------
+    text : str
+    repository : str
+        ``owner/name``.
+    branch : str
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If a block is missing.
+    """
+    colab = f"https://colab.research.google.com/github/{repository}/blob/{branch}"
+    ci = f"https://github.com/{repository}/actions/workflows/ci.yml"
+    blocks = {
+        "badges": f"[![CI]({ci}/badge.svg)]({ci})\n"
+        "[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+        f"({colab}/notebooks/00_quickstart.ipynb)",
+        "clone": f"```bash\ngit clone https://github.com/{repository}\n"
+        f"cd {repository.split('/')[1]}\n\nmake course\nmake test\n```",
+        "results": results_table(),
+    }
+    for name, content in blocks.items():
+        block = re.compile(rf"<!-- {name} -->\n.*?<!-- /{name} -->", re.DOTALL)
+        if not block.search(text):
+            raise ValueError(f"README.md has no block <!-- {name} --> ... <!-- /{name} -->.")
+        rendered = f"<!-- {name} -->\n{content}\n<!-- /{name} -->"
+        text = block.sub(lambda _, rendered=rendered: rendered, text)
+    return text
