@@ -5,9 +5,8 @@ import os
 from itertools import pairwise
 from pathlib import Path
 
-import keras
-
 from utils.data import online
+from utils.quiet import keras
 
 SIZES = (96, 128, 160, 192, 224)  # pixels a side that the published weights were trained at
 WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
@@ -123,7 +122,7 @@ def cut(model, *at):
     Parameters
     ----------
     model : keras.Model
-        With one input and one output.
+        With one input and one output, and not itself such a piece.
     *at : str
         Layer names in the order of the model, for example ``"block_14_add"``. Everything
         that comes later must depend on this layer's output alone.

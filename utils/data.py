@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 DATA = Path(__file__).parents[1] / "data"
 DX = ("akiec", "bcc", "bkl", "df", "nv", "vasc", "mel")  # label codes 0..6 of Kaggle's table

@@ -3,18 +3,20 @@
 Education only: this is not a medical device, and no answer of it is a diagnosis."""
 
 import json
+import os
 import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import keras
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from utils.data import fit, write_atomically
+from utils.quiet import keras
 
-MODEL = Path(__file__).parents[1] / "runs" / "melanoma_mobilenetv2.keras"
+RESULTS = os.environ.get("COURSE_RESULTS_DIR") or Path(__file__).parents[1] / "runs" / "results"
+MODEL = Path(RESULTS) / "melanoma_mobilenetv2.keras"
 MODES = (
     *("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa"),
     *("CMYK", "YCbCr", "HSV", "LAB"),

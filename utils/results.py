@@ -162,7 +162,8 @@ def results_table():
             k: f"{_cell(v['mean'], v['low'], v['high'])}<br>seeds {v['min']:.3f}-{v['max']:.3f}"
             for k, v in run["over_seeds"].items()
         }
-        rows.append((f"**{run['model']}**, mean of {len(run['seeds'])} seeds", cells))
+        what = "width {ALPHA}, pictures of {SIZE} px".format(**run["parameters"])
+        rows.append((f"**{run['model']}**, {what}, mean of {len(run['seeds'])} seeds", cells))
     heads = [c.replace("roc_auc", "ROC AUC").replace("f1", "F1") for c in columns]
     lines = ["| | " + " | ".join(heads) + " |", "| --- |" + " --- |" * len(columns)]
     lines += [f"| {n} | " + " | ".join(c.get(k, "-") for k in columns) + " |" for n, c in rows]

@@ -3,9 +3,8 @@ Taught in lesson 04."""
 
 from pathlib import Path
 
-import keras
-
 from utils import backbone
+from utils.quiet import keras
 
 FROZEN_END = "block_14_add"  # the last 20 layers of MobileNetV2 are those after this one
 
@@ -100,8 +99,8 @@ def two_stages(
     if n_layers > 20:
         raise ValueError(f"n_layers must be 20 or less: the layers before {FROZEN_END} are frozen.")
     Path(folder).mkdir(parents=True, exist_ok=True)
-    prefix, top = backbone.cut(model, FROZEN_END)
-    middle, head = backbone.cut(top, "pooled")
+    prefix, middle, head = backbone.cut(model, FROZEN_END, "pooled")
+    top = backbone.cut(model, FROZEN_END)[1]
     activations = [prefix.predict(part.images, verbose=0) for part in (train, validation)]
     histories, best = [], None
     stages = [

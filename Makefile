@@ -1,0 +1,64 @@
+# Thin: all that is real stands in utils/course.py, which works without make too.
+# Works with GNU make 3.81 (macOS) and a plain sh.
+
+VENV = .venv
+PY = $(VENV)/bin/python
+STAMP = $(VENV)/installed
+# What was given on make's command line (LESSONS=00 SOURCE=folder ...), quoted for the shell.
+GIVEN = '$(subst ','\'',$(MAKEOVERRIDES))'
+
+.PHONY: help course test check lab notebooks results clean
+
+help: ## list the targets
+	@echo "make TARGET, where TARGET is"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1	\2/p' Makefile
+	@echo "PYTHON=/path/to/python3 chooses the Python (3.11-3.13) that $(VENV) is made from."
+
+course: $(STAMP) ## run the lessons: LESSONS=00 SOURCE=folder|kaggle|synthetic|auto ALPHA=1.0 ...
+	@$(PY) -m utils.course run --make $(GIVEN)
+
+test: $(STAMP) ## run the whole test suite
+	@$(PY) -m utils.course test
+
+check: $(STAMP) ## ruff and the quick tests
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m utils.course test -m "not slow"
+
+lab: $(STAMP) ## open JupyterLab on notebooks/
+	@$(PY) -m utils.course lab
+
+notebooks: $(STAMP) ## rebuild the notebooks and the README from their sources
+	@$(PY) -m utils.course notebooks
+
+results: $(STAMP) ## run lesson 00 on real images for seeds 0-4 and record it in results/
+	@$(PY) -m utils.course results --make $(GIVEN)
+
+clean: ## remove what was installed and what runs left (data/ stays)
+	rm -rf $(VENV) runs .pytest_cache .ruff_cache
+
+# The stamp is written last: an interrupted install, or a changed lock, starts afresh.
+$(STAMP): requirements.lock
+	@rm -f $@; found=; bare=; \
+	for p in $(if $(PYTHON),"$(PYTHON)",python3 python3.13 python3.12 python3.11); do \
+	  "$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	    >/dev/null 2>&1 || continue; \
+	  if "$$p" -c 'import ensurepip, venv' >/dev/null 2>&1; then found=$$p; break; fi; \
+	  bare=$${bare:-$$p}; \
+	done; \
+	if [ -z "$$found" ] && [ -n "$$bare" ]; then \
+	  v=$$("$$bare" -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	  echo "$$bare cannot make a virtual environment: sudo apt install python$$v-venv" >&2; \
+	  exit 1; \
+	elif [ -z "$$found" ]; then \
+	  echo "The course needs Python 3.11, 3.12 or 3.13, and$(if $(PYTHON), $(PYTHON) is not one,\
+	 there is none): install one, or say which with PYTHON=/path/to/python3.12" >&2; \
+	  exit 1; \
+	fi; \
+	echo "installing the packages into $(VENV) (a few minutes the first time) ..."; \
+	"$$found" -m venv --clear $(VENV) && \
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock || { \
+	  echo "The packages could not be installed (see above): try the same command again." >&2; \
+	  exit 1; \
+	}; \
+	touch $@

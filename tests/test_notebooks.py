@@ -1,0 +1,167 @@
+"""The committed notebooks: agree with their sources, hold clean outputs, and run."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import papermill
+import pytest
+
+from utils import course
+
+LESSONS = sorted(course.NOTEBOOKS.glob("*.ipynb"))
+SOURCES = sorted((course.NOTEBOOKS / "src").glob("*.py"))
+each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
+
+
+def problems(path):
+    notebook = nbformat.read(path, 4)
+    nbformat.validate(notebook)
+    return course.source_problems(notebook, path) + course.output_problems(notebook)
+
+
+def test_every_source_has_its_notebook():
+    assert SOURCES and [p.stem for p in LESSONS] == [p.stem for p in SOURCES]
+
+
+@each_lesson
+def test_notebook_agrees_with_its_source_and_its_outputs_are_clean(path):
+    assert problems(path) == []
+
+
+@each_lesson
+def test_papermill_knows_the_same_parameters_as_the_course(path):
+    known = course.parameters(nbformat.read(path, 4))
+    assert set(papermill.inspect_notebook(path)) == set(known)
+
+
+def _change(cells, **values):
+    cells[-1].update(values)
+
+
+MUTATIONS = {
+    "mistyped parameter": (
+        lambda cells: next(c for c in cells if "tags" in c["metadata"]).update(source="SOUCRE=''"),
+        "does not agree",
+    ),
+    "changed code": (lambda cells: _change(cells, source="1 + 1"), "does not agree"),
+    "lost tag": (
+        lambda cells: next(c for c in cells if "tags" in c["metadata"])["metadata"].clear(),
+        "0 cells are tagged `parameters`",
+    ),
+    "lost cell": (lambda cells: cells.pop(), "does not agree"),
+    "wrong badge": (
+        lambda cells: cells[0].update(
+            source="".join(cells[0]["source"]).replace(".ipynb", "s.ipynb")
+        ),
+        "Colab badge must lead to",
+    ),
+    "stripped outputs": (
+        lambda cells: [c.update(outputs=[], execution_count=None) for c in cells if "outputs" in c],
+        "not all executed",
+    ),
+    "one cell run twice": (
+        lambda cells: next(c for c in cells if "outputs" in c).update(execution_count=99),
+        "not all executed",
+    ),
+    "raising cell": (
+        lambda cells: next(c for c in cells if "outputs" in c)["outputs"].append(
+            {"output_type": "error", "ename": "KeyError", "evalue": "'dx'", "traceback": []}
+        ),
+        "raises KeyError: 'dx'",
+    ),
+    "warning": (
+        lambda cells: next(c for c in cells if "outputs" in c)["outputs"].append(
+            {"output_type": "stream", "name": "stderr", "text": "FutureWarning: soon"}
+        ),
+        "writes to stderr",
+    ),
+    "path of a machine": (
+        lambda cells: next(c for c in cells if "outputs" in c)["outputs"].append(
+            {"output_type": "stream", "name": "stdout", "text": "saved in /home/ada/skin/x.png"}
+        ),
+        "shows a path of this machine",
+    ),
+    "too big": (
+        lambda cells: next(c for c in cells if "outputs" in c)["outputs"].append(
+            {"output_type": "stream", "name": "stdout", "text": "x" * course.MAX_BYTES}
+        ),
+        "are the limit",
+    ),
+}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_a_damaged_copy_is_found_out(tmp_path, mutation):
+    """The checks above are worth something: each kind of damage makes them fail."""
+    (tmp_path / "src").mkdir()
+    shutil.copy(SOURCES[0], tmp_path / "src")
+    copy = tmp_path / LESSONS[0].name
+    change, message = MUTATIONS[mutation]
+    content = json.loads(LESSONS[0].read_text(encoding="utf-8"))
+    change(content["cells"])
+    copy.write_text(json.dumps(content), encoding="utf-8")
+    assert message in "; ".join(problems(copy))
+
+
+def _nbval(folder, scratch):
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "-q", "-p", "no:cacheprovider"]
+    with course.environment(HAM10K_SOURCE="synthetic", COURSE_RESULTS_DIR=str(scratch)):
+        return subprocess.run(
+            [*command, f"--rootdir={folder}", "-c", os.devnull, str(folder)],
+            capture_output=True,
+            text=True,
+        )
+
+
+@pytest.mark.slow
+def test_nbval_finds_the_committed_notebooks_good(tmp_path):
+    done = _nbval(course.NOTEBOOKS, tmp_path)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changed", "good"),
+    [
+        ({}, True),
+        ({"source": "print(2)"}, False),
+        ({"source": "print(1)\nraise ValueError"}, False),
+        ({"execution_count": None}, False),
+    ],
+    ids=["unchanged", "another number", "raises", "not executed"],
+)
+def test_nbval_finds_damage(tmp_path, changed, good):
+    shutil.copy(course.NOTEBOOKS / "conftest.py", tmp_path)
+    output = nbformat.v4.new_output("stream", name="stdout", text="1\n")
+    noise = nbformat.v4.new_output("stream", name="stderr", text="12 % done\n")
+    cell = nbformat.v4.new_code_cell(
+        "print(1)",
+        execution_count=1,
+        outputs=[output, noise],
+        metadata={"tags": ["nbval-check-output"]},
+    )
+    cell.update(changed)
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
+    nbformat.write(notebook, tmp_path / "toy.ipynb")
+    done = _nbval(tmp_path, tmp_path)
+    assert (done.returncode == 0) == good, done.stdout
+
+
+@pytest.mark.slow
+@each_lesson
+def test_lesson_runs_with_another_seed(path, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(course, "RUNS", tmp_path)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    known = course.parameters(nbformat.read(path, 4))
+    given = [f"{n}={v}" for n, v in {"SOURCE": "synthetic", "SEED": 1}.items() if n in known]
+    code = course.main(["run", f"LESSONS={path.stem}", *given])
+    out, err = capfd.readouterr()
+    assert code == 0, err
+    assert "unknown parameter" not in (out + err).lower()
+    assert "SYNTHETIC" in out.splitlines()[-3]
+    assert (tmp_path / path.name).exists()
