@@ -127,8 +127,11 @@ def mini(table, seed=0):
     """
     table = full(table, seed)
     counts = _mini_counts(table)
+    # Lesions first, then a photograph of each: by photographs alone, lesions that have several
+    # would be drawn more often.
+    table["lesion_order"] = [_hash(seed, group) for group in table["group"]]
     table["order"] = [_hash(seed, image) for image in table["image_id"]]
-    one_a_lesion = table.sort_values("order").drop_duplicates("group")
+    one_a_lesion = table.sort_values(["lesion_order", "order"]).drop_duplicates("group")
     chosen = []
     for (part, dx), wanted in counts.items():
         there = one_a_lesion.query("split == @part and dx == @dx")
@@ -138,7 +141,12 @@ def mini(table, seed=0):
                 f"{len(there)}: use the whole data set."
             )
         chosen.append(there.head(wanted))
-    return pd.concat(chosen).sort_index().drop(columns="order").reset_index(drop=True)
+    return (
+        pd.concat(chosen)
+        .sort_index()
+        .drop(columns=["lesion_order", "order"])
+        .reset_index(drop=True)
+    )
 
 
 def _mini_counts(table):

@@ -68,7 +68,9 @@ if missing := [package for name, package in needs.items() if not importlib.util.
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", *missing], check=True)
 places = [Path.cwd(), Path.cwd().parent, Path.cwd() / Path(REPOSITORY).name]
 course = next((place for place in places if (place / "utils" / "splits.py").exists()), places[-1])
-if not course.exists() and subprocess.call(["git", "clone", "-q", "--depth", "1", REPOSITORY, course]):
+if not course.exists() and subprocess.call(
+    ["git", "clone", "-q", "--depth", "1", REPOSITORY, course]
+):
     raise RuntimeError(f"The course could not be fetched from {REPOSITORY}: is there network?")
 sys.path.insert(0, str(course))
 from utils import backbone, data, evaluation, plots, predict, results, splits, training
@@ -100,11 +102,20 @@ for piece, x, n_layers, learning_rate, epochs in (
 ):
     backbone.unfreeze_top(base, n_layers)  # BatchNorm stays frozen
     piece.compile(
-        optimizer=keras.optimizers.Adam(learning_rate), loss="binary_crossentropy",
-        metrics=["accuracy", keras.metrics.AUC(name="auc")])
+        optimizer=keras.optimizers.Adam(learning_rate),
+        loss="binary_crossentropy",
+        metrics=["accuracy", keras.metrics.AUC(name="auc")],
+    )
     piece.save_weights(checkpoint)  # stays if no epoch is better
-    fitted = piece.fit(x[0], train.melanoma, validation_data=(x[1], validation.melanoma),
-        batch_size=32, epochs=epochs, callbacks=training.callbacks(checkpoint, best), verbose=2)
+    fitted = piece.fit(
+        x[0],
+        train.melanoma,
+        validation_data=(x[1], validation.melanoma),
+        batch_size=32,
+        epochs=epochs,
+        callbacks=training.callbacks(checkpoint, best),
+        verbose=2,
+    )
     piece.load_weights(checkpoint)  # the epoch with the best validation AUC
     histories.append(fitted.history)
     best = max(best, *fitted.history["val_auc"])
