@@ -348,7 +348,8 @@ def render(source):
     ----------
     source : Path
         ``notebooks/src/NN_name.py``, jupytext percent format, with ``{{ repository }}``,
-        ``{{ branch }}``, ``{{ notebook }}`` and ``{{ disclaimer }}`` to be filled in.
+        ``{{ branch }}``, ``{{ notebook }}`` and ``{{ disclaimer }}`` to be filled in, and figures
+        of ``results/`` as ``results.quote`` knows them.
 
     Returns
     -------
@@ -357,9 +358,11 @@ def render(source):
     Raises
     ------
     CourseError
-        If another name stands in double braces.
+        If another name stands in double braces, or a figure is not in ``results/``.
     """
     import jupytext
+
+    from utils.results import quote
 
     raw = source.read_text(encoding="utf-8")
     repository, branch = address()
@@ -371,7 +374,11 @@ def render(source):
         "disclaimer": DISCLAIMER,
     }.items():
         text = text.replace("{{ " + name + " }}", value)
-    unknown = re.search(r"\{\{ \w+ \}\}", text)
+    try:
+        text = quote(text)
+    except ValueError as error:
+        raise CourseError(f"{source.name}: {error}") from error
+    unknown = re.search(r"\{\{ .*? \}\}", text)
     if unknown:
         raise CourseError(f"{source.name}: nothing is known to put in place of {unknown[0]}.")
     notebook = jupytext.reads(text, fmt="py:percent")

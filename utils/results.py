@@ -65,7 +65,7 @@ def record(name, evaluations, lesions, probability, seed, parameters, weights, h
         "seed": seed,
         "parameters": parameters,
         "weights": weights,
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
+        "versions": versions(),
         "models": {e.name: _as_json(e) for e in evaluations},
         "test": {
             "image_id": test.table["image_id"].tolist(),
@@ -77,6 +77,11 @@ def record(name, evaluations, lesions, probability, seed, parameters, weights, h
     path = folder() / f"{name}.json"
     write_json(path, content)
     return path
+
+
+def versions():
+    """Versions of Python and of the packages that a result depends on, as a dict of str."""
+    return {"python": platform.python_version()} | {p: version(p) for p in PACKAGES}
 
 
 def _as_json(e):
@@ -170,15 +175,69 @@ def results_table():
     return "\n".join(lines)
 
 
+def speed_table():
+    """The README's table of benchmarks/cached_prefix.py, Markdown."""
+    path = COMMITTED / "cached_prefix.json"
+    if not path.exists():
+        return f"(not measured yet: there is no {path.name} in results/)"
+    content = json.loads(path.read_text())
+    lines = [
+        f"| {content['processors']} CPU cores, {sum(content['epochs'])} epochs | plain | cached | "
+        "times faster | test AUC: cached minus plain |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for width, both in content["widths"].items():
+        plain, cached = (
+            f"{both[way]['seconds']:.0f} s, {both[way]['peak_megabytes']:.0f} MB"
+            for way in ("naive", "cached")
+        )
+        difference = _cell(both["difference"]["value"], *both["difference"]["interval"])
+        lines.append(
+            f"| width {width} | {plain} | {cached} | {both['times_faster']:.1f} | {difference} |"
+        )
+    return "\n".join(lines)
+
+
 def _cell(value, low, high):
     return "undefined" if value is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def quote(text):
+    """Text in which each ``{{ NAME: key.key }}`` became a figure of ``results/NAME.json``.
+
+    A figure with an interval becomes ``0.87 [0.81, 0.92]``; ``{{ NAME: key | .0f }}`` gives
+    another number of digits.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file or key, or what stands there is no number or text.
+    """
+
+    def figure(match):
+        name, keys, digits = match[1], match[2].split("."), match[3] or ".2f"
+        try:
+            found = json.loads((COMMITTED / f"{name}.json").read_text())
+            for key in keys:
+                found = found[int(key)] if isinstance(found, list) else found[key]
+            if isinstance(found, str):
+                return found
+            if not isinstance(found, dict):
+                return format(found, digits)
+            low, high = found.get("interval") or (found["low"], found["high"])
+            value = found["mean"] if "mean" in found else found["value"]
+            return f"{value:{digits}} [{low:{digits}}, {high:{digits}}]"
+        except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
+            raise ValueError(f"{match[0]} cannot be filled in from results/: {error!r}") from error
+
+    return re.sub(r"\{\{ ([\w.-]+): ([\w. -]+?)(?: \| (\S+))? \}\}", figure, text)
 
 
 def render_readme(text, repository, branch):
     """The README with its rendered blocks brought up to date.
 
     A block stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``: ``badges`` and ``clone`` hold
-    the repository's address, ``results`` the table.
+    the repository's address, ``results`` and ``speed`` the tables.
 
     Parameters
     ----------
@@ -205,6 +264,7 @@ def render_readme(text, repository, branch):
         "clone": f"```bash\ngit clone https://github.com/{repository}\n"
         f"cd {repository.split('/')[1]}\n\nmake course\nmake test\n```",
         "results": results_table(),
+        "speed": speed_table(),
     }
     for name, content in blocks.items():
         block = re.compile(rf"<!-- {name} -->\n.*?<!-- /{name} -->", re.DOTALL)

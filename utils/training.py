@@ -111,6 +111,7 @@ def two_stages(
         checkpoint = Path(folder) / f"stage{number}.weights.h5"
         backbone.unfreeze_top(base, trainable)
         compile_for_auc(piece, learning_rate)
+        piece.optimizer.build(piece.trainable_variables)  # a checkpoint holds them too
         piece.save_weights(checkpoint)  # if no epoch is better than what there is, this stays
         history = piece.fit(
             x,

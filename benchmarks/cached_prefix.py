@@ -1,0 +1,137 @@
+"""The original recipe trained twice: frozen layers recomputed each epoch, and computed once.
+
+    python -m benchmarks.cached_prefix
+
+Same lesions, seed and numbers of epochs (no early stopping), each training in a process of its
+own. Seconds are from weights loaded to model saved. Real lesions are written to results/."""
+
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from utils import data, evaluation, results, splits
+
+SEED, EPOCHS, WIDTHS = 0, (25, 10), (1.0, 0.35)
+
+
+def train(way, alpha, source):
+    """One training, ``way`` "naive" or "cached"; returns test probabilities, seconds, peak MB."""
+    from utils import backbone, training
+    from utils.quiet import keras
+
+    everything = training.callbacks
+
+    def without_early_stopping(*args):
+        stop = keras.callbacks.EarlyStopping
+        return [c for c in everything(*args) if not isinstance(c, stop)]
+
+    training.callbacks = without_early_stopping
+    lesions = data.load_lesions(source, 28, splits.mini)
+    fit, validation, test = (lesions.part(name) for name in splits.PARTS)
+    keras.utils.set_random_seed(SEED)
+    base, weights = backbone.mobilenet_v2(alpha)
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        model = training.melanoma_classifier(base)
+        if way == "cached":
+            training.two_stages(base, model, fit, validation, folder, EPOCHS, verbose=0)
+        else:
+            naive_two_stages(base, model, fit, validation, Path(folder))
+        model.save(Path(folder) / "model.keras")
+        seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "seconds": seconds,
+        "peak_megabytes": peak / (1e6 if sys.platform == "darwin" else 1e3),
+        "weights": weights,
+        "probability": model.predict(test.images, verbose=0)[:, 0].tolist(),
+    }
+
+
+def naive_two_stages(base, model, fit, validation, folder):
+    """The recipe as usually written: the whole model in every epoch of both stages."""
+    from utils import backbone, training
+
+    best, judge = None, (validation.images, validation.melanoma)
+    for stage, (n_layers, rate, epochs) in enumerate(((0, 1e-3, EPOCHS[0]), (20, 1e-4, EPOCHS[1]))):
+        checkpoint = folder / f"stage{stage}.weights.h5"
+        backbone.unfreeze_top(base, n_layers)
+        training.compile_for_auc(model, rate)
+        model.optimizer.build(model.trainable_variables)
+        model.save_weights(checkpoint)
+        history = model.fit(
+            fit.images,
+            fit.melanoma,
+            validation_data=judge,
+            epochs=epochs,
+            batch_size=32,
+            callbacks=training.callbacks(checkpoint, best),
+            verbose=0,
+        ).history
+        model.load_weights(checkpoint)
+        best = max([*history["val_auc"], best or 0])
+
+
+def compare(alpha, source, test):
+    """Both ways for one width, one after the other, and the difference of their test AUC."""
+    content = {}
+    for way in ("naive", "cached"):
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            content[way] = pool.apply(train, (way, alpha, source))
+    y = test.melanoma
+    p = {way: np.array(content[way].pop("probability")) for way in ("naive", "cached")}
+    for way in p:
+        content[way]["roc_auc"] = float(roc_auc_score(y, p[way]))
+    low, high = evaluation.interval(
+        [
+            roc_auc_score(y[rows], p["cached"][rows]) - roc_auc_score(y[rows], p["naive"][rows])
+            for rows in evaluation.resampled_lesions(y, test.table["group"])
+        ]
+    )
+    difference = content["cached"]["roc_auc"] - content["naive"]["roc_auc"]
+    content["difference"] = {"value": difference, "interval": [low, high]}
+    content["times_faster"] = content["naive"]["seconds"] / content["cached"]["seconds"]
+    return content
+
+
+def main():
+    lesions = data.load_lesions("auto", 28, splits.mini)
+    content = {
+        "source": lesions.source,
+        "split_fingerprint": splits.fingerprint(lesions.table),
+        "seed": SEED,
+        "epochs": EPOCHS,
+        "processors": multiprocessing.cpu_count(),
+        "versions": results.versions(),
+        "widths": {},
+    }
+    print("width  way     seconds  peak MB  test AUC")
+    for alpha in WIDTHS:
+        both = compare(alpha, lesions.source, lesions.part("test"))
+        content["widths"][f"{100 * alpha:.0f}%"] = both
+        for way in ("naive", "cached"):
+            row = both[way]
+            print(
+                f"{alpha:5}  {way:6} {row['seconds']:8.1f} {row['peak_megabytes']:8.0f} "
+                f"{row['roc_auc']:9.3f}"
+            )
+        low, high = both["difference"]["interval"]
+        print(
+            f"       cached is {both['times_faster']:.1f} times faster, AUC differs by "
+            f"{both['difference']['value']:.3f} [{low:.3f}, {high:.3f}]",
+            flush=True,
+        )
+    if lesions.source == "synthetic":
+        print("SYNTHETIC lesions: nothing is written to results/.")
+    else:
+        results.write_json(results.COMMITTED / "cached_prefix.json", content)
+
+
+if __name__ == "__main__":
+    main()
