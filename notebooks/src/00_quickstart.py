@@ -55,7 +55,6 @@ FINE_TUNE_EPOCHS = 10
 import importlib.util
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 REPOSITORY = "https://github.com/{{ repository }}"
@@ -68,10 +67,9 @@ if missing := [package for name, package in needs.items() if not importlib.util.
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", *missing], check=True)
 places = [Path.cwd(), Path.cwd().parent, Path.cwd() / Path(REPOSITORY).name]
 course = next((place for place in places if (place / "utils" / "splits.py").exists()), places[-1])
-if not course.exists() and subprocess.call(
-    ["git", "clone", "-q", "--depth", "1", REPOSITORY, course]
-):
-    raise RuntimeError(f"The course could not be fetched from {REPOSITORY}: is there network?")
+fetch = ["git", "clone", "-q", "--depth", "1", REPOSITORY, course]
+if not (course / "utils").exists() and subprocess.call(fetch):
+    raise RuntimeError(f"{REPOSITORY} could not be fetched into {course}: is there network?")
 sys.path.insert(0, str(course))
 from utils import backbone, data, evaluation, plots, predict, results, splits, training
 import keras
@@ -95,31 +93,22 @@ top = backbone.cut(model, "block_14_add")[1]  # the last 20 layers and the head
 prefix, middle, head = backbone.cut(model, "block_14_add", "pooled")  # the head alone
 features = [prefix.predict(part.images, verbose=0) for part in (train, validation, test)]
 pooled = [middle.predict(f, verbose=0) for f in features]
-checkpoint, histories, best = Path(tempfile.mkdtemp()) / "best.weights.h5", [], 0.0
-for piece, x, n_layers, learning_rate, epochs in (
+checkpoint, histories, best = results.folder() / "checkpoint.weights.h5", [], 0.0
+for piece, (x, x_validation, _), n_layers, learning_rate, epochs in (
     (head, pooled, 0, 1e-3, EPOCHS),  # stage 1: the head alone
     (top, features, 20, 1e-4, FINE_TUNE_EPOCHS),  # stage 2: the last 20 layers with it
 ):
     backbone.unfreeze_top(base, n_layers)  # BatchNorm stays frozen
-    piece.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
-        loss="binary_crossentropy",
-        metrics=["accuracy", keras.metrics.AUC(name="auc")],
-    )
-    piece.optimizer.build(piece.trainable_variables)  # saved too
+    adam, auc = keras.optimizers.Adam(learning_rate), keras.metrics.AUC(name="auc")
+    piece.compile(optimizer=adam, loss="binary_crossentropy", metrics=["accuracy", auc])
+    adam.build(piece.trainable_variables)  # its state is saved too
     piece.save_weights(checkpoint)  # stays if no epoch is better
-    fitted = piece.fit(
-        x[0],
-        train.melanoma,
-        validation_data=(x[1], validation.melanoma),
-        batch_size=32,
-        epochs=epochs,
-        callbacks=training.callbacks(checkpoint, best),
-        verbose=2,
-    )
+    kept = training.callbacks(checkpoint, best)  # stop early, slow down, keep the best: by AUC
+    judge = (x_validation, validation.melanoma)
+    how = dict(validation_data=judge, batch_size=32, epochs=epochs, callbacks=kept, verbose=2)
+    histories.append(piece.fit(x, train.melanoma, **how).history)
     piece.load_weights(checkpoint)  # the epoch with the best validation AUC
-    histories.append(fitted.history)
-    best = max(best, *fitted.history["val_auc"])
+    best = max(best, *histories[-1]["val_auc"])
 
 # 4. Test: thresholds from validation, then the test set once, two simple answers beside the model
 answers = {"MobileNetV2": [top.predict(f, verbose=0)[:, 0] for f in features[1:]]}
