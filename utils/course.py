@@ -348,8 +348,9 @@ def render(source):
     ----------
     source : Path
         ``notebooks/src/NN_name.py``, jupytext percent format, with ``{{ repository }}``,
-        ``{{ branch }}``, ``{{ notebook }}`` and ``{{ disclaimer }}`` to be filled in, and figures
-        of ``results/`` as ``results.quote`` knows them.
+        ``{{ branch }}``, ``{{ notebook }}`` and ``{{ disclaimer }}`` to be filled in,
+        ``# {{ setup }}`` for the code of ``_setup.py``, and figures of ``results/`` as
+        ``results.quote`` knows them.
 
     Returns
     -------
@@ -366,6 +367,9 @@ def render(source):
 
     raw = source.read_text(encoding="utf-8")
     repository, branch = address()
+    if "# {{ setup }}" in raw:
+        setup = (source.parent / "_setup.py").read_text(encoding="utf-8")
+        raw = raw.replace("# {{ setup }}", setup.strip())
     text = raw
     for name, value in {
         "repository": repository,
@@ -594,34 +598,37 @@ def readme(check=False):
 
 
 def results(given):
-    """Run lesson 00 on the folder of real images for five seeds and record it in ``results/``.
+    """Run lessons on the folder of real images and record them in ``results/``.
+
+    Lesson 00 is run with the seeds 0 to 4 and summed up, every other lesson once.
 
     Parameters
     ----------
     given : dict of str to str
-        Other parameters, such as ``ALPHA`` or ``SIZE``.
+        ``LESSONS`` (default 00), and other parameters such as ``ALPHA``.
     """
     from utils import data
     from utils.results import COMMITTED, summarise_seeds
 
-    for name in ("LESSONS", "SOURCE", "SEED"):
-        if name in given:
-            raise Refused(f"`results` sets {name} itself: leave it out.")
+    given = {"LESSONS": "00"} | given
+    if "SOURCE" in given or (given["LESSONS"] == "00" and "SEED" in given):
+        raise Refused("`results` sets SOURCE, and SEED for lesson 00, itself: leave them out.")
     try:
         data.load_table("folder")
     except (OSError, ValueError) as error:
         raise CourseError(f"Results are recorded on real images only. {error}") from error
-    (lesson,) = choose_lessons("00")
     new = set()
-    for seed in range(5):
-        before = _results_of(lesson)
-        run({**given, "LESSONS": "00", "SOURCE": "folder", "SEED": str(seed)})
-        new |= {path for path, age in _results_of(lesson).items() if before.get(path) != age}
+    for lesson in choose_lessons(given["LESSONS"]):
+        seeds = [{"SEED": str(seed)} for seed in range(5)] if lesson.stem[:2] == "00" else [{}]
+        for seed in seeds:
+            before = _results_of(lesson)
+            run(given | {"LESSONS": lesson.stem, "SOURCE": "folder"} | seed)
+            new |= {path for path, age in _results_of(lesson).items() if before.get(path) != age}
     # Only now, so that an interrupted command leaves no half set of seeds.
     figures = [f for path in new for f in path.parent.glob(f"{path.stem}-*.png")]
-    for path in sorted(new) + [figure for figure in figures if "-seed0-" in figure.name]:
+    for path in sorted(new) + [f for f in figures if not re.search(r"-seed[1-9]", f.name)]:
         data.write_atomically(COMMITTED / path.name, lambda p, path=path: shutil.copy(path, p))
-    for name in sorted({re.sub(r"-seed\d+$", "", path.stem) for path in new}):
+    for name in sorted({re.sub(r"-seed\d+$", "", p.stem) for p in new if "-seed" in p.stem}):
         summarise_seeds(name)
     return readme()
 
@@ -652,7 +659,7 @@ def main(words=None):
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in (
         ("run", "run lessons; their notebooks with outputs go to runs/"),
-        ("results", "run lesson 00 on real images for five seeds, into results/"),
+        ("results", "run lessons on real images (00 with five seeds), into results/"),
     ):
         command = commands.add_parser(name, help=summary)
         text = "LESSONS=00,02-04 SOURCE=folder|kaggle|synthetic|auto, or any lesson's parameter"

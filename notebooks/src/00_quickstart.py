@@ -52,25 +52,11 @@ FINE_TUNE_EPOCHS = 10
 
 # %%
 # The whole project. Pasted alone into an empty notebook, it fetches the course first.
-import importlib.util
-import subprocess
-import sys
-from pathlib import Path
-
-REPOSITORY = "https://github.com/{{ repository }}"
 try:
     SOURCE, SIZE, ALPHA, SEED, EPOCHS, FINE_TUNE_EPOCHS  # set in the cell above?
 except NameError:
     SOURCE, SIZE, ALPHA, SEED, EPOCHS, FINE_TUNE_EPOCHS = "auto", 28, 0.35, 0, 25, 10
-needs = {"tensorflow": "tensorflow", "sklearn": "scikit-learn", "kagglehub": "kagglehub"}
-if missing := [package for name, package in needs.items() if not importlib.util.find_spec(name)]:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", *missing], check=True)
-places = [Path.cwd(), Path.cwd().parent, Path.cwd() / Path(REPOSITORY).name]
-course = next((place for place in places if (place / "utils" / "splits.py").exists()), places[-1])
-fetch = ["git", "clone", "-q", "--depth", "1", REPOSITORY, course]
-if not (course / "utils").exists() and subprocess.call(fetch):
-    raise RuntimeError(f"{REPOSITORY} could not be fetched into {course}: is there network?")
-sys.path.insert(0, str(course))
+# {{ setup }}
 from utils import backbone, data, evaluation, plots, predict, results, splits, training
 import keras
 
