@@ -13,7 +13,7 @@ import pytest
 from utils import course
 
 LESSONS = sorted(course.NOTEBOOKS.glob("*.ipynb"))
-SOURCES = sorted((course.NOTEBOOKS / "src").glob("*.py"))
+SOURCES = sorted((course.NOTEBOOKS / "src").glob("[0-9]*.py"))
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
 
 
@@ -97,8 +97,7 @@ MUTATIONS = {
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_a_damaged_copy_is_found_out(tmp_path, mutation):
     """The checks above are worth something: each kind of damage makes them fail."""
-    (tmp_path / "src").mkdir()
-    shutil.copy(SOURCES[0], tmp_path / "src")
+    shutil.copytree(SOURCES[0].parent, tmp_path / "src")
     copy = tmp_path / LESSONS[0].name
     change, message = MUTATIONS[mutation]
     content = json.loads(LESSONS[0].read_text(encoding="utf-8"))
