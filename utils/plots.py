@@ -35,11 +35,11 @@ def training_curves(histories, source):
             ("", "training", PALETTE[0], "-"),
             ("val_", "validation", PALETTE[1], "--"),
         ):
-            values = [v for history in histories for v in history[prefix + key]]
+            values = [v for history in histories for v in history.get(prefix + key, [])]
             ax.plot(range(1, len(values) + 1), values, line, color=color, label=name)
         start = 0.5
         for history in histories[:-1]:
-            start += len(history[key])
+            start += len(history.get(key, []))
             ax.axvline(start, color="black", linewidth=0.8, linestyle=":")
         ax.set(xlabel="epoch (dotted line: next stage begins)", ylabel=label)
         ax.legend()

@@ -145,7 +145,19 @@ def summarise_seeds(name):
     if not runs:
         raise ValueError(f"There is no {name}-seed*.json in {COMMITTED.name}/: run `make results`.")
     same = ("source", "split_fingerprint", "weights")
-    if len({json.dumps([run[k] for k in same] + [run["test"]["image_id"]]) for run in runs}) > 1:
+    if "synthetic" in [run["source"] for run in runs]:
+        raise ValueError(f"{name} comes from synthetic lesions: results/ is for real ones only.")
+    alike = {
+        json.dumps(
+            [
+                [run[k] for k in same],
+                run["test"]["image_id"],
+                {k: v for k, v in run["parameters"].items() if k != "SEED"},
+            ]
+        )
+        for run in runs
+    }
+    if len(alike) > 1:
         raise ValueError(f"The files {name}-seed*.json differ in more than the seed.")
     first, model = runs[0], next(iter(runs[0]["models"]))
     summary = evaluation.mean_over_seeds(

@@ -124,5 +124,5 @@ def two_stages(
         ).history
         piece.load_weights(checkpoint)
         histories.append(history)
-        best = max([*history["val_auc"], best or 0])
+        best = max([best or 0, *history.get("val_auc", [])])  # none in a stage of 0 epochs
     return histories

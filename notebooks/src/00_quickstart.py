@@ -94,7 +94,7 @@ for piece, (x, x_validation, _), n_layers, learning_rate, epochs in (
     how = dict(validation_data=judge, batch_size=32, epochs=epochs, callbacks=kept, verbose=2)
     histories.append(piece.fit(x, train.melanoma, **how).history)
     piece.load_weights(checkpoint)  # the epoch with the best validation AUC
-    best = max(best, *histories[-1]["val_auc"])
+    best = max([best, *histories[-1].get("val_auc", [])])
 
 # 4. Test: thresholds from validation, then the test set once, two simple answers beside the model
 answers = {"MobileNetV2": [top.predict(f, verbose=0)[:, 0] for f in features[1:]]}
