@@ -115,3 +115,26 @@ def sample_predictions(images, y, probability, threshold, source):
         )
     figure.suptitle(title("sample predictions. ", source) + DISCLAIMER, fontsize=10)
     return figure
+
+
+def predictions(table):
+    """The learner's guesses against what came out, a line for each question.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From ``ledger.table()``; a question without a guess shows only what came out.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, ax = plt.subplots(figsize=(8, 1.2 + 0.4 * len(table)), layout="constrained")
+    rows = range(len(table))
+    ax.hlines(rows, table["low"], table["high"], color=PALETTE[0], linewidth=3, alpha=0.5)
+    ax.plot(table["value"], rows, "o", color=PALETTE[0], label="came out, with its interval")
+    ax.plot(table["guess"], rows, "D", color=PALETTE[1], markeredgecolor="k", label="you predicted")
+    ax.set(yticks=rows, yticklabels=table.index, xlim=(0, 1), ylim=(len(table) - 0.5, -0.5))
+    ax.grid(axis="x", alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure

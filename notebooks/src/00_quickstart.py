@@ -48,7 +48,14 @@ FINE_TUNE_EPOCHS = 10
 # %% [markdown]
 # **Predict first.** 24 of 100 pictures here show a melanoma, so whoever always says "benign" is
 # right 76 times of 100. The project from which this course grew claimed 85. What will the next cell
-# reach on its 200 test pictures, and how far could that number be off by luck? Write down both.
+# reach on its 200 test pictures? Replace the dots by your own number between 0 and 1. Lesson 05
+# draws all your predictions beside what came out; nobody else sees them.
+
+# %%
+MY_ACCURACY = ...
+
+# %% [markdown]
+# Now run it, and read on while the lines of training go by: the paragraphs below say what they are.
 
 # %%
 # The whole project. Pasted alone into an empty notebook, it fetches the course first.
@@ -117,6 +124,13 @@ results.save_figure(plots.confusion(judged[0], source), f"{name}-confusion")
 results.save_figure(plots.roc_and_precision_recall(test.melanoma, curves, source), f"{name}-curves")
 figure = plots.sample_predictions(test.images, test.melanoma, p, threshold, source)
 
+# %%
+from utils import exercises, ledger
+
+ledger.predict("00 accuracy of the quickstart", MY_ACCURACY)
+accuracy = judged[0].values["accuracy"]
+ledger.outcome("00 accuracy of the quickstart", accuracy, *judged[0].intervals["accuracy"])
+
 # %% [markdown]
 # **What we saw.** Read the last table column by column. *Constant answer* looks at no picture, and
 # still has the accuracy of the benign share: accuracy alone proves nothing. *Nine colour numbers*
@@ -162,6 +176,59 @@ print(plots.DISCLAIMER)
 # `confidence` is the model's own number, and nobody has checked yet that "0.90" is right nine times
 # of ten: lesson 05 does. Ask it about a photograph of your keyboard: it will answer just as firmly.
 #
+# ## Exercises
+#
+# Each cell below has a blank `...`: replace it, run the cell, and it tells you at once whether you
+# are right, or what to think of. The solution is folded up beneath each one.
+#
+# **00.1** Of 1,000 pictures 240 show a melanoma. What accuracy has a program that always answers
+# "benign"?
+
+# %% tags=["exercise", "nbval-check-output"]
+accuracy = ...
+
+exercises.check("00.1", accuracy, melanomas=240, images=1000)
+
+# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
+# @title Solution of 00.1: click to open
+accuracy = 1 - 240 / 1000  # right for every benign picture, wrong for every melanoma
+
+exercises.solution("00.1", accuracy, melanomas=240, images=1000)
+
+# %% [markdown]
+# **00.2** Here is a confusion matrix as the figure above draws it: the rows are the truth (benign,
+# then melanoma), the columns what the model says. What is its *sensitivity*, the share of the
+# melanomas that it finds?
+
+# %% tags=["exercise", "nbval-check-output"]
+confusion = [[130, 22], [20, 28]]
+sensitivity = ...
+
+exercises.check("00.2", sensitivity, confusion=confusion)
+
+# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
+# @title Solution of 00.2: click to open
+sensitivity = 28 / (20 + 28)  # the row of true melanomas: found, divided by all of them
+
+exercises.solution("00.2", sensitivity, confusion=confusion)
+
+# %% [markdown]
+# **00.3** One model has a ROC AUC of 0.80 [0.73, 0.86], another, on the same pictures,
+# 0.82 [0.75, 0.88]. Which is better: `"MobileNetV2"` (the first), `"colours"` (the second) or
+# `"neither"`, as far as these numbers show?
+
+# %% tags=["exercise", "nbval-check-output"]
+better = ...
+
+exercises.check("00.3", better)
+
+# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
+# @title Solution of 00.3: click to open
+better = "neither"  # the difference of 0.02 is small beside intervals that are 0.13 wide
+
+exercises.solution("00.3", better)
+
+# %% [markdown]
 # ## Key points
 #
 # - Transfer learning: layers trained on millions of everyday pictures are kept, a new head answers
@@ -170,6 +237,26 @@ print(plots.DISCLAIMER)
 # - No lesion is in two parts of the split; thresholds and the best epoch come from validation; the
 #   test set is opened once.
 # - A result is a number, its interval, and what a simple answer reaches on the same pictures.
+#
+# ## Can you still say it?
+#
+# Answer aloud before you open each answer.
+#
+# <details><summary>Which two simple answers stand beside the deep model, and why both?</summary>
+# The constant answer shows what the mix of the test set gives away for nothing; nine colour numbers
+# show what can be had without looking at shapes.</details>
+#
+# <details><summary>Why are the frozen layers run only once?</summary>
+# Their weights do not change, so their output for a picture is the same in every epoch.</details>
+#
+# <details><summary>From which part come the threshold and the best epoch, and why not from the
+# test part?</summary>
+# From validation. What has been used for a choice can no longer judge it.</details>
+#
+# ## What comes next
+#
+# Lesson 01 looks at what goes in: where the pictures come from, what the table beside them says,
+# and how far one gets with nine numbers of colour.
 #
 # ## References
 #
