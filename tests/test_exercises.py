@@ -3,11 +3,19 @@
 import re
 
 import nbformat
+import pandas as pd
 import pytest
 
 from utils import course, exercises
 
 LESSONS = sorted(course.NOTEBOOKS.glob("[0-9]*.ipynb"))
+
+
+def _middle(image):
+    side = min(image.shape[:2])
+    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    return image[top : top + side, left : left + side]
+
 
 # By exercise: what the check is given, a right answer, and wrong ones with words of their hint.
 # "blank" is what a function exercise looks like before anything is answered.
@@ -39,6 +47,58 @@ CASES = {
         "given": {},
         "right": "neither",
         "wrong": [("colours", "intervals"), ("MobileNetV2", "intervals"), ("both", "Answer")],
+    },
+    "01.1": {
+        "given": {
+            "table": pd.DataFrame(
+                {
+                    "lesion_id": list("aabcddde"),
+                    "dx": ["mel", "mel", "nv", "nv", "mel", "mel", "mel", "bkl"],
+                }
+            )
+        },
+        "right": 2 / 5,
+        "wrong": [
+            (5 / 8, "share of the photographs"),
+            (3 / 5, "benign"),
+            (2, "between 0 and 1"),
+            (0.1, "one row a lesion"),
+        ],
+    },
+    "01.2": {
+        "given": {},
+        "right": {"age", "sex", "localization"},
+        "wrong": [
+            ({"age", "dx"}, "shall find out"),
+            ({"age", "sex", "localization", "dx_type"}, "When is that known"),
+            ({"age", "image_id"}, "is a name"),
+            ({"age", "sex"}, "what of localization"),
+            ({"age", "sex", "localization", "colour"}, "of the list only"),
+            ("age", "set of names"),
+        ],
+    },
+    "01.3": {
+        "given": {},
+        "blank": lambda image: ...,
+        "right": lambda image: _middle(image),
+        "wrong": [
+            (lambda image: image, "Nothing is cut"),
+            (lambda image: image[:, 25:175], "has shape"),
+            (lambda image: image[: min(image.shape[:2]), : min(image.shape[:2])], "top left"),
+            (lambda image: _middle(image)[::-1], "not the middle"),
+            (lambda image: None, "return"),
+        ],
+    },
+    "01.4": {
+        "given": {},
+        "right": ["cache", "shuffle", "augment", "batch", "prefetch"],
+        "wrong": [
+            (["shuffle", "batch"], "once"),
+            (["cache", "shuffle", "augment", "prefetch", "batch"], "nothing may come after"),
+            (["shuffle", "cache", "augment", "batch", "prefetch"], "same order"),
+            (["augment", "cache", "shuffle", "batch", "prefetch"], "same flips"),
+            (["cache", "batch", "shuffle", "augment", "prefetch"], "stay together"),
+        ],
     },
 }
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,12 @@ def problems(path):
 
 def test_every_source_has_its_notebook():
     assert SOURCES and [p.stem for p in LESSONS] == [p.stem for p in SOURCES]
+
+
+def test_the_readme_lists_every_lesson_in_order():
+    text = (course.ROOT / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| \[(\d\d)\]\(notebooks/(\w+)\.ipynb\) \|", text, re.MULTILINE)
+    assert listed == [(p.stem[:2], p.stem) for p in LESSONS]
 
 
 @each_lesson

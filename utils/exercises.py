@@ -131,3 +131,76 @@ def _is_one_better(answer):
     if answer != "neither":
         raise Hint('Answer "MobileNetV2", "colours" or "neither".')
     return "What lies within the noise of the test set is not a difference."
+
+
+# --- 01 data loading -----------------------------------------------------------------------------
+
+
+@exercise("01.1")
+def _share_of_lesions(answer, table):
+    answer = number(answer)
+    share = (table.drop_duplicates("lesion_id")["dx"] == "mel").mean()
+    if near(answer, (table["dx"] == "mel").mean()):
+        raise Hint("That is the share of the photographs: some lesions have several.")
+    if near(answer, 1 - share):
+        raise Hint("That is the share of the benign lesions.")
+    if answer > 1:
+        raise Hint("Write it as a share between 0 and 1: divide by the number of lesions.")
+    if not near(answer, share):
+        raise Hint("Keep one row a lesion, then ask in how many of them dx is mel.")
+    return "Melanomas are photographed more often than other lesions."
+
+
+@exercise("01.2")
+def _allowed_columns(answer):
+    if isinstance(answer, str):
+        raise Hint('Give a set of names, such as {"age"}.')
+    answer = set(answer)
+    if "dx" in answer:
+        raise Hint("dx is what the model shall find out.")
+    if "dx_type" in answer:
+        raise Hint("dx_type says how the diagnosis was confirmed. When is that known?")
+    if answer & {"lesion_id", "image_id"}:
+        raise Hint("An id is a name: the next patient's lesion has another one.")
+    missing = {"age", "sex", "localization"} - answer
+    if missing:
+        raise Hint(f"The doctor knows one more thing: what of {min(missing)}?")
+    if answer != {"age", "sex", "localization"}:
+        raise Hint("Take names of the list only.")
+    return "The patient brings them along. All other columns come from, or after, the diagnosis."
+
+
+@exercise("01.3")
+def _middle_square(answer):
+    for height, width in ((150, 200), (200, 150), (4, 9), (5, 5)):
+        image = np.arange(height * width * 3).reshape(height, width, 3)
+        found, side = np.asarray(answered(answer(image))), min(height, width)
+        shape = f"from a picture of shape {image.shape}"
+        if found.shape == image.shape and height != width:
+            raise Hint(f"Nothing is cut {shape}.")
+        if found.shape != (side, side, 3):
+            raise Hint(f"The result has shape {found.shape} {shape}, not {(side, side, 3)}.")
+        top, left = (height - side) // 2, (width - side) // 2
+        if np.array_equal(found, image[:side, :side]) and (top or left):
+            raise Hint("That is the top left corner. Where does the middle square begin?")
+        if not np.array_equal(found, image[top : top + side, left : left + side]):
+            raise Hint("The shape is right, but it is not the middle, or not the picture's pixels.")
+    return "It keeps every pixel of the middle, and nothing is squashed."
+
+
+@exercise("01.4")
+def _pipeline(answer):
+    answer = list(answer)
+    names = ["augment", "batch", "cache", "prefetch", "shuffle"]
+    if sorted(answer) != names:
+        raise Hint(f"Use each of {', '.join(names)} once.")
+    place = {name: answer.index(name) for name in names}
+    if answer[-1] != "prefetch":
+        raise Hint("prefetch prepares what the network gets next: nothing may come after it.")
+    if place["shuffle"] < place["cache"]:
+        raise Hint("What is cached is repeated: every epoch would come in the same order.")
+    if place["augment"] < place["cache"]:
+        raise Hint("What is cached is repeated: every epoch would see the same flips.")
+    if place["batch"] < place["shuffle"]:
+        raise Hint("Shuffling after batching moves whole batches: the same 32 stay together.")
+    return "Decode once, mix anew in each epoch, flip, pack, and prepare ahead."
