@@ -159,3 +159,63 @@ def test_unfreezing_leaves_batch_norm_frozen(base):
     assert not base.trainable_weights
     with pytest.raises(ValueError, match="n_layers must be between"):
         backbone.unfreeze_top(base, 1000)
+
+
+def profiled_flops(model):
+    """FLOPs of each kind of operation for one picture, by TensorFlow's own profiler."""
+    import tensorflow as tf
+
+    picture = tf.TensorSpec((1, *model.input.shape[1:]))
+    graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(picture).graph
+    profiler = tf.compat.v1.profiler
+    options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation())
+    node = profiler.profile(graph, cmd="op", options=options.with_empty_output().build())
+    flops = {}
+    while node.children:  # a chain, one operation each
+        (node,) = node.children
+        flops[node.name] = node.float_ops
+    return flops
+
+
+@pytest.mark.parametrize(("alpha", "size"), [(0.35, 96), (1.0, 128)])
+def test_macs_are_half_of_the_flops_that_tensorflow_counts(alpha, size):
+    model = keras.applications.MobileNetV2((size, size, 3), alpha=alpha, weights=None)
+    flops = profiled_flops(model)
+    counted = [flops[name] for name in ("Conv2D", "DepthwiseConv2dNative", "MatMul")]
+    assert 2 * backbone.macs(model) == sum(counted) and min(counted) > 0
+
+
+def test_macs_and_parameters_are_those_of_the_paper():
+    model = keras.applications.MobileNetV2(weights=None)  # width 1.0, 224 px, 1,000 classes
+    assert 299e6 < backbone.macs(model) < 315e6
+    assert 3.4e6 < model.count_params() < 3.6e6
+
+
+def test_macs_of_the_pieces_add_up(base):
+    pieces = backbone.cut(base, "block_6_project_BN", "block_14_add")
+    assert sum(map(backbone.macs, pieces)) == backbone.macs(base) > 10e6
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (lambda: keras.layers.Conv2D(5, (3, 2), strides=2, padding="same"), 4 * 4 * 3 * 2 * 6 * 5),
+        (lambda: keras.layers.Conv2D(4, 3, groups=2), 6 * 6 * 3 * 3 * 3 * 4),
+        (lambda: keras.layers.DepthwiseConv2D(3, depth_multiplier=2), 6 * 6 * 9 * 12),
+        (lambda: keras.layers.Dense(7), 8 * 8 * 6 * 7),
+        (lambda: keras.layers.BatchNormalization(), 0),
+        (lambda: keras.Sequential([keras.layers.Conv2D(2, 1)]), 8 * 8 * 6 * 2),
+    ],
+)
+def test_macs_of_one_layer(layer, expected):
+    x = keras.Input((8, 8, 6))
+    assert backbone.macs(keras.Model(x, layer()(x))) == expected
+
+
+def test_macs_that_cannot_be_counted_are_refused():
+    x = keras.Input((None, None, 3))
+    with pytest.raises(ValueError, match="no fixed size"):
+        backbone.macs(keras.Model(x, keras.layers.Conv2D(2, 3)(x)))
+    x = keras.Input((8, 8, 3))
+    with pytest.raises(ValueError, match="is a SeparableConv2D"):
+        backbone.macs(keras.Model(x, keras.layers.SeparableConv2D(2, 3)(x)))

@@ -3,6 +3,7 @@
 import re
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -98,6 +99,174 @@ CASES = {
             (["shuffle", "cache", "augment", "batch", "prefetch"], "same order"),
             (["augment", "cache", "shuffle", "batch", "prefetch"], "same flips"),
             (["cache", "batch", "shuffle", "augment", "prefetch"], "stay together"),
+        ],
+    },
+    "02.1": {
+        "given": {},
+        "blank": lambda train, validation: ...,
+        "right": lambda train, validation: len(set(train) & set(validation)),
+        "wrong": [
+            (lambda a, b: set(a) & set(b), "how many are they"),
+            (lambda a, b: sum(i in a for i in b), "counted pictures"),
+            (lambda a, b: len(set(b) - set(a)), "*not* shared"),
+            (lambda a, b: 2, "two lesions are in both"),
+        ],
+    },
+    "02.2": {
+        "given": {},
+        "right": 3,
+        "wrong": [(6, "names"), (4, "third pair"), (1, "B and F"), (2, "islands")],
+    },
+    "02.3": {
+        "given": {},
+        "blank": lambda groups, n_groups: ...,
+        "right": lambda groups, n_groups: np.isin(groups, np.unique(groups)[-n_groups:]),
+        "wrong": [
+            (lambda groups, n: np.arange(n), "True or False"),
+            (lambda groups, n: np.arange(len(groups)) % 4 < 1, "both parts"),
+            (lambda groups, n: np.isin(groups, ["a", "b"]), "2 went to validation"),
+            (lambda groups, n: np.isin(groups, list(dict.fromkeys(groups))[:n]), "sort the names"),
+        ],
+    },
+    "02.4": {
+        "given": {},
+        "right": 9,
+        "wrong": [
+            (3, "at four times"),
+            (1 / 9, "more pictures"),
+            (1.73, "the root"),
+            (27, "squared"),
+        ],
+    },
+    "03.1": {
+        "given": {"kernel": 3, "c_in": 64, "c_out": 128},
+        "right": 8896,
+        "wrong": [
+            (73728, "plain convolution"),
+            (73856, "plain convolution"),
+            (576, "mixes the channels"),
+            (8192, "looks at neighbours"),
+            (8320, "looks at neighbours"),
+            (576 * 8192, "add them"),
+            (8768, "add to its sum"),
+            (8960, "Only the pointwise"),
+            (5, "each pair of channels"),
+            ("many", "one number"),
+        ],
+    },
+    "03.2": {
+        "given": {"side": 96, "channels": 32, "kernel": 3, "stride": 2},
+        "right": 663552,
+        "wrong": [
+            (2654208, "without the stride"),
+            (1327104, "Twice too many"),
+            (663552 * 32, "no channel sees another"),
+            (288, "the parameters"),
+            (20736, "left the channels out"),
+            (1, "Places in the output"),
+        ],
+    },
+    "03.3": {
+        "given": {"kernels": (3, 3, 3), "strides": (2, 2, 1)},
+        "right": 15,
+        "wrong": [
+            (7, "without the strides"),
+            (9, "overlap"),
+            (27, "do not multiply"),
+            (21, "not its own kernel"),
+            (12, "field and jump"),
+        ],
+    },
+    "03.4": {
+        "given": {},
+        "blank": lambda pixels: ...,
+        "right": lambda pixels: pixels / 127.5 - 1,
+        "wrong": [
+            (lambda pixels: pixels / 255, "That is 0 to 1"),
+            (lambda pixels: pixels / 255 - 0.5, "half as wide"),
+            (lambda pixels: 1 - pixels / 127.5, "upside down"),
+            (lambda pixels: pixels / 127.5, "not 2"),
+            (lambda pixels: pixels * 2 / 255 - 1, "wraps around"),
+            (lambda pixels: pixels / 128 - 1, "What should 0 and 255"),
+            (lambda pixels: pixels[0] / 127.5 - 1, "every pixel"),
+            (lambda pixels: None, "return"),
+        ],
+    },
+    "05.1": {
+        "given": {},
+        "blank": lambda truth, called: ...,
+        "right": lambda truth, called: np.histogram2d(truth, called, bins=2)[0],
+        "wrong": [
+            (lambda t, c: [[4, 1], [2, 3]], "rows are the truth"),
+            (lambda t, c: [[3, 1], [2, 4]], "Melanoma stands first"),
+            (lambda t, c: [[1, 3], [4, 2]], "Only the rows"),
+            (lambda t, c: [[2, 4], [3, 1]], "Only the columns"),
+            (lambda t, c: [[0.4, 0.2], [0.1, 0.3]], "Those are shares"),
+            (lambda t, c: [[4 / 6, 2 / 6], [1 / 4, 3 / 4]], "Those are shares"),
+            (lambda t, c: [4, 2, 1, 3], "has shape (4,)"),
+            (lambda t, c: [[5, 1], [1, 3]], "count one cell"),
+            (lambda t, c: None, "return"),
+        ],
+    },
+    "05.2": {
+        "given": {"careful": (2, 110), "brisk": (6, 60)},
+        "right": 12.5,
+        "wrong": [
+            (0.08, "Upside down"),
+            (50, "share it among them"),
+            (55, "careful threshold alone"),
+            (10, "brisk threshold alone"),
+            (50 / 6, "all that the brisk one misses"),
+            (3, "sums of costs equal"),
+        ],
+    },
+    "05.3": {
+        "given": {"sensitivity": 0.9, "specificity": 0.8, "prevalence": 0.01},
+        "right": 0.009 / (0.009 + 0.198),
+        "wrong": [
+            (0.9, "sensitivity"),
+            (0.9 / 1.1, "every second lesion"),
+            (0.009, "divide by all alarms"),
+            (0.207, "which share of them"),
+            (0.9565, "share of false alarms"),
+            (0.01124, "let the specificity ring"),
+            (4.35, "between 0 and 1"),
+            (0.5, "10,000 people"),
+        ],
+    },
+    "05.4": {
+        "given": {"says": 0.5, "before": 0.24, "after": 0.11},
+        "right": 0.2813,
+        "wrong": [
+            (0.2292, "not the probability"),
+            (0.3914, "turn them back"),
+            (0.7187, "other direction"),
+            (0.5, "Nothing changed"),
+            (0.11, "the prevalence"),
+            (0.9, "new odds"),
+        ],
+    },
+    "05.5": {
+        "given": {"melanomas": 48, "images": 200, "sensitivity": 0.79, "precision": 0.83},
+        "right": 0.91,
+        "wrong": [
+            (0.852, "what was claimed"),
+            (182, "between 0 and 1"),
+            (0.8095, "F1"),
+            (0.9496, "forgot the false alarms"),
+            (0.9612, "forgot the missed"),
+            (0.8204, "not of the benign"),
+            (0.5, "then all wrong"),
+        ],
+    },
+    "05.6": {
+        "given": {},
+        "right": "this A",
+        "wrong": [
+            ("nothing shown", "same pictures"),
+            ("B", "its sign"),
+            ("the recipe of A", "next seed"),
+            ("both", "Answer"),
         ],
     },
 }

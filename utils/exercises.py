@@ -204,3 +204,304 @@ def _pipeline(answer):
     if place["batch"] < place["shuffle"]:
         raise Hint("Shuffling after batching moves whole batches: the same 32 stay together.")
     return "Decode once, mix anew in each epoch, flip, pack, and prepare ahead."
+
+
+# --- 02 splitting --------------------------------------------------------------------------------
+
+
+@exercise("02.1")
+def _shared_lesions(answer):
+    train, validation = ["a", "a", "b", "c", "d"], ["a", "c", "c", "e"]
+    found = answered(answer(train, validation))
+    if isinstance(found, (set, list, tuple)):
+        raise Hint("Those are the lesions themselves: how many are they?")
+    found = number(found)
+    if found == 3:
+        raise Hint("You counted pictures: a lesion photographed twice is still one lesion.")
+    if found == 1:
+        raise Hint("You counted the lesions that are *not* shared.")
+    if found != 2 or number(answer(["x", "x"], ["y"])) != 0:
+        raise Hint(f"For {train} and {validation} two lesions are in both, a and c.")
+    return "A clean split answers 0."
+
+
+@exercise("02.2")
+def _groups_left(answer):
+    answer = number(answer)
+    if answer == 6:
+        raise Hint("That is the number of names. Which of them mean the same lesion?")
+    if answer == 4:
+        raise Hint("A-C and D-E are joined: follow the third pair too.")
+    if answer == 1:
+        raise Hint("Nobody said anything about B and F.")
+    if answer != 3:
+        raise Hint("Draw six points and three lines: how many islands are there?")
+    return "Togetherness is passed on along the lines."
+
+
+@exercise("02.3")
+def _validation_rows(answer):
+    groups = np.array(list("aabcdddeefgghiij"))
+    rows = np.asarray(answered(answer(groups, 4)))
+    if rows.dtype != bool or rows.shape != groups.shape:
+        raise Hint("Return one True or False for each picture: try np.isin.")
+    if set(groups[rows]) & set(groups[~rows]):
+        raise Hint("A group is in both parts: choose among the groups, not among the pictures.")
+    if len(set(groups[rows])) != 4:
+        n = len(set(groups[rows]))
+        raise Hint(f"Of 4 groups that were asked for, {n} went to validation.")
+    again = np.asarray(answer(groups[::-1], 4))
+    if set(groups[::-1][again]) != set(groups[rows]):
+        raise Hint(
+            "In another order of the pictures other groups are chosen: sort the names first."
+        )
+    return "Whole groups only, and the order of the rows does not matter."
+
+
+@exercise("02.4")
+def _times_as_many(answer):
+    answer = number(answer)
+    if near(answer, 3):
+        raise Hint("In the figure the width falls by half at four times the pictures, not at two.")
+    if near(answer, 1 / 9) or near(answer, 1 / 3):
+        raise Hint("A smaller interval needs more pictures, not fewer.")
+    if near(answer, 3**0.5, 0.02):
+        raise Hint("The other way round: the width falls with the root of the number.")
+    if not near(answer, 9):
+        raise Hint("Three times as narrow: what must be squared?")
+    return "That is why medical studies are large, and why 200 pictures prove little."
+
+
+# --- 03 MobileNetV2 ------------------------------------------------------------------------------
+
+
+@exercise("03.1")
+def _separable_parameters(answer, kernel, c_in, c_out):
+    answer, depthwise, pointwise = number(answer), kernel**2 * c_in, c_in * c_out
+    for wrong, *values in (
+        ("That is a plain convolution.", depthwise * c_out, depthwise * c_out + c_out),
+        ("That is the depthwise part alone: who mixes the channels?", depthwise, depthwise + c_out),
+        (
+            "That is the pointwise part alone: who looks at neighbours?",
+            pointwise,
+            pointwise + c_out,
+        ),
+        ("The two parts come one after the other: add them.", depthwise * pointwise),
+        ("Nearly: what does each output channel add to its sum?", depthwise + pointwise),
+        ("Only the pointwise part has biases here.", depthwise + c_in + pointwise + c_out),
+    ):
+        if answer in values:
+            raise Hint(wrong)
+    if answer != depthwise + pointwise + c_out:
+        raise Hint("One kernel for each channel in, one number for each pair of channels, biases.")
+    times = (depthwise * c_out + c_out) / answer
+    return f"A plain convolution has {times:.1f} times as many."
+
+
+@exercise("03.2")
+def _strided_macs(answer, side, channels, kernel, stride):
+    answer, numbers = number(answer), kernel**2 * channels
+    right = (side // stride) ** 2 * numbers
+    for wrong, value in (
+        ("That is without the stride: at how many places is the kernel laid?", side**2 * numbers),
+        ("Twice too many: both sides shrink, and a multiply-add is one step.", 2 * right),
+        ("That is a plain convolution: here no channel sees another.", right * channels),
+        ("Those are the parameters: each of them is used at every place.", numbers),
+        ("You left the channels out: each has its own kernel.", right / channels),
+    ):
+        if answer == value:
+            raise Hint(wrong)
+    if answer != right:
+        raise Hint("Places in the output, times kernel, times channels.")
+    return "The stride saves as much as leaving out three kernels of four."
+
+
+@exercise("03.3")
+def _receptive_field(answer, kernels, strides):
+    answer, right, early, jump = number(answer), 1, 1, 1
+    for kernel, stride in zip(kernels, strides, strict=True):
+        right += (kernel - 1) * jump
+        jump *= stride
+        early += (kernel - 1) * jump
+    for wrong, value in (
+        ("That is without the strides.", 1 + sum(k - 1 for k in kernels)),
+        (
+            "Neighbouring kernels overlap: each layer adds a border, it does not add itself.",
+            sum(kernels),
+        ),
+        ("Fields do not multiply: each layer adds a border on both sides.", np.prod(kernels)),
+        ("A stride spreads the layers *after* it, not its own kernel.", early),
+    ):
+        if answer == value:
+            raise Hint(wrong)
+    if answer != right:
+        raise Hint("Walk through the layers with two numbers: field and jump.")
+    return "Strides early in a network widen the view of all later layers."
+
+
+@exercise("03.4")
+def _scaled_pixels(answer):
+    pixels = np.array([[0, 51], [204, 255]], np.uint8)
+    found = np.asarray(answered(answer(pixels)))
+    if found.shape != pixels.shape:
+        raise Hint(f"The result has shape {found.shape}, not {pixels.shape}: treat every pixel.")
+    ranges = {
+        "That is 0 to 1. Where does 0 have to go?": (0, 1),
+        "That is -0.5 to 0.5: the middle is right, the range is half as wide.": (-0.5, 0.5),
+        "The range is upside down: black must become -1.": (1, -1),
+        "255 must become 1, not 2: subtract after dividing, or divide by half of 255.": (0, 2),
+    }
+    for wrong, (low, high) in ranges.items():
+        if np.allclose(found, low + (high - low) * (pixels / 255)):
+            raise Hint(wrong)
+    right = pixels / 127.5 - 1
+    if np.allclose(found, right):
+        return "Black becomes -1, white 1: what the weights were trained with."
+    if np.allclose(np.asarray(answer(pixels.astype(float)), float), right):
+        raise Hint(
+            "Right for floats, wrong for uint8, which wraps around after 255: convert first."
+        )
+    given, got = pixels.ravel().tolist(), np.round(found.astype(float).ravel(), 3).tolist()
+    raise Hint(f"{given} became {got}. What should 0 and 255 become?")
+
+
+# --- 05 evaluation -------------------------------------------------------------------------------
+
+
+@exercise("05.1")
+def _matrix_by_hand(answer):
+    truth = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 1])
+    called = np.array([0, 0, 0, 1, 1, 0, 1, 1, 1, 0])
+    found, right = np.asarray(answered(answer(truth, called))), np.array([[4, 2], [1, 3]])
+    if found.shape != (2, 2):
+        raise Hint(f"The result has shape {found.shape}, not (2, 2): two rows of two counts.")
+    for wrong, value in (
+        ("Rows and columns are exchanged: here the rows are the truth.", right.T),
+        ("Melanoma stands first: here benign has the first row and column.", right[::-1, ::-1]),
+        ("Only the rows are in the wrong order: truly benign comes first.", right[::-1]),
+        ("Only the columns are in the wrong order: called benign comes first.", right[:, ::-1]),
+        ("Those are shares: counts say how many pictures they rest on.", right / 10),
+        ("Those are shares: counts say how many pictures they rest on.", right / [[6], [4]]),
+    ):
+        if np.allclose(found, value):
+            raise Hint(wrong)
+    if not np.array_equal(found, right):
+        raise Hint(f"For truth {truth.tolist()} and called {called.tolist()}: count one cell.")
+    return "All other measures at this threshold are made of these four counts."
+
+
+@exercise("05.2")
+def _break_even_cost(answer, careful, brisk):
+    (missed, alarms), (missed_more, alarms_less) = careful, brisk
+    more_alarms, fewer_missed = alarms - alarms_less, missed_more - missed
+    answer, right = number(answer), more_alarms / fewer_missed
+    for wrong, value in (
+        ("Upside down: how many false alarms for one melanoma?", 1 / right),
+        ("That is what all the melanomas together cost: share it among them.", more_alarms),
+        ("That is within the careful threshold alone: what does it cost *more*?", alarms / missed),
+        ("That is within the brisk threshold alone.", alarms_less / missed_more),
+        ("You divided by all that the brisk one misses.", more_alarms / missed_more),
+    ):
+        if near(answer, value):
+            raise Hint(wrong)
+    if not near(answer, right):
+        raise Hint("Set the two sums of costs equal, and solve for the cost of a miss.")
+    return "Whoever finds a miss worse than that takes the careful threshold."
+
+
+@exercise("05.3")
+def _precision_at(answer, sensitivity, specificity, prevalence):
+    answer = number(answer)
+    hits, alarms = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
+    for wrong, value in (
+        (
+            "That is the sensitivity: it starts from the melanomas, not from the alarms.",
+            sensitivity,
+        ),
+        (
+            "That holds where every second lesion is a melanoma.",
+            sensitivity / (sensitivity + 1 - specificity),
+        ),
+        ("Those are the true alarms: divide by all alarms.", hits),
+        ("Those are all alarms: which share of them is true?", hits + alarms),
+        ("That is the share of false alarms among the alarms.", alarms / (hits + alarms)),
+        (
+            "You let the specificity ring: the benign that ring are 1 minus it.",
+            hits / (hits + specificity * (1 - prevalence)),
+        ),
+    ):
+        if near(answer, value, 0.0005):
+            raise Hint(wrong)
+    if near(answer, 100 * hits / (hits + alarms), 0.05):
+        raise Hint("Write it as a share between 0 and 1.")
+    if not near(answer, hits / (hits + alarms), 0.0005):
+        raise Hint("Imagine 10,000 people: how many true alarms, how many false ones?")
+    return "Nearly all alarms are false, though the model is the same."
+
+
+@exercise("05.4")
+def _prior_shift(answer, says, before, after):
+    answer = number(answer)
+    odds = says / (1 - says) * (after / (1 - after)) / (before / (1 - before))
+    back = says / (1 - says) * (before / (1 - before)) / (after / (1 - after))
+    for wrong, value in (
+        (
+            "Scale the odds, not the probability: else some would come out above 1.",
+            says * after / before,
+        ),
+        ("Those are the odds: turn them back into a probability.", odds),
+        (
+            "That is the other direction: rarer melanomas make a probability smaller.",
+            back / (1 + back),
+        ),
+        ("Nothing changed: melanomas are rarer here than where it learned.", says),
+        ("That is the prevalence: the picture has said something too.", after),
+    ):
+        if near(answer, value):
+            raise Hint(wrong)
+    if not near(answer, odds / (1 + odds)):
+        raise Hint("Odds p / (1 - p); times new odds of the prevalence over old; back again.")
+    return "The picture's evidence stays, what was known before it changes."
+
+
+@exercise("05.5")
+def _accuracy_of_the_claim(answer, melanomas, images, sensitivity, precision):
+    found = sensitivity * melanomas
+    alarms = found * (1 - precision) / precision
+    answer, right = number(answer), 1 - (melanomas - found + alarms) / images
+    if near(answer, 0.852, 0.001):
+        raise Hint("That is what was claimed. What follows from the other two numbers?")
+    if answer > 1:
+        raise Hint("Write it as a share between 0 and 1: divide by the number of pictures.")
+    for wrong, value in (
+        (
+            "That is the F1: it leaves out the benign lesions that are left in peace.",
+            2 * sensitivity * precision / (sensitivity + precision),
+        ),
+        ("You forgot the false alarms.", 1 - (melanomas - found) / images),
+        ("You forgot the missed melanomas.", 1 - alarms / images),
+        (
+            "False alarms: precision is of those *called* melanoma, not of the benign.",
+            1 - (melanomas - found + (1 - precision) * (images - melanomas)) / images,
+        ),
+    ):
+        if near(answer, value, 0.002):
+            raise Hint(wrong)
+    if not near(answer, right):
+        raise Hint(
+            "Melanomas found; from these and the precision the false alarms; then all wrong."
+        )
+    return "The claimed accuracy and the claimed precision and recall exclude each other."
+
+
+@exercise("05.6")
+def _is_a_better(answer):
+    if answer == "nothing shown":
+        raise Hint("The two intervals overlap, but on the same pictures luck strikes both alike.")
+    if answer == "B":
+        raise Hint("The difference is A minus B: what does its sign say?")
+    if answer == "the recipe of A":
+        raise Hint("One training of each was judged: who says the next seed gives the same?")
+    if answer != "this A":
+        raise Hint('Answer "this A", "the recipe of A", "B" or "nothing shown".')
+    return "The trained model A, on lesions like these. Of its recipe only several seeds can tell."
