@@ -116,6 +116,45 @@ def test_wrong_cost_and_groups_are_refused():
         evaluation.evaluate("x", [0, 1], [0.1, 0.9], [1, 2, 3], 0.5)
 
 
+def test_calibration_error_of_a_toy():
+    y = [0, 0, 0, 1, 1, 1, 0, 1]
+    p = [0.05, 0.05, 0.05, 0.05, 0.9, 0.9, 0.9, 1.0]  # 1 of 4 where it says 0.05, 3 of 4 above
+    by_hand = (abs(0.25 - 0.05) * 4 + abs(0.75 - 0.925) * 4) / 8
+    assert evaluation.calibration_error(y, p) == pytest.approx(by_hand)
+    assert evaluation.calibration_error(y[::-1], p[::-1]) == pytest.approx(by_hand)
+
+
+def test_calibration_error_of_certain_answers():
+    assert evaluation.calibration_error([0, 1], [0.0, 1.0]) == 0
+    assert evaluation.calibration_error([0, 1], [1.0, 0.0]) == 1
+    assert evaluation.calibration_error([0, 0], [0.3, 0.3]) == pytest.approx(0.3)
+
+
+def test_chance_makes_the_calibration_error_of_a_perfect_model_positive_and_shrinks_with_n():
+    rng = np.random.default_rng(0)
+    error = {}
+    for n in (100, 10_000):
+        p = rng.random(n)
+        error[n] = evaluation.calibration_error(rng.random(n) < p, p)
+    assert error[100] > 0.03 and error[10_000] < 0.02
+
+
+@pytest.mark.parametrize(
+    ("y", "p", "bins", "message"),
+    [
+        ([0, 1], [0.1], 10, "2 labels but 1 probabilities"),
+        ([], [], 10, "0 labels"),
+        ([0, 2], [0.1, 0.2], 10, "Labels must be 0"),
+        ([0, 1], [0.1, np.nan], 10, "no NaN"),
+        ([0, 1], [0.1, 1.2], 10, "between 0 and 1"),
+        ([0, 1], [0.1, 0.2], 0, "at least one bin"),
+    ],
+)
+def test_calibration_error_refuses(y, p, bins, message):
+    with pytest.raises(ValueError, match=message):
+        evaluation.calibration_error(y, p, bins)
+
+
 def test_colour_features_of_a_known_picture():
     image = np.zeros((1, 16, 16, 3), np.uint8)
     image[0, 4:12, 4:12] = (100, 50, 20)

@@ -18,6 +18,13 @@ def _middle(image):
     return image[top : top + side, left : left + side]
 
 
+def _epochs_run(val_auc, patience):
+    for epoch in range(1, len(val_auc) + 1):
+        if epoch - 1 - int(np.argmax(val_auc[:epoch])) == patience:
+            return epoch
+    return len(val_auc)
+
+
 # By exercise: what the check is given, a right answer, and wrong ones with words of their hint.
 # "blank" is what a function exercise looks like before anything is answered.
 CASES = {
@@ -190,6 +197,55 @@ CASES = {
             (lambda pixels: pixels / 128 - 1, "What should 0 and 255"),
             (lambda pixels: pixels[0] / 127.5 - 1, "every pixel"),
             (lambda pixels: None, "return"),
+        ],
+    },
+    "04.1": {
+        "given": {"inputs": 1280, "neurons": 128},
+        "right": 164097,
+        "wrong": [
+            (163968, "the last one included"),
+            (164096, "last neuron has a bias"),
+            (163840, "second layer"),
+            (163969, "second layer is missing"),
+            (1409, "a product"),
+            (5, "inputs times outputs"),
+        ],
+    },
+    "04.2": {
+        "given": {"plain": 4.0, "frozen": 3.5, "epochs": 35},
+        "right": 140 / 21,
+        "wrong": [
+            (8, "leaves out the one pass"),
+            (35, "the frozen part"),
+            (21 / 140, "Upside down"),
+            (0.875, "share"),
+            (119, "saved"),
+            (2, "divided by"),
+        ],
+    },
+    "04.3": {
+        "given": {},
+        "blank": lambda val_auc, patience: ...,
+        "right": lambda val_auc, patience: _epochs_run(val_auc, patience),
+        "wrong": [
+            (lambda v, p: 5, "the best epoch"),
+            (lambda v, p: p + 1, "Start waiting anew"),
+            (lambda v, p: len(v), "cannot know"),
+            (lambda v, p: _epochs_run(v, p) - 1, "one too early"),
+            (lambda v, p: 1, "epoch 5 is the best"),
+            (lambda v, p: 8 if p == 3 else 4, "no improvement"),
+            (lambda v, p: {9: 8, 4: 3, 2: 1}[len(v)], "all epochs"),
+        ],
+    },
+    "04.4": {
+        "given": {"momentum": 0.999},
+        "right": 693,
+        "wrong": [
+            (500, "what is *left*"),
+            (1000, "0.37"),
+            (692, "round up"),
+            (692.8, "round up"),
+            (7, "logarithms"),
         ],
     },
     "05.1": {

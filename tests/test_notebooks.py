@@ -162,16 +162,49 @@ def test_nbval_finds_damage(tmp_path, changed, good):
     assert (done.returncode == 0) == good, done.stdout
 
 
+# Everything that a lesson can be given, as unlike its defaults and as small as possible.
+OTHER = {
+    "SOURCE": "synthetic",
+    "SEED": 1,
+    "ALPHA": 1.0,
+    "EPOCHS": 3,
+    "FINE_TUNE_EPOCHS": 2,
+    "SEEDS": 1,
+    "IMAGES": 800,
+    "TREES": 50,
+    "TEST_IMAGES": 400,
+    "CONFIGURATIONS": "0.35@96",
+    "RANDOM_SEEDS": 1,
+}
+
+
 @pytest.mark.slow
 @each_lesson
-def test_lesson_runs_with_another_seed(path, tmp_path, monkeypatch, capfd):
+def test_lesson_runs_with_other_parameters(path, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(course, "RUNS", tmp_path)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     known = course.parameters(nbformat.read(path, 4))
-    given = [f"{n}={v}" for n, v in {"SOURCE": "synthetic", "SEED": 1}.items() if n in known]
+    given = [f"{name}={value}" for name, value in OTHER.items() if name in known]
     code = course.main(["run", f"LESSONS={path.stem}", *given])
     out, err = capfd.readouterr()
     assert code == 0, err
     assert "unknown parameter" not in (out + err).lower()
     assert "SYNTHETIC" in out.splitlines()[-3]
     assert (tmp_path / path.name).exists()
+    done = nbformat.read(tmp_path / path.name, 4)
+    noise = [o.text for c in done.cells for o in c.get("outputs", []) if o.get("name") == "stderr"]
+    assert [text for text in noise if "drawing" not in text] == []  # a progress bar is no warning
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("HAM10K_DIR"), reason="needs the real images")
+def test_a_lesson_runs_on_real_images(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(course, "RUNS", tmp_path)
+    assert course.main(["run", "LESSONS=01", "SOURCE=folder", "SIZE=96"]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert "folder" in lines[-3] and "SYNTHETIC" not in lines[-3]
+
+
+def test_other_parameters_are_parameters():
+    known = [set(course.parameters(nbformat.read(path, 4))) for path in LESSONS]
+    assert set(OTHER) <= set.union(*known)

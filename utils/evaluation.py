@@ -126,6 +126,45 @@ def metrics(y, probability, threshold):
     }
 
 
+def calibration_error(y, probability, bins=10):
+    """Expected calibration error (ECE): how far probabilities are from observed shares.
+
+    ``sum over bins of |mean probability - share of melanomas| * share of the images``, bins of
+    equal width (Naeini, Cooper & Hauskrecht, AAAI 2015; Guo et al., ICML 2017). Chance alone
+    makes it positive: with few images even perfect probabilities have some.
+
+    Parameters
+    ----------
+    y : array of 0/1, shape (n,)
+        One label alone may occur.
+    probability : array of float in [0, 1], shape (n,)
+    bins : int
+        From 0 to 1; a bin holds its lower edge, the last one both.
+
+    Returns
+    -------
+    float
+        In [0, 1]; 0 is perfect.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, nothing is there, a label is not 0/1, a probability is NaN or outside
+        [0, 1], or there is no bin.
+    """
+    y, probability = np.asarray(y).ravel(), np.asarray(probability, dtype=float).ravel()
+    if len(y) != len(probability) or len(y) == 0:
+        raise ValueError(f"{len(y)} labels but {len(probability)} probabilities: pass one each.")
+    if not np.isin(y, (0, 1)).all():
+        raise ValueError("Labels must be 0 (benign) and 1 (melanoma).")
+    if not ((probability >= 0) & (probability <= 1)).all():
+        raise ValueError("Probabilities must lie between 0 and 1 and contain no NaN.")
+    if bins < 1:
+        raise ValueError(f"There must be at least one bin, not {bins}.")
+    own = np.minimum((probability * bins).astype(int), bins - 1)
+    return float(np.abs(np.bincount(own, probability - y)).sum() / len(y))
+
+
 def resampled_lesions(y, groups, n_resamples=1000, seed=0):
     """Row numbers of bootstrap samples in which whole lesions are drawn with replacement.
 

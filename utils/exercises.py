@@ -365,6 +365,83 @@ def _scaled_pixels(answer):
     raise Hint(f"{given} became {got}. What should 0 and 255 become?")
 
 
+# --- 04 training and fine-tuning ----------------------------------------------------------------
+
+
+@exercise("04.1")
+def _parameters_of_a_head(answer, inputs, neurons):
+    answer, first = number(answer), inputs * neurons
+    for wrong, value in (
+        ("Each neuron has a bias too, the last one included.", first + neurons),
+        ("Nearly: the last neuron has a bias too.", first + 2 * neurons),
+        ("The second layer: one number for each of its inputs, and a bias.", first),
+        ("The second layer is missing: it turns all neurons into one.", first + neurons + 1),
+        ("Each input is joined to each neuron: that is a product.", inputs + neurons + 1),
+    ):
+        if answer == value:
+            raise Hint(wrong)
+    if answer != first + neurons + neurons + 1:
+        raise Hint("Dense: inputs times outputs, and one bias for each output. There are two.")
+    return "Few beside the base, and still more than 200 for each training picture."
+
+
+@exercise("04.2")
+def _times_faster(answer, plain, frozen, epochs):
+    answer, rest = number(answer), plain - frozen
+    for wrong, value in (
+        ("That leaves out the one pass through the frozen layers.", plain / rest),
+        ("That is how many times longer the plain way takes for the frozen part.", epochs),
+        (
+            "Upside down: how long is the plain way, measured in the other?",
+            (frozen + epochs * rest) / (epochs * plain),
+        ),
+        ("That is the frozen part's share, not a speed.", frozen / plain),
+        ("Those are the seconds that are saved.", epochs * plain - frozen - epochs * rest),
+    ):
+        if near(answer, value):
+            raise Hint(wrong)
+    if not near(answer, epochs * plain / (frozen + epochs * rest), 0.05):
+        raise Hint("Seconds of the plain way, divided by: once the frozen part, then the rest.")
+    return "The more epochs, the nearer it comes to the ratio of the two epochs."
+
+
+@exercise("04.3")
+def _epochs_run(answer):
+    rises, patience = [0.6, 0.7, 0.7, 0.69, 0.8, 0.75, 0.79, 0.78, 0.9], 3
+    ran = number(answer(rises, patience))
+    if ran == 5:
+        raise Hint("That is the best epoch. It takes `patience` more to notice that it was.")
+    if ran == 4:
+        raise Hint("Start waiting anew whenever there is a new best.")
+    if ran == 9:
+        raise Hint("It cannot know that epoch 9 would be better: it stops before.")
+    if ran == 7:
+        raise Hint(
+            "Counted from 0, or stopped one too early: `patience` epochs without a new best."
+        )
+    if ran != 8:
+        raise Hint(f"For {rises} and a patience of 3, epoch 5 is the best so far, then it waits.")
+    if number(answer([0.5, 0.5, 0.5, 0.6], 2)) != 3:
+        raise Hint("The same value again is no improvement.")
+    if number(answer([0.5, 0.6], 3)) != 2:
+        raise Hint("If patience never runs out, all epochs are run.")
+    return "Patience is a bet on how long a plateau may last."
+
+
+@exercise("04.4")
+def _steps_to_half(answer, momentum):
+    answer, right = number(answer), np.ceil(np.log(0.5) / np.log(momentum))
+    if answer == round(0.5 / (1 - momentum)):
+        raise Hint("Each step gives up a thousandth of what is *left*, not of the beginning.")
+    if answer == round(1 / (1 - momentum)):
+        raise Hint("After so many steps a share of 1/e is left, 0.37.")
+    if right - 1 <= answer < right:
+        raise Hint("Nearly: round up to a whole step, then half is given up.")
+    if answer != right:
+        raise Hint("Solve momentum ** n = 0.5 for n: take logarithms.")
+    return f"At 19 steps an epoch that is {right / 19:.0f} epochs."
+
+
 # --- 05 evaluation -------------------------------------------------------------------------------
 
 

@@ -151,8 +151,9 @@ ledger.outcome("00 accuracy of the quickstart", accuracy, *judged[0].intervals["
 # {{ 00_quickstart-width0.35-28px: beside.nine colour numbers.metrics.accuracy }} and
 # {{ 00_quickstart-width0.35-28px: beside.nine colour numbers.metrics.roc_auc }}, the constant answer
 # {{ 00_quickstart-width0.35-28px: beside.constant answer.metrics.accuracy }} and an AUC of one half.
-# **The deep model does not beat nine colour numbers**, and the 85 % that the original project
-# claimed lie outside its interval. That is not where the story ends but where the course begins:
+# **These 200 test pictures do not show that the deep model beats nine colour numbers**, and the 85 %
+# that the original project claimed lie outside its interval. (Lesson 05 asks again with ten times as
+# many test pictures.) That is not where the story ends but where the course begins:
 # what the data can give (01), how a split deceives (02), what the network does (03), how to train
 # it deeper (04), and how to judge it (05).
 
