@@ -1,7 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from utils import backbone
+from utils import backbone, predict
+from utils.data import Lesions
 
 keras = pytest.importorskip("keras")
 
@@ -219,3 +221,49 @@ def test_macs_that_cannot_be_counted_are_refused():
     x = keras.Input((8, 8, 3))
     with pytest.raises(ValueError, match="is a SeparableConv2D"):
         backbone.macs(keras.Model(x, keras.layers.SeparableConv2D(2, 3)(x)))
+
+
+# --- where ImageNet's weights cannot be had ------------------------------------------------------
+
+
+@pytest.fixture
+def nowhere(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(backbone, "online", lambda *_: False)
+
+
+def lesions_of(source, split, image_id):
+    table = pd.DataFrame({"image_id": [image_id], "split": [split], "dx": ["nv"]})
+    return Lesions(np.zeros((1, 28, 28, 3), np.uint8), table, source)
+
+
+def a_training_image():
+    return predict.load_model()[1]["training_images"][0]
+
+
+@pytest.mark.parametrize(
+    ("source", "split"), [("synthetic", "test"), ("folder", "train"), ("kaggle", "train")]
+)
+def test_the_shipped_layers_stand_in(nowhere, source, split, capsys):
+    lesions = lesions_of(source, split, a_training_image())
+    model, origin = backbone.mobilenet_v2(0.35, lesions=lesions)
+    assert origin.startswith("SHIPPED") and origin in capsys.readouterr().out
+    shipped = predict.load_model()[0]
+    for name in ("Conv1", "block_16_project_BN"):
+        for a, b in zip(
+            model.get_layer(name).get_weights(), shipped.get_layer(name).get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_the_shipped_layers_are_refused_where_they_know_the_answers(nowhere, split):
+    lesions = lesions_of("folder", split, a_training_image())
+    with pytest.raises(ValueError, match="trained on 1 of the pictures that are to judge here"):
+        backbone.mobilenet_v2(0.35, lesions=lesions)
+
+
+def test_another_width_stays_random(nowhere):
+    lesions = lesions_of("folder", "train", "new")
+    assert backbone.mobilenet_v2(1.0, lesions=lesions)[1].startswith("RANDOM")
+    assert backbone.mobilenet_v2(0.35)[1].startswith("RANDOM")

@@ -1,4 +1,4 @@
-"""Lesson 00's one cell, run as Colab would: alone, in an empty folder, without the course."""
+"""The lessons as Colab opens them: alone, in an empty folder, without the course."""
 
 import json
 import os
@@ -105,3 +105,20 @@ def test_a_course_that_cannot_be_fetched_is_said_in_a_sentence(cell, colab, monk
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert "could not be fetched into" in last and "is there network?" in last
+
+
+OTHERS = [p for p in sorted(course.NOTEBOOKS.glob("[0-9]*.ipynb")) if p != LESSON]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", OTHERS, ids=lambda p: p.stem)
+def test_every_setup_cell_alone_fetches_the_course(path, colab):
+    (setup,) = [c.source for c in nbformat.read(path, 4).cells if "# @title Setup" in c.source]
+    cells = [nbformat.v4.new_code_cell(source) for source in (setup, "print(splits.__file__)")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    NotebookClient(
+        notebook, kernel_name="python3", timeout=None, resources={"metadata": {"path": str(colab)}}
+    ).execute()
+    clone = colab / course.address()[0].split("/")[1]
+    assert notebook.cells[1].outputs[0].text.strip() == str(clone / "utils" / "splits.py")
+    assert notebook.cells[0].outputs == []

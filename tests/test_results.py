@@ -95,7 +95,7 @@ def test_synthetic_and_missing_runs_are_not_summed_up(own, lesions):
 
 def test_the_readme_is_rendered_from_address_and_results(own, lesions):
     blank = "".join(
-        f"<!-- {n} -->\n<!-- /{n} -->\n" for n in ("badges", "clone", "results", "speed")
+        f"<!-- {n} -->\n<!-- /{n} -->\n" for n in ("badges", "clone", "results", "speed", "shipped")
     )
     text = results.render_readme(blank, "ada/moles", "trunk")
     assert "git clone https://github.com/ada/moles\ncd moles\n" in text

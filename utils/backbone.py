@@ -6,6 +6,7 @@ import os
 from itertools import pairwise
 from pathlib import Path
 
+from utils import predict
 from utils.data import online
 from utils.quiet import keras
 
@@ -54,7 +55,7 @@ def imagenet_weights(alpha=0.35, size=96):
     return None, "RANDOM"
 
 
-def mobilenet_v2(alpha=0.35, source_size=28, size=96, weights="imagenet"):
+def mobilenet_v2(alpha=0.35, source_size=28, size=96, weights="imagenet", lesions=None):
     """MobileNetV2 without its top, which takes raw pixels and prepares them itself.
 
     Resizing (bilinear) and scaling to [-1, 1], the range the ImageNet weights expect, are
@@ -71,19 +72,23 @@ def mobilenet_v2(alpha=0.35, source_size=28, size=96, weights="imagenet"):
         Pixels a side inside the network, 32 or more.
     weights : "imagenet" or None
         None: random initial values.
+    lesions : utils.data.Lesions, optional
+        With ``split``. Where ImageNet's weights cannot be had, a model for these lesions gets the
+        layers of the model that the course ships, if that has its width.
 
     Returns
     -------
     (keras.Model, str)
         Model from pixels 0..255 of shape (n, source_size, source_size, 3) to features of shape
         (n, ceil(size / 32), ceil(size / 32), channels), and one line that says where its
-        weights come from; it begins with ``RANDOM`` if they could not be had.
+        weights come from; it begins with ``SHIPPED`` or ``RANDOM`` if ImageNet's could not be had.
 
     Raises
     ------
     ValueError
-        If ``weights`` is neither, ``size`` is under 32, the width has no published weights, or
-        the weights file is broken (the sentence names the file to delete).
+        If ``weights`` is neither, ``size`` is under 32, the width has no published weights, the
+        weights file is broken (the sentence names the file to delete), or the shipped model
+        was trained on lesions that are to judge here.
     """
     if weights not in ("imagenet", None):
         raise ValueError(f'weights must be "imagenet" or None, not {weights!r}.')
@@ -91,7 +96,9 @@ def mobilenet_v2(alpha=0.35, source_size=28, size=96, weights="imagenet"):
         raise ValueError(f"MobileNetV2 needs an input of 32 px or more, not {size}.")
     path, origin = imagenet_weights(alpha, size) if weights else (None, "RANDOM, as asked")
     if origin == "RANDOM":
-        origin = "RANDOM: no ImageNet weights in Keras's cache and no network to fetch them"
+        origin += ": no ImageNet weights in Keras's cache and no network to fetch them"
+        if lesions is not None and (shipped := _shipped_layers(alpha, lesions)):
+            origin = origin.replace("RANDOM", "SHIPPED") + f"; layers of {predict.SHIPPED.name}"
     print(f"Weights: {origin}")
     pixels = keras.Input((source_size, source_size, 3), name="pixels")
     x = keras.layers.Resizing(size, size, name="resize")(pixels)
@@ -111,7 +118,27 @@ def mobilenet_v2(alpha=0.35, source_size=28, size=96, weights="imagenet"):
             f"The weights file {path} cannot be read (an interrupted download?): delete it and "
             f"run again. [{error}]"
         ) from error
+    if origin.startswith("SHIPPED"):
+        for layer in model.layers:
+            if layer.weights:
+                layer.set_weights(shipped.get_layer(layer.name).get_weights())
     return keras.Model(pixels, model.output, name="mobilenet_v2"), origin
+
+
+def _shipped_layers(alpha, lesions):
+    """The shipped model, or None if it is of another width; refused where it would leak."""
+    model, facts = predict.load_model()
+    if alpha != facts["alpha"]:
+        return None
+    judging = lesions.table.loc[lesions.table["split"] != "train", "image_id"]
+    known = set(facts["training_images"]) & set(judging)
+    if known and lesions.source != "synthetic":
+        raise ValueError(
+            f"ImageNet's weights cannot be had, and the model that the course ships was trained on "
+            f"{len(known):,} of the pictures that are to judge here, so it would know the answers: "
+            "connect to the network once, or take the course's own split."
+        )
+    return model
 
 
 def macs(model):

@@ -571,29 +571,34 @@ def notebooks(anew=False):
 
 
 def readme(check=False):
-    """Render the README's address and results. Returns the exit code.
+    """Render the README's address and results, and the model's card. Returns the exit code.
 
     Parameters
     ----------
     check : bool
-        Write nothing, and return 1 if it is not current.
+        Write nothing, and fail if one of them is not current.
     """
+    from utils import results, shipped
     from utils.data import write_atomically
-    from utils.results import render_readme
 
     path = ROOT / "README.md"
-    text = path.read_text(encoding="utf-8")
     try:
-        current = render_readme(text, *address())
-    except ValueError as error:
+        pages = {path: results.render_readme(path.read_text(encoding="utf-8"), *address())}
+        pages[shipped.CARD] = shipped.card()
+    except (OSError, ValueError) as error:
         raise CourseError(str(error)) from error
-    if current == text:
-        print("README.md is current")
-    elif check:
-        raise CourseError("README.md is not current: run `python -m utils.course readme`.")
-    else:
-        write_atomically(path, lambda p: p.write_text(current, encoding="utf-8", newline="\n"))
-        print("README.md rendered anew")
+    for path, current in pages.items():
+        if path.exists() and path.read_text(encoding="utf-8") == current:
+            print(f"{_shown(path)} is current")
+        elif check:
+            raise CourseError(
+                f"{_shown(path)} is not current: run `python -m utils.course readme`."
+            )
+        else:
+            write_atomically(
+                path, lambda p, text=current: p.write_text(text, encoding="utf-8", newline="\n")
+            )
+            print(f"{_shown(path)} rendered anew")
     return 0
 
 
@@ -633,6 +638,20 @@ def results(given):
     return readme()
 
 
+def train_shipped():
+    """Train, judge and save the model in ``models/`` and write its card. Returns the exit code.
+
+    Killed and called again, it goes on from the last epoch that was finished.
+    """
+    from utils import shipped
+
+    try:
+        shipped.make(RUNS / "shipped")
+    except (OSError, ValueError) as error:
+        raise CourseError(f"The model in models/ is as it was. {error}") from error
+    return readme()
+
+
 def lab():
     """Open JupyterLab on the notebooks; ``runs/`` can be reached from there too."""
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}"]
@@ -667,6 +686,7 @@ def main(words=None):
         command.add_argument("--make", default="", help=argparse.SUPPRESS)
     commands.add_parser("test", help="run the test suite (options go to pytest)", add_help=False)
     commands.add_parser("lab", help="open JupyterLab on notebooks/")
+    commands.add_parser("train-shipped", help="train the model in models/ on real images, anew")
     command = commands.add_parser("notebooks", help="rebuild notebooks and README from sources")
     command.add_argument("--all", action="store_true", help="execute unchanged ones too")
     command = commands.add_parser("readme", help="render the README's address and results")
@@ -685,6 +705,8 @@ def main(words=None):
             return test(rest)
         if arguments.command == "lab":
             return lab()
+        if arguments.command == "train-shipped":
+            return train_shipped()
         if arguments.command == "notebooks":
             return notebooks(arguments.all)
         return readme(arguments.check)

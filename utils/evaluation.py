@@ -6,7 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    confusion_matrix,
+    roc_auc_score,
+    roc_curve,
+)
 
 METRICS = (
     "accuracy",
@@ -124,6 +129,24 @@ def metrics(y, probability, threshold):
         "roc_auc": float(roc_auc_score(y, probability)),
         "average_precision": float(average_precision_score(y, probability)),
     }
+
+
+def sensitivity_at_specificity(y, probability, specificity=0.9):
+    """The highest sensitivity of all thresholds with at least this specificity.
+
+    Parameters
+    ----------
+    y : array of 0/1, shape (n,)
+        Both must occur.
+    probability : array of float, shape (n,)
+    specificity : float
+
+    Returns
+    -------
+    float
+    """
+    false_alarms, found, _ = roc_curve(y, probability, drop_intermediate=False)
+    return float(found[false_alarms <= 1 - specificity + 1e-12].max())
 
 
 def calibration_error(y, probability, bins=10):

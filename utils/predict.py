@@ -16,7 +16,8 @@ from utils.data import fit, write_atomically
 from utils.quiet import keras
 
 RESULTS = os.environ.get("COURSE_RESULTS_DIR") or Path(__file__).parents[1] / "runs" / "results"
-MODEL = Path(RESULTS) / "melanoma_mobilenetv2.keras"
+MODEL = Path(RESULTS) / "melanoma_mobilenetv2.keras"  # what lesson 00 trained last
+SHIPPED = Path(__file__).parents[1] / "models" / "melanoma_mobilenetv2.keras"
 MODES = (
     *("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa"),
     *("CMYK", "YCbCr", "HSV", "LAB"),
@@ -38,7 +39,7 @@ class Prediction(NamedTuple):
     confidence: float
 
 
-def predict_skin_cancer(image, model=MODEL):
+def predict_skin_cancer(image, model=SHIPPED):
     """Label and confidence for one picture.
 
     Parameters
@@ -46,7 +47,8 @@ def predict_skin_cancer(image, model=MODEL):
     image : path, PIL.Image.Image or ndarray
         As ``read_image`` takes it.
     model : path
-        A model saved by ``save_model``; by default the one that lesson 00 trained last.
+        A model saved by ``save_model``; by default the one that the course ships (its card:
+        models/README.md). ``MODEL`` is the one that lesson 00 trained last.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def predict_skin_cancer(image, model=MODEL):
     return Prediction("benign", 1 - probability)
 
 
-def melanoma_probability(images, model=MODEL):
+def melanoma_probability(images, model=SHIPPED):
     """Probability of melanoma for pictures of any size.
 
     Parameters
@@ -221,7 +223,7 @@ def save_model(model, facts, path=MODEL):
     write_atomically(path, model.save)
 
 
-def load_model(path=MODEL):
+def load_model(path=SHIPPED):
     """The model and its facts, as ``save_model`` wrote them; loaded once a process.
 
     Returns
@@ -238,7 +240,9 @@ def load_model(path=MODEL):
     path = Path(path)
     for file in (path, path.with_suffix(".json")):
         if not file.is_file():
-            raise FileNotFoundError(f"There is no trained model {file}: run lesson 00 first.")
+            raise FileNotFoundError(
+                f"There is no trained model {file}: run lesson 00, which makes one."
+            )
     return _load(path, path.stat().st_mtime_ns)
 
 

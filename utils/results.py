@@ -18,6 +18,7 @@ PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pandas", "pillow")
 # What the one-cell project claimed, and the confusion matrix that its README printed.
 CLAIM = {"accuracy": 0.852, "precision": 0.83, "sensitivity": 0.79, "f1": 0.81}
 CLAIMED_CONFUSION = np.array([[167, 23], [18, 42]])
+SHIPPED_MODEL = "shipped_model"  # written by utils/shipped.py
 
 
 def folder():
@@ -237,6 +238,39 @@ def speed_table():
     return "\n".join(lines)
 
 
+def shipped_table():
+    """The shipped model's figures on the full test part, Markdown, for README and model card."""
+    path = COMMITTED / f"{SHIPPED_MODEL}.json"
+    if not path.exists():
+        return f"(not measured yet: there is no {path.name} in results/)"
+    content = json.loads(path.read_text())
+    n = len(content["seeds"])
+    names = {
+        "single": f"**MobileNetV2**, one view, mean of {n} seeds",
+        "eight views": f"**MobileNetV2**, eight symmetric views, mean of {n} seeds",
+        "ensemble, eight views": f"**the {n} seeds together**, eight views",
+    }
+    lines = [
+        "| full test part, natural prevalence | ROC AUC | average precision | sensitivity at 90 % "
+        "specificity |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, found in (content["beside"] | content["ways"]).items():
+        measures = ("roc_auc", "average_precision", "sensitivity_at_specificity_90")
+        cells = [as_text(found[m]) for m in measures]
+        seeds = found["roc_auc"]["seeds"]
+        if len(seeds) > 1:
+            cells[0] += f"<br>seeds {min(seeds):.3f}-{max(seeds):.3f}"
+        lines.append(f"| {names.get(name, name)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def as_text(found):
+    """A figure with its interval, as they are kept in ``results/``: ``0.870 [0.810, 0.920]``."""
+    value = found["mean"] if "mean" in found else found["value"]
+    return _cell(value, *(found.get("interval") or (found["low"], found["high"])))
+
+
 def _cell(value, low, high):
     return "undefined" if value is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
@@ -276,7 +310,7 @@ def render_readme(text, repository, branch):
     """The README with its rendered blocks brought up to date.
 
     A block stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``: ``badges`` and ``clone`` hold
-    the repository's address, ``results`` and ``speed`` the tables.
+    the repository's address, ``results``, ``shipped`` and ``speed`` the tables.
 
     Parameters
     ----------
@@ -304,6 +338,7 @@ def render_readme(text, repository, branch):
         f"cd {repository.split('/')[1]}\n\nmake course\nmake test\n```",
         "results": results_table(),
         "speed": speed_table(),
+        "shipped": shipped_table(),
     }
     for name, content in blocks.items():
         block = re.compile(rf"<!-- {name} -->\n.*?<!-- /{name} -->", re.DOTALL)

@@ -74,7 +74,7 @@ print(splits.leakage(lesions.table)[["images", "melanoma_share", "shared_lesions
 
 # 2. Model: MobileNetV2 as it comes from ImageNet, and a new head that answers one question
 keras.utils.set_random_seed(SEED)
-base, weights = backbone.mobilenet_v2(ALPHA, source_size=SIZE, size=96)
+base, weights = backbone.mobilenet_v2(ALPHA, source_size=SIZE, size=96, lesions=lesions)
 x = keras.layers.GlobalAveragePooling2D(name="pooled")(base.output)
 x = keras.layers.Dropout(0.3)(x)
 x = keras.layers.Dense(128, activation="relu")(x)
@@ -168,7 +168,7 @@ ledger.outcome("00 accuracy of the quickstart", accuracy, *judged[0].intervals["
 # %%
 MY_IMAGE = ""
 
-label, confidence = predict.predict_skin_cancer(MY_IMAGE or test.images[0])
+label, confidence = predict.predict_skin_cancer(MY_IMAGE or test.images[0], predict.MODEL)
 what = MY_IMAGE or f"the test picture {test.table['image_id'][0]} (truth: {test.table['dx'][0]})"
 print(f"{what}: {label}, confidence {confidence:.2f}, trained on {source} lesions")
 print(plots.DISCLAIMER)

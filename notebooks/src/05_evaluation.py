@@ -113,7 +113,7 @@ pd.DataFrame.from_dict(count, orient="index", columns=columns).round(3)
 
 # %%
 keras.utils.set_random_seed(SEED)
-base, weights = backbone.mobilenet_v2(ALPHA, source_size=SIZE, size=96)
+base, weights = backbone.mobilenet_v2(ALPHA, source_size=SIZE, size=96, lesions=lesions)
 model = training.melanoma_classifier(base)
 checkpoints, epochs = results.folder() / "05_checkpoints", (EPOCHS, FINE_TUNE_EPOCHS)
 training.two_stages(base, model, train, validation, checkpoints, epochs, verbose=0)

@@ -1,0 +1,219 @@
+"""Training of all layers, the model in models/ and its card."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from utils import backbone, course, data, predict, results, shipped, splits, synthetic, training
+from utils.data import Lesions
+from utils.quiet import keras
+
+
+def pictures(n, size=40):
+    rng = np.random.default_rng(0)
+    labels = np.arange(n) % len(data.DX)
+    images = rng.integers(0, 120, (n, size, size, 3)) + 15 * labels[:, None, None, None]
+    return images.astype(np.uint8), labels
+
+
+# --- training of all layers ----------------------------------------------------------------------
+
+
+def test_an_epoch_depends_on_its_seed_alone():
+    images, labels = pictures(20)
+    once, again, other = (
+        list(training.augmented_batches(images, labels, 32, seed, 8)) for seed in (3, 3, 4)
+    )
+    assert len(once) == 2
+    for (x, y), (x_again, y_again) in zip(once, again, strict=True):
+        np.testing.assert_array_equal(x, x_again)
+        np.testing.assert_array_equal(y, y_again)
+    x, y = once[0]
+    assert x.shape == (8, 32, 32, 3) and x.dtype == "float32" and y.dtype == "int64"
+    assert float(np.min(x)) >= 0 and float(np.max(x)) <= 255
+    assert not np.array_equal(x, other[0][0])
+
+
+def test_labels_follow_their_pictures():
+    images = np.empty((16, 40, 40, 3), np.uint8)
+    images[:] = 10 * np.arange(16)[:, None, None, None]
+    for x, y in training.augmented_batches(images, np.arange(16), 32, 0, 4):
+        brightness = np.asarray(x).mean((1, 2, 3))
+        assert (np.abs(brightness - 10 * np.asarray(y)) <= 0.35 * 10 * np.asarray(y)).all()
+
+
+def test_every_layer_may_learn_and_batch_norm_follows_quickly():
+    base, _ = backbone.mobilenet_v2(0.35, 32, 32, weights=None)
+    model = training.diagnosis_classifier(base)
+    assert model.output.shape == (None, 7)
+    norms = [x for x in base.layers if isinstance(x, keras.layers.BatchNormalization)]
+    assert norms and all(layer.momentum == 0.9 and layer.trainable for layer in norms)
+    assert len(model.non_trainable_weights) == 2 * len(norms)
+
+
+TRAINING = """
+import sys
+import numpy as np
+import tensorflow as tf
+tf.config.experimental.enable_op_determinism()
+from tests.test_shipped import pictures
+from utils import training
+from utils.quiet import keras
+keras.utils.set_random_seed(0)
+x = keras.Input((32, 32, 3))
+y = keras.layers.Conv2D(8, 3, strides=2)(keras.layers.Rescaling(1 / 255)(x))
+y = keras.layers.BatchNormalization(momentum=0.9)(y)
+y = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(y))
+model = keras.Model(x, keras.layers.Dense(7)(y))
+images, labels = pictures(640)
+training.all_layers(model, images, labels, 32, sys.argv[1], epochs=8, batch_size=16, verbose=2)
+np.savez(sys.argv[2], *model.get_weights())
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_and_ends_at_the_same_weights(tmp_path):
+    def start(name, end):
+        command = [sys.executable, "-c", TRAINING, tmp_path / f"{name}.weights.h5", tmp_path / end]
+        return subprocess.Popen(
+            command, cwd=course.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    killed = start("a", "never.npz")
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "a.weights.h5").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL and not (tmp_path / "never.npz").exists()
+
+    resumed, unbroken = start("a", "resumed.npz"), start("b", "unbroken.npz")
+    said, errors = resumed.communicate(timeout=300)
+    assert resumed.returncode == 0, errors
+    assert "of 8 epochs are done, going on from there" in said
+    assert "Epoch 1/8" not in said and "Epoch 8/8" in said
+    assert unbroken.wait(300) == 0
+    with np.load(tmp_path / "resumed.npz") as a, np.load(tmp_path / "unbroken.npz") as b:
+        for name in a.files:
+            np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_training_that_cannot_be_is_refused(tmp_path):
+    base, _ = backbone.mobilenet_v2(0.35, 32, 32, weights=None)
+    model = training.diagnosis_classifier(base)
+    images, labels = pictures(20)
+    with pytest.raises(ValueError, match="less than one batch of 64"):
+        training.all_layers(model, images, labels, 32, tmp_path / "a.weights.h5")
+    (tmp_path / "a.weights.h5").write_bytes(b"torn")
+    with pytest.raises(ValueError, match=r"a\.weights\.h5 is not a backup"):
+        training.all_layers(model, images, labels, 32, tmp_path / "a.weights.h5", batch_size=8)
+
+
+# --- from logits to a shipped model --------------------------------------------------------------
+
+
+def test_eight_views_are_all_symmetries():
+    image = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(1, 4, 4, 3)
+    views = list(shipped.symmetric_views(image))
+    assert len({view.tobytes() for view in views}) == 8
+    assert np.array_equal(views[0], image)
+    assert all(np.array_equal(np.sort(v.ravel()), np.sort(image.ravel())) for v in views)
+
+
+def test_log_odds_are_those_of_the_softmax():
+    logits = np.random.default_rng(0).normal(size=(5, 7)).astype("float32")
+    p = np.exp(logits[:, -1]) / np.exp(logits).sum(1)
+    found = np.asarray(shipped.melanoma_logit(logits))[:, 0]
+    np.testing.assert_allclose(found, np.log(p / (1 - p)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("true", [0.5, 1.0, 3.0])
+def test_temperature_is_found(true):
+    rng = np.random.default_rng(0)
+    honest = rng.normal(size=20_000)
+    y = rng.random(20_000) < 1 / (1 + np.exp(-honest))
+    assert shipped.temperature(y.astype(int), true * honest) == pytest.approx(true, rel=0.06)
+
+
+def test_threshold_finds_the_share_that_was_asked_for():
+    y, p = np.array([0] * 5 + [1] * 10), np.linspace(0, 1, 15)
+    t = shipped.threshold_for_sensitivity(y, p, 0.9)
+    assert (p[y == 1] >= t).mean() == 0.9
+    assert (p[y == 1] >= np.nextafter(t, 2)).mean() < 0.9
+
+
+@pytest.mark.slow
+def test_the_whole_recipe_in_small(tmp_path, monkeypatch):
+    """Every step but the learning: random pictures, one epoch, weights that were never trained."""
+    table = synthetic.metadata()
+    table = splits.full(table.assign(copy_of=table["image_id"]))
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (len(table), 32, 32, 3), dtype=np.uint8)
+    lesions = Lesions(images, table, "folder")
+    monkeypatch.setattr(shipped.data, "load_lesions", lambda *_: lesions)
+    mobilenet = backbone.mobilenet_v2
+    monkeypatch.setattr(
+        shipped.backbone,
+        "mobilenet_v2",
+        lambda *a, **_: (mobilenet(*a, weights=None)[0], "a test"),
+    )
+    monkeypatch.setattr(results, "COMMITTED", tmp_path)
+    monkeypatch.setattr(predict, "SHIPPED", tmp_path / "models" / "m.keras")
+    monkeypatch.setattr(shipped, "CARD", tmp_path / "models" / "README.md")
+    shipped.make(tmp_path / "work", seeds=(0, 1), size=32, source_size=32, epochs=1)
+    model, facts = predict.load_model(predict.SHIPPED)
+    assert model.output.shape == (None, 1) and model.input.shape == (None, 32, 32, 3)
+    found = shipped.read()
+    assert facts["split_fingerprint"] == found["split_fingerprint"] == splits.fingerprint(table)
+    assert len(found["ways"]["single"]["roc_auc"]["seeds"]) == 2
+    assert found["mini"]["pictures"] == 200
+    # Random pictures: nothing can be known, and nothing may be claimed.
+    single = found["ways"]["single"]["roc_auc"]
+    assert single["low"] < 0.5 < single["high"]
+    assert "mean of 2 seeds" in shipped.CARD.read_text()
+
+
+# --- what is in models/ --------------------------------------------------------------------------
+
+
+def test_the_shipped_file_is_what_the_results_speak_of():
+    model, facts = predict.load_model()
+    found = shipped.read()
+    assert predict.SHIPPED.stat().st_size < 4_000_000
+    for key in ("threshold", "temperature", "split_fingerprint", "source"):
+        assert facts[key] == found[key]
+    assert model.get_layer("temperature").scale == pytest.approx(1 / found["temperature"])
+    assert found["source"] == "folder"
+
+
+def test_the_shipped_model_answers_for_any_picture():
+    for shape in ((450, 600, 3), (40, 31), (1, 1, 3)):
+        image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        label, confidence = predict.predict_skin_cancer(image)
+        assert label in ("melanoma", "benign") and 0 <= confidence <= 1
+
+
+def test_the_card_agrees_with_the_results():
+    assert shipped.CARD.read_text(encoding="utf-8") == shipped.card()
+    assert "not a medical device" in shipped.card().lower()
+    assert json.dumps(shipped.read()["shipped"])  # whole, no NaN
+
+
+@pytest.mark.skipif(not os.environ.get("HAM10K_DIR"), reason="needs the real images")
+def test_the_shipped_model_has_the_figures_of_its_card():
+    found = shipped.read()
+    lesions = data.load_lesions("folder", found["parameters"]["source_size"], splits.full)
+    assert splits.fingerprint(lesions.table) == found["split_fingerprint"]
+    test = lesions.part("test")
+    p = predict.load_model()[0].predict(test.images, batch_size=128, verbose=0)[:, 0]
+    auc = found["ways"]["single"]["roc_auc"]["seeds"][0]
+    assert roc_auc_score(test.melanoma, p) == pytest.approx(auc, abs=1e-3)
+    sensitivity = (p[test.melanoma == 1] >= found["threshold"]).mean()
+    assert sensitivity == pytest.approx(found["shipped"]["sensitivity"]["value"], abs=0.01)
