@@ -226,12 +226,6 @@ def test_macs_that_cannot_be_counted_are_refused():
 # --- where ImageNet's weights cannot be had ------------------------------------------------------
 
 
-@pytest.fixture
-def nowhere(monkeypatch, tmp_path):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(backbone, "online", lambda *_: False)
-
-
 def lesions_of(source, split, image_id):
     table = pd.DataFrame({"image_id": [image_id], "split": [split], "dx": ["nv"]})
     return Lesions(np.zeros((1, 28, 28, 3), np.uint8), table, source)
@@ -244,7 +238,7 @@ def a_training_image():
 @pytest.mark.parametrize(
     ("source", "split"), [("synthetic", "test"), ("folder", "train"), ("kaggle", "train")]
 )
-def test_the_shipped_layers_stand_in(nowhere, source, split, capsys):
+def test_the_shipped_layers_stand_in(empty_cache, source, split, capsys):
     lesions = lesions_of(source, split, a_training_image())
     model, origin = backbone.mobilenet_v2(0.35, lesions=lesions)
     assert origin.startswith("SHIPPED") and origin in capsys.readouterr().out
@@ -257,13 +251,13 @@ def test_the_shipped_layers_stand_in(nowhere, source, split, capsys):
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
-def test_the_shipped_layers_are_refused_where_they_know_the_answers(nowhere, split):
+def test_the_shipped_layers_are_refused_where_they_know_the_answers(empty_cache, split):
     lesions = lesions_of("folder", split, a_training_image())
     with pytest.raises(ValueError, match="trained on 1 of the pictures that are to judge here"):
         backbone.mobilenet_v2(0.35, lesions=lesions)
 
 
-def test_another_width_stays_random(nowhere):
+def test_another_width_stays_random(empty_cache):
     lesions = lesions_of("folder", "train", "new")
     assert backbone.mobilenet_v2(1.0, lesions=lesions)[1].startswith("RANDOM")
     assert backbone.mobilenet_v2(0.35)[1].startswith("RANDOM")

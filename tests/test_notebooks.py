@@ -193,9 +193,8 @@ def test_lesson_runs_with_other_parameters(path, tmp_path, monkeypatch, capfd):
     assert (tmp_path / path.name).exists()
     done = nbformat.read(tmp_path / path.name, 4)
     noise = [o.text for c in done.cells for o in c.get("outputs", []) if o.get("name") == "stderr"]
-    assert [
-        t for t in noise if t.strip() and "drawing" not in t
-    ] == []  # a progress bar is no warning
+    noise = [text for text in noise if text.strip() and "drawing" not in text]
+    assert noise == []  # a progress bar is no warning
 
 
 @pytest.mark.slow

@@ -178,6 +178,8 @@ def test_the_whole_recipe_in_small(tmp_path, monkeypatch):
     single = found["ways"]["single"]["roc_auc"]
     assert single["low"] < 0.5 < single["high"]
     assert "mean of 2 seeds" in shipped.CARD.read_text()
+    # No backup is left by which the next call would believe that all is done.
+    assert not (tmp_path / "work").exists()
 
 
 # --- what is in models/ --------------------------------------------------------------------------

@@ -95,9 +95,12 @@ def mobilenet_v2(alpha=0.35, source_size=28, size=96, weights="imagenet", lesion
     if size < 32:
         raise ValueError(f"MobileNetV2 needs an input of 32 px or more, not {size}.")
     path, origin = imagenet_weights(alpha, size) if weights else (None, "RANDOM, as asked")
+    shipped = None
     if origin == "RANDOM":
         origin += ": no ImageNet weights in Keras's cache and no network to fetch them"
-        if lesions is not None and (shipped := _shipped_layers(alpha, lesions)):
+        if lesions is not None:
+            shipped = _shipped_layers(alpha, lesions)
+        if shipped is not None:
             origin = origin.replace("RANDOM", "SHIPPED") + f"; layers of {predict.SHIPPED.name}"
     print(f"Weights: {origin}")
     pixels = keras.Input((source_size, source_size, 3), name="pixels")
@@ -118,7 +121,7 @@ def mobilenet_v2(alpha=0.35, source_size=28, size=96, weights="imagenet", lesion
             f"The weights file {path} cannot be read (an interrupted download?): delete it and "
             f"run again. [{error}]"
         ) from error
-    if origin.startswith("SHIPPED"):
+    if shipped is not None:
         for layer in model.layers:
             if layer.weights:
                 layer.set_weights(shipped.get_layer(layer.name).get_weights())

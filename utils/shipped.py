@@ -4,12 +4,14 @@
 
 import json
 import math
+import shutil
 import time
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
-from sklearn.metrics import log_loss, roc_auc_score
+from scipy.special import expit
+from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
 from utils import backbone, data, evaluation, predict, results, splits, training
 from utils.quiet import keras
@@ -70,7 +72,7 @@ def temperature(y, logit):
         Above 1 where the model was too sure of itself.
     """
     found = minimize_scalar(
-        lambda t: log_loss(y, _sigmoid(logit / t)), bounds=(0.05, 20), method="bounded"
+        lambda t: log_loss(y, expit(logit / t)), bounds=(0.05, 20), method="bounded"
     )
     return float(found.x)
 
@@ -169,7 +171,8 @@ def make(folder, seeds=(0, 1, 2), **recipe):
     Parameters
     ----------
     folder : Path
-        For backups; a killed run goes on from there.
+        For backups; a killed run goes on from there. Removed when all is written: otherwise the
+        next call would find every epoch done and train nothing.
     seeds : sequence of int
 
     Raises
@@ -192,7 +195,7 @@ def make(folder, seeds=(0, 1, 2), **recipe):
         print(f"seed {seed}: {seconds[-1] / 60:.1f} minutes, validation AUC {auc:.3f}", flush=True)
     y = {name: parts[name].melanoma for name in ("validation", "test")}
     shipped_t = temperature(y["validation"], logits[0]["validation"][0])
-    calibrated = {name: _sigmoid(logits[0][name][0] / shipped_t) for name in y}
+    calibrated = {name: expit(logits[0][name][0] / shipped_t) for name in y}
     threshold = threshold_for_sensitivity(y["validation"], calibrated["validation"])
     findings = judge(lesions, parts, logits, calibrated, threshold)
     findings |= {"seeds": list(seeds), "minutes_a_seed": [s / 60 for s in seconds]}
@@ -216,6 +219,7 @@ def make(folder, seeds=(0, 1, 2), **recipe):
     results.write_json(results.COMMITTED / f"{NAME}.json", content | findings)
     text = card()
     data.write_atomically(CARD, lambda p: p.write_text(text, encoding="utf-8"))
+    shutil.rmtree(folder)
 
 
 def threshold_for_sensitivity(y, probability, sensitivity=0.9):
@@ -245,15 +249,15 @@ def judge(lesions, parts, logits, calibrated, threshold):
     validation, test = parts["validation"], parts["test"]
     y, groups = test.melanoma, test.table["group"]
     ways = {
-        "single": [_sigmoid(seed["test"][0]) for seed in logits],
-        "eight views": [_sigmoid(seed["test"]).mean(0) for seed in logits],
-        "ensemble, eight views": [np.mean([_sigmoid(s["test"]).mean(0) for s in logits], axis=0)],
+        "single": [expit(seed["test"][0]) for seed in logits],
+        "eight views": [expit(seed["test"]).mean(0) for seed in logits],
+        "ensemble, eight views": [np.mean([expit(s["test"]).mean(0) for s in logits], axis=0)],
     }
     judged = {name: _over_seeds(y, p, groups) for name, p in ways.items()}
     simple = evaluation.simple_answers(parts["train"], test)
     beside = {name: _over_seeds(y, p, groups) for name, p in simple.items()}
     shipped = evaluation.evaluate("shipped", y, calibrated["test"], groups, threshold)
-    raw = _sigmoid(logits[0]["test"][0])
+    raw = expit(logits[0]["test"][0])
     errors = {
         "raw": evaluation.calibration_error(y, raw),
         "calibrated": evaluation.calibration_error(y, calibrated["test"]),
@@ -275,8 +279,8 @@ def judge(lesions, parts, logits, calibrated, threshold):
 def _over_seeds(y, probabilities, groups, n_resamples=500):
     """Means over seeds with interval by lesion and range, of measures without a threshold."""
     measures = {
-        "roc_auc": lambda y, p: evaluation.metrics(y, p, 0.5)["roc_auc"],
-        "average_precision": lambda y, p: evaluation.metrics(y, p, 0.5)["average_precision"],
+        "roc_auc": roc_auc_score,
+        "average_precision": average_precision_score,
         "sensitivity_at_specificity_90": evaluation.sensitivity_at_specificity,
     }
 
@@ -349,10 +353,6 @@ def on_mini(lesions, validation, test, calibrated):
 
 def _cell(e, metric):
     return {"value": e.values[metric], "interval": list(e.intervals[metric])}
-
-
-def _sigmoid(x):
-    return 1 / (1 + np.exp(-np.asarray(x, dtype=float)))
 
 
 # --- the card ------------------------------------------------------------------------------------
