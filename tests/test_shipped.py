@@ -28,9 +28,7 @@ def pictures(n, size=40):
 
 def test_an_epoch_depends_on_its_seed_alone():
     images, labels = pictures(20)
-    once, again, other = (
-        list(training.augmented_batches(images, labels, 32, seed, 8)) for seed in (3, 3, 4)
-    )
+    once, again, other = (list(training.batches(images, labels, 32, seed, 8)) for seed in (3, 3, 4))
     assert len(once) == 2
     for (x, y), (x_again, y_again) in zip(once, again, strict=True):
         np.testing.assert_array_equal(x, x_again)
@@ -44,14 +42,14 @@ def test_an_epoch_depends_on_its_seed_alone():
 def test_labels_follow_their_pictures():
     images = np.empty((16, 40, 40, 3), np.uint8)
     images[:] = 10 * np.arange(16)[:, None, None, None]
-    for x, y in training.augmented_batches(images, np.arange(16), 32, 0, 4):
+    for x, y in training.batches(images, np.arange(16), 32, 0, 4):
         brightness = np.asarray(x).mean((1, 2, 3))
         assert (np.abs(brightness - 10 * np.asarray(y)) <= 0.35 * 10 * np.asarray(y)).all()
 
 
 def test_every_layer_may_learn_and_batch_norm_follows_quickly():
     base, _ = backbone.mobilenet_v2(0.35, 32, 32, weights=None)
-    model = training.diagnosis_classifier(base)
+    model = training.logit_classifier(base, 7)
     assert model.output.shape == (None, 7)
     norms = [x for x in base.layers if isinstance(x, keras.layers.BatchNormalization)]
     assert norms and all(layer.momentum == 0.9 and layer.trainable for layer in norms)
@@ -107,7 +105,7 @@ def test_a_killed_training_goes_on_and_ends_at_the_same_weights(tmp_path):
 
 def test_training_that_cannot_be_is_refused(tmp_path):
     base, _ = backbone.mobilenet_v2(0.35, 32, 32, weights=None)
-    model = training.diagnosis_classifier(base)
+    model = training.logit_classifier(base, 7)
     images, labels = pictures(20)
     with pytest.raises(ValueError, match="less than one batch of 64"):
         training.all_layers(model, images, labels, 32, tmp_path / "a.weights.h5")
@@ -121,7 +119,7 @@ def test_training_that_cannot_be_is_refused(tmp_path):
 
 def test_eight_views_are_all_symmetries():
     image = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(1, 4, 4, 3)
-    views = list(shipped.symmetric_views(image))
+    views = list(training.symmetric_views(image))
     assert len({view.tobytes() for view in views}) == 8
     assert np.array_equal(views[0], image)
     assert all(np.array_equal(np.sort(v.ravel()), np.sort(image.ravel())) for v in views)
@@ -130,7 +128,7 @@ def test_eight_views_are_all_symmetries():
 def test_log_odds_are_those_of_the_softmax():
     logits = np.random.default_rng(0).normal(size=(5, 7)).astype("float32")
     p = np.exp(logits[:, -1]) / np.exp(logits).sum(1)
-    found = np.asarray(shipped.melanoma_logit(logits))[:, 0]
+    found = np.asarray(training.melanoma_logit(logits))[:, 0]
     np.testing.assert_allclose(found, np.log(p / (1 - p)), rtol=1e-4)
 
 

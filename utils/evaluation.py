@@ -149,6 +149,13 @@ def sensitivity_at_specificity(y, probability, specificity=0.9):
     return float(found[false_alarms <= 1 - specificity + 1e-12].max())
 
 
+RANKING = {
+    "roc_auc": roc_auc_score,
+    "average_precision": average_precision_score,
+    "sensitivity_at_specificity_90": sensitivity_at_specificity,
+}
+
+
 def calibration_error(y, probability, bins=10):
     """Expected calibration error (ECE): how far probabilities are from observed shares.
 
@@ -283,27 +290,53 @@ def mean_over_seeds(y, probabilities, groups, thresholds, n_resamples=1000, seed
     dict of str to dict
         For each of ``METRICS``: ``mean``, ``min`` and ``max`` over the seeds (the spread of
         training), ``low`` and ``high``: the 95 % interval of the mean, lesions resampled (the
-        uncertainty of the test set).
+        uncertainty of the test set), and ``seeds``: each training's.
     """
+    y, probabilities = np.asarray(y), np.asarray(probabilities)
 
     def of_each(rows):
         pairs = zip(probabilities, thresholds, strict=True)
-        all_metrics = [metrics(y[rows], p[rows], t) for p, t in pairs]
-        return np.array([[values[m] for m in METRICS] for values in all_metrics])
+        return [list(metrics(y[rows], p[rows], t).values()) for p, t in pairs]
 
+    return _over_seeds(METRICS, of_each, resampled_lesions(y, groups, n_resamples, seed), len(y))
+
+
+def ranking_over_seeds(y, probabilities, groups, n_resamples=500, seed=0):
+    """As ``mean_over_seeds``, for ``RANKING``: measures that need no threshold.
+
+    Parameters
+    ----------
+    y : array of 0/1, shape (n,)
+    probabilities : array of float, shape (n_seeds, n)
+    groups : array, shape (n,)
+
+    Returns
+    -------
+    dict of str to dict
+    """
     y, probabilities = np.asarray(y), np.asarray(probabilities)
-    seeds = of_each(np.arange(len(y)))
-    means = [of_each(rows).mean(0) for rows in resampled_lesions(y, groups, n_resamples, seed)]
+
+    def of_each(rows):
+        return [[measure(y[rows], p[rows]) for measure in RANKING.values()] for p in probabilities]
+
+    return _over_seeds(RANKING, of_each, resampled_lesions(y, groups, n_resamples, seed), len(y))
+
+
+def _over_seeds(names, of_each, draws, n):
+    """Mean, range and interval of measures: ``of_each(rows)`` has a row a seed."""
+    seeds = np.array(of_each(np.arange(n)))
+    means = [np.mean(of_each(rows), axis=0) for rows in draws]
     summary = {}
-    for i, metric in enumerate(METRICS):
+    for i, name in enumerate(names):
         low, high = interval([m[i] for m in means])
         column = seeds[:, i]
-        summary[metric] = {
+        summary[name] = {
             "mean": float(column.mean()),
             "min": float(column.min()),
             "max": float(column.max()),
             "low": low,
             "high": high,
+            "seeds": column.tolist(),
         }
     return summary
 

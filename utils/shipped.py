@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
-from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
+from sklearn.metrics import log_loss, roc_auc_score
 
 from utils import backbone, data, evaluation, predict, results, splits, training
 from utils.quiet import keras
@@ -20,39 +20,6 @@ RECIPE = {"alpha": 0.35, "size": 96, "source_size": 128, "epochs": 20, "learning
 NAME = results.SHIPPED_MODEL
 CARD = predict.SHIPPED.with_name("README.md")
 AGE_BANDS = ((-1, 40, "up to 40"), (40, 60, "41 to 60"), (60, 200, "over 60"))
-
-
-def symmetric_views(images):
-    """The eight symmetries of the square of each picture, the picture itself first.
-
-    Parameters
-    ----------
-    images : ndarray, shape (n, size, size, 3)
-
-    Yields
-    ------
-    ndarray of the same shape and dtype
-        Eight times.
-    """
-    for turned in (images, images.transpose(0, 2, 1, 3)):
-        for rows in (1, -1):
-            for columns in (1, -1):
-                yield np.ascontiguousarray(turned[:, ::rows, ::columns])
-
-
-def melanoma_logit(logits):
-    """Log-odds of melanoma from logits of the seven diagnoses, melanoma last.
-
-    Parameters
-    ----------
-    logits : tensor or ndarray of float, shape (n, 7)
-
-    Returns
-    -------
-    tensor, shape (n, 1)
-    """
-    others = keras.ops.logsumexp(logits[:, :-1], axis=1, keepdims=True)
-    return logits[:, -1:] - others
 
 
 def temperature(y, logit):
@@ -83,7 +50,7 @@ def for_pictures_of(model, alpha, source_size, size):
     Parameters
     ----------
     model : keras.Model
-        From ``training.diagnosis_classifier``, for pictures of ``size``.
+        From ``training.logit_classifier``, for pictures of ``size``.
 
     Returns
     -------
@@ -91,7 +58,7 @@ def for_pictures_of(model, alpha, source_size, size):
         From pixels 0..255 of shape (n, source_size, source_size, 3) to logits of shape (n, 7).
     """
     base, _ = backbone.mobilenet_v2(alpha, source_size, size, weights=None)
-    whole = training.diagnosis_classifier(base)
+    whole = training.logit_classifier(base, len(data.DX))
     whole.set_weights(model.get_weights())
     return whole
 
@@ -112,7 +79,7 @@ def as_predictor(model, t):
         From pixels 0..255 of shape (n, source_size, source_size, 3) to probabilities of shape
         (n, 1).
     """
-    x = keras.layers.Rescaling(1 / t, name="temperature")(melanoma_logit(model.output))
+    x = keras.layers.Rescaling(1 / t, name="temperature")(training.melanoma_logit(model.output))
     return keras.Model(model.input, keras.layers.Activation("sigmoid")(x), name="melanoma")
 
 
@@ -135,10 +102,11 @@ def train(folder, seed, parts, verbose=2, **recipe):
     """
     recipe = RECIPE | recipe
     keras.utils.set_random_seed(seed)
-    base, weights = backbone.mobilenet_v2(recipe["alpha"], recipe["size"], recipe["size"])
+    with training.all_gpus().scope():
+        base, weights = backbone.mobilenet_v2(recipe["alpha"], recipe["size"], recipe["size"])
+        model = training.logit_classifier(base, len(data.DX))
     if weights.startswith("RANDOM"):
         raise ValueError("The shipped model starts from ImageNet weights, and none can be had.")
-    model = training.diagnosis_classifier(base)
     code = {dx: i for i, dx in enumerate(data.DX)}
     training.all_layers(
         model,
@@ -152,12 +120,12 @@ def train(folder, seed, parts, verbose=2, **recipe):
         verbose=verbose,
     )
     model = for_pictures_of(model, recipe["alpha"], recipe["source_size"], recipe["size"])
-    whole = keras.Model(model.input, melanoma_logit(model.output))
+    whole = keras.Model(model.input, training.melanoma_logit(model.output))
     logits = {
         name: np.array(
             [
                 whole.predict(view, batch_size=128, verbose=0)[:, 0]
-                for view in symmetric_views(parts[name].images)
+                for view in training.symmetric_views(parts[name].images)
             ]
         )
         for name in ("validation", "test")
@@ -253,9 +221,9 @@ def judge(lesions, parts, logits, calibrated, threshold):
         "eight views": [expit(seed["test"]).mean(0) for seed in logits],
         "ensemble, eight views": [np.mean([expit(s["test"]).mean(0) for s in logits], axis=0)],
     }
-    judged = {name: _over_seeds(y, p, groups) for name, p in ways.items()}
+    judged = {name: evaluation.ranking_over_seeds(y, p, groups) for name, p in ways.items()}
     simple = evaluation.simple_answers(parts["train"], test)
-    beside = {name: _over_seeds(y, p, groups) for name, p in simple.items()}
+    beside = {name: evaluation.ranking_over_seeds(y, p, groups) for name, p in simple.items()}
     shipped = evaluation.evaluate("shipped", y, calibrated["test"], groups, threshold)
     raw = expit(logits[0]["test"][0])
     errors = {
@@ -273,31 +241,6 @@ def judge(lesions, parts, logits, calibrated, threshold):
         "calibration_error": errors,
         "subgroups": subgroups(test, calibrated["test"], threshold),
         "mini": on_mini(lesions, validation, test, calibrated),
-    }
-
-
-def _over_seeds(y, probabilities, groups, n_resamples=500):
-    """Means over seeds with interval by lesion and range, of measures without a threshold."""
-    measures = {
-        "roc_auc": roc_auc_score,
-        "average_precision": average_precision_score,
-        "sensitivity_at_specificity_90": evaluation.sensitivity_at_specificity,
-    }
-
-    def of_each(rows):
-        return np.array([[m(y[rows], p[rows]) for m in measures.values()] for p in probabilities])
-
-    here = of_each(np.arange(len(y)))
-    draws = [of_each(rows).mean(0) for rows in evaluation.resampled_lesions(y, groups, n_resamples)]
-    low, high = np.percentile(draws, [2.5, 97.5], axis=0)
-    return {
-        name: {
-            "mean": float(here[:, i].mean()),
-            "low": float(low[i]),
-            "high": float(high[i]),
-            "seeds": here[:, i].tolist(),
-        }
-        for i, name in enumerate(measures)
     }
 
 

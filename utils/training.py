@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from utils import backbone
-from utils.data import DX, write_atomically
+from utils.data import write_atomically
 from utils.quiet import keras
 
 FROZEN_END = "block_14_add"  # the last 20 layers of MobileNetV2 are those after this one
@@ -131,100 +131,172 @@ def two_stages(
     return histories
 
 
-def diagnosis_classifier(base):
-    """One logit for each of the seven diagnoses on a backbone whose layers may all learn.
+def all_gpus(use=True):
+    """Where training runs: on every GPU of the machine at once, or on one device.
+
+    Build the model inside ``with all_gpus().scope():``. Each GPU then holds a copy of it and takes
+    its share of every batch; gradients are added up before each step.
+
+    Parameters
+    ----------
+    use : bool
+
+    Returns
+    -------
+    tf.distribute.Strategy
+        ``MirroredStrategy`` if there are several GPUs and they shall be used, else the default one.
+    """
+    import tensorflow as tf
+
+    several = use and len(tf.config.list_logical_devices("GPU")) > 1
+    return tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
+
+
+def logit_classifier(base, n_classes):
+    """One logit for each class on a backbone whose layers may all learn.
 
     BatchNorm learns too, and its averages follow within a few steps: Keras's momentum of 0.999
-    lags behind a short training (lesson 04 shows what comes of it).
+    lags behind a short training (lesson 04 shows what comes of it). On several devices it takes
+    its means over all of them, so that their number changes nothing.
 
     Parameters
     ----------
     base : keras.Model
         From ``backbone.mobilenet_v2``.
+    n_classes : int
+        7 for the diagnoses in the order of ``data.DX``, 2 for benign and melanoma: melanoma is the
+        last in both.
 
     Returns
     -------
     keras.Model
-        From the base's input to logits of shape (n, 7), in the order of ``data.DX``; melanoma is
-        the last. It shares the base's layers.
+        From the base's input to logits of shape (n, n_classes). It shares the base's layers.
     """
+    import tensorflow as tf
+
     base.trainable = True
     for layer in base.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.9
+            layer.synchronized = tf.distribute.get_strategy().num_replicas_in_sync > 1
     x = keras.layers.GlobalAveragePooling2D(name="pooled")(base.output)
-    return keras.Model(base.input, keras.layers.Dense(len(DX), name="diagnosis")(x))
+    return keras.Model(base.input, keras.layers.Dense(n_classes, name="logits")(x))
 
 
-def augmented(images, size, random):
-    """Pictures flipped, turned by quarters, cut and lit at random, each in its own way.
-
-    A square of 70 to 100 % of the side is cut out and stretched by up to a tenth; light, colour
-    and contrast change by up to a tenth. Pixels are interpolated once only: what is blurred
-    twice in training looks too sharp in prediction.
+def melanoma_logit(logits):
+    """Log-odds of melanoma from logits of several classes, melanoma last.
 
     Parameters
     ----------
-    images : tensor of uint8, shape (n, h, h, 3)
-    size : int
-        Pixels a side that come out.
-    random : tf.random.Generator
+    logits : tensor or ndarray of float, shape (n, n_classes)
 
     Returns
     -------
-    tensor of float32, shape (n, size, size, 3), 0..255
+    tensor, shape (n, 1)
     """
-    import tensorflow as tf
-
-    n, x = tf.shape(images)[0], tf.cast(images, tf.float32)
-    for change in (
-        lambda x: tf.reverse(x, [1]),
-        lambda x: tf.reverse(x, [2]),
-        lambda x: tf.transpose(x, (0, 2, 1, 3)),
-    ):
-        x = tf.where(random.uniform((n, 1, 1, 1)) < 0.5, change(x), x)
-    side, stretch = random.uniform([n], 0.7, 1.0), tf.exp(random.uniform([n], -0.1, 0.1))
-    height, width = tf.minimum(side * stretch, 1.0), tf.minimum(side / stretch, 1.0)
-    top, left = random.uniform([n]) * (1 - height), random.uniform([n]) * (1 - width)
-    boxes = tf.stack([top, left, top + height, left + width], axis=1)
-    x = tf.image.crop_and_resize(x, boxes, tf.range(n), (size, size))
-    mean = tf.reduce_mean(x, axis=(1, 2, 3), keepdims=True)
-    x *= random.uniform((n, 1, 1, 1), 0.9, 1.1) * random.uniform((n, 1, 1, 3), 0.9, 1.1)
-    x = (x - mean) * random.uniform((n, 1, 1, 1), 0.9, 1.1) + mean
-    return tf.clip_by_value(x, 0.0, 255.0)
+    others = keras.ops.logsumexp(logits[:, :-1], axis=1, keepdims=True)
+    return logits[:, -1:] - others
 
 
-def augmented_batches(images, labels, size, seed, batch_size=64):
-    """One epoch of shuffled, augmented batches; the same seed gives the same epoch.
+class RandomView(keras.layers.Layer):
+    """Pictures as they might have been taken as well; in prediction only resized.
+
+    Flipped, turned by quarters, cut (a square of 70 to 100 % of the side, stretched by up to a
+    tenth) and lit otherwise (light, colour and contrast by up to a tenth), each picture in its own
+    way. All changes of place need one interpolation together: what is interpolated several times
+    in training looks too sharp in prediction (lesson 06 measures what that costs).
 
     Parameters
     ----------
-    images : ndarray of uint8, shape (n, h, h, 3)
+    size : int
+        Pixels a side that come out.
+    seed : int, optional
+        The same seed gives the same sequence of views.
+    """
+
+    def __init__(self, size, seed=None, **options):
+        super().__init__(trainable=False, **options)
+        self.size, self.seed = size, seed
+        self.random = keras.random.SeedGenerator(seed)
+
+    def call(self, images, training=False):
+        """Float32 pictures, shape (n, size, size, 3), from 0..255 of shape (n, h, h, 3)."""
+        import tensorflow as tf
+
+        x = tf.cast(images, "float32")
+        if not training:
+            return tf.image.resize(x, (self.size, self.size))
+        n = tf.shape(x)[0]
+
+        def uniform(low, high, *shape):
+            return keras.random.uniform((n, *shape), low, high, seed=self.random)
+
+        for change in (
+            lambda x: tf.reverse(x, [1]),
+            lambda x: tf.reverse(x, [2]),
+            lambda x: tf.transpose(x, (0, 2, 1, 3)),
+        ):
+            x = tf.where(uniform(0, 1, 1, 1, 1) < 0.5, change(x), x)
+        side, stretch = uniform(0.7, 1), tf.exp(uniform(-0.1, 0.1))
+        height, width = tf.minimum(side * stretch, 1), tf.minimum(side / stretch, 1)
+        top, left = uniform(0, 1) * (1 - height), uniform(0, 1) * (1 - width)
+        boxes = tf.stack([top, left, top + height, left + width], axis=1)
+        x = tf.image.crop_and_resize(x, boxes, tf.range(n), (self.size, self.size))
+        mean = tf.reduce_mean(x, axis=(1, 2, 3), keepdims=True)
+        x *= uniform(0.9, 1.1, 1, 1, 1) * uniform(0.9, 1.1, 1, 1, 3)
+        x = (x - mean) * uniform(0.9, 1.1, 1, 1, 1) + mean
+        return tf.clip_by_value(x, 0, 255)
+
+    def get_config(self):
+        return super().get_config() | {"size": self.size, "seed": self.seed}
+
+
+def batches(images, labels, size, seed, batch_size=64, augment=True):
+    """One epoch of shuffled batches; the same seed gives the same epoch.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, h, h, 3), or of str, shape (n,)
+        Pixels, or paths of pictures on disk (``data.load_lesions(in_memory=False)``), which are
+        read when their turn comes.
     labels : array of int, shape (n,)
     size : int
         Pixels a side that come out.
     seed : int
+        Of the order and of ``RandomView``.
+    augment : bool
+        False: resized only.
 
     Returns
     -------
     tf.data.Dataset
-        Of float32 pictures and labels. The last n % batch_size pictures of the order are left
-        out, so that every step has as many.
+        Of float32 pictures and int64 labels. The last n % batch_size pictures of the order are
+        left out, so that every step has as many.
     """
     import tensorflow as tf
 
     order = np.random.default_rng(seed).permutation(len(images))
-    order = order[: len(order) // batch_size * batch_size].reshape(-1, batch_size)
-    random = tf.random.Generator.from_seed(seed)
-    batches = tf.data.Dataset.from_generator(
-        lambda: ((images[rows], labels[rows]) for rows in order),
-        output_signature=(
-            tf.TensorSpec((batch_size, *images.shape[1:]), tf.uint8),
-            tf.TensorSpec((batch_size,), tf.int64),
-        ),
-    ).apply(tf.data.experimental.assert_cardinality(len(order)))
+    order = order[: len(order) // batch_size * batch_size]
+    labels = np.asarray(labels, np.int64)
+    if images.dtype.kind == "U":
+
+        def read(path, label):
+            return tf.io.decode_png(tf.io.read_file(path), channels=3), label
+
+        pairs = tf.data.Dataset.from_tensor_slices((images[order], labels[order]))
+        whole = pairs.map(read, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size)
+    else:
+        rows = order.reshape(-1, batch_size)
+        whole = tf.data.Dataset.from_generator(
+            lambda: ((images[r], labels[r]) for r in rows),
+            output_signature=(
+                tf.TensorSpec((batch_size, *images.shape[1:]), tf.uint8),
+                tf.TensorSpec((batch_size,), tf.int64),
+            ),
+        ).apply(tf.data.experimental.assert_cardinality(len(rows)))
+    view = RandomView(size, seed)
     # Not in parallel: one batch draws its random numbers after the other.
-    return batches.map(lambda x, y: (augmented(x, size, random), y)).prefetch(2)
+    return whole.map(lambda x, y: (view(x, training=augment), y)).prefetch(2)
 
 
 def all_layers(
@@ -237,6 +309,7 @@ def all_layers(
     learning_rate=1e-3,
     batch_size=64,
     seed=0,
+    augment=True,
     verbose=2,
 ):
     """Train every layer, with warm-up and cosine decay; go on where a killed training stopped.
@@ -249,11 +322,12 @@ def all_layers(
     Parameters
     ----------
     model : keras.Model
-        From ``diagnosis_classifier``; trained in place. It must not hold dropout: no backup
-        keeps the state of its random numbers.
-    images : ndarray of uint8, shape (n, h, w, 3)
+        From ``logit_classifier``; trained in place. It must not hold dropout: no backup keeps
+        the state of its random numbers. Built in a strategy's scope, it is trained there.
+    images : ndarray of uint8, shape (n, h, h, 3), or of str, shape (n,)
+        As for ``batches``.
     labels : array of int, shape (n,)
-        Index of each picture's diagnosis in ``data.DX``.
+        Which logit belongs to each picture.
     size : int
         Pixels a side that the model takes.
     backup : path
@@ -262,6 +336,8 @@ def all_layers(
         The learning rate rises for one and falls over the others.
     seed : int
         Of order and augmentation.
+    augment : bool
+        Whether each epoch sees every picture in another view (``RandomView``).
 
     Raises
     ------
@@ -274,11 +350,12 @@ def all_layers(
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, (epochs - 1) * steps), warmup_target=learning_rate, warmup_steps=steps
     )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-4)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
-    optimizer.build(model.trainable_variables)  # a backup holds its state too
+    with model.distribute_strategy.scope():
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-4)
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
+        optimizer.build(model.trainable_variables)  # a backup holds its state too
     if backup.exists():
         try:
             model.load_weights(backup)
@@ -290,7 +367,25 @@ def all_layers(
     if done:
         print(f"{backup.name}: {done} of {epochs} epochs are done, going on from there")
     for epoch in range(done, epochs):
-        batches = augmented_batches(images, labels, size, 1000 * seed + epoch, batch_size)
+        views = batches(images, labels, size, 1000 * seed + epoch, batch_size, augment)
         span = {"initial_epoch": epoch, "epochs": epoch + 1}
-        model.fit(batches, shuffle=False, verbose=verbose, **span)
+        model.fit(views, shuffle=False, verbose=verbose, **span)
         write_atomically(backup, model.save_weights)
+
+
+def symmetric_views(images):
+    """The eight symmetries of the square of each picture, the picture itself first.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, size, size, 3)
+
+    Yields
+    ------
+    ndarray of the same shape and dtype
+        Eight times.
+    """
+    for turned in (images, images.transpose(0, 2, 1, 3)):
+        for rows in (1, -1):
+            for columns in (1, -1):
+                yield np.ascontiguousarray(turned[:, ::rows, ::columns])
