@@ -1,8 +1,11 @@
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from utils import backbone, predict, training
+from utils import backbone, course, predict, training
 from utils.data import Lesions
 from utils.quiet import keras
 
@@ -129,3 +132,56 @@ def test_layers_that_are_computed_once_cannot_be_trained(trained, tmp_path):
     model, base, _, _, parts, _ = trained
     with pytest.raises(ValueError, match="n_layers must be 20 or less"):
         training.two_stages(base, model, *parts, tmp_path, n_layers=21)
+
+
+ON_DEVICES = """
+import sys
+import numpy as np
+import tensorflow as tf
+devices = int(sys.argv[1])
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
+from tests.test_shipped import pictures
+from utils import training
+from utils.quiet import keras
+keras.utils.set_random_seed(0)
+names = [f"CPU:{i}" for i in range(devices)]
+strategy = tf.distribute.MirroredStrategy(names) if devices > 1 else tf.distribute.get_strategy()
+with strategy.scope():
+    x = keras.Input((32, 32, 3))
+    y = keras.layers.Rescaling(1 / 255)(x)
+    y = keras.layers.Conv2D(8, 3, strides=2, use_bias=False)(y)  # BatchNorm has a bias
+    y = keras.layers.BatchNormalization()(y)
+    model = training.logit_classifier(keras.Model(x, keras.layers.ReLU()(y)), 7)
+images, labels = pictures(64, size=32)
+training.all_layers(
+    model, images, labels, 32, sys.argv[2], epochs=3, batch_size=16, augment=False, verbose=0
+)
+answers = model.predict(images, batch_size=16, verbose=0)
+np.savez(sys.argv[3], answers, *model.get_weights())
+"""
+
+
+@pytest.mark.slow
+def test_two_devices_learn_what_one_does(tmp_path):
+    """The same batches in all: only the order of additions differs."""
+    found = []
+    for devices in (1, 2):
+        end = tmp_path / f"{devices}.npz"
+        backup = tmp_path / f"{devices}.weights.h5"
+        done = subprocess.run(
+            [sys.executable, "-c", ON_DEVICES, str(devices), backup, end],
+            cwd=course.ROOT,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        with np.load(end) as arrays:
+            found.append([arrays[name] for name in arrays.files])
+    for one, two in zip(*found, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-2, atol=1e-3)
+
+
+def test_without_several_gpus_the_default_strategy_is_taken():
+    assert training.all_gpus(True).num_replicas_in_sync == 1
+    assert training.all_gpus(False).num_replicas_in_sync == 1

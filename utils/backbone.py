@@ -1,8 +1,10 @@
-"""MobileNetV2 with ImageNet weights, raw pixels in, cut where the frozen part ends.
-Taught in lesson 03."""
+"""MobileNetV2 and two more backbones with ImageNet weights, raw pixels in, cut where the frozen
+part ends. Taught in lesson 03."""
 
 import math
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,8 +15,61 @@ from utils.quiet import keras
 SIZES = (96, 128, 160, 192, 224)  # pixels a side that the published weights were trained at
 WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{size}_no_top.h5"
+DEVIATIONS = (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue, on a scale of 0..1
 HOST = "storage.googleapis.com"
 FOLDER = f"https://{HOST}/tensorflow/keras-applications/mobilenet_v2/"  # as keras.applications
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """What an architecture of keras.applications needs to be built, fed, fetched and cut.
+
+    Attributes
+    ----------
+    build : callable
+        The constructor in keras.applications.
+    scale, offset : float
+        ``scale * pixel + offset`` turns pixels 0..255 into what the ImageNet weights expect.
+    url : str
+        The published ImageNet weights without the top; Keras caches them under the last part.
+    frozen_end : str
+        The layer after which fine-tuning of the top begins: the last two blocks come after it.
+    size : int
+        Pixels a side that the weights were trained at.
+    """
+
+    build: Callable
+    scale: float
+    offset: float
+    url: str
+    frozen_end: str
+    size: int = 224
+
+
+BACKBONES = {
+    "MobileNetV2": Backbone(
+        keras.applications.MobileNetV2,
+        scale=1 / 127.5,
+        offset=-1,
+        url=FOLDER + FILE.format(alpha=1.0, size=224),
+        frozen_end="block_14_add",
+    ),
+    "EfficientNetB0": Backbone(
+        keras.applications.EfficientNetB0,
+        scale=1,  # it scales inside
+        offset=0,
+        url=f"https://{HOST}/keras-applications/efficientnetb0_notop.h5",
+        frozen_end="block6c_add",
+    ),
+    "ResNet50V2": Backbone(
+        keras.applications.ResNet50V2,
+        scale=1 / 127.5,
+        offset=-1,
+        url=f"https://{HOST}/tensorflow/keras-applications/resnet/"
+        "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        frozen_end="conv5_block1_out",
+    ),
+}
 
 
 def imagenet_weights(alpha=0.35, size=96):
@@ -43,16 +98,22 @@ def imagenet_weights(alpha=0.35, size=96):
     alpha = float(alpha)
     if alpha not in WIDTHS:
         raise ValueError(f"ImageNet weights exist for ALPHA in {WIDTHS}, not for {alpha}.")
-    cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
     native = size if size in SIZES else 224
-    files = {s: cache / FILE.format(alpha=alpha, size=s) for s in SIZES}
-    if not files[native].exists() and online(HOST):
-        name = files[native].name
-        keras.utils.get_file(name, FOLDER + name, cache_dir=cache.parent, cache_subdir="models")
+    path = _fetch(FOLDER + FILE.format(alpha=alpha, size=native))
     for found in (native, *reversed(SIZES)):
-        if files[found].exists():
-            return files[found], f"ImageNet, width {alpha:g}, trained at {found} px"
+        path = path.with_name(FILE.format(alpha=alpha, size=found))
+        if path.exists():
+            return path, f"ImageNet, width {alpha:g}, trained at {found} px"
     return None, "RANDOM"
+
+
+def _fetch(url):
+    """Where Keras caches a file of weights, downloaded if it can be; it may not be there."""
+    cache = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    path = cache / "models" / url.rpartition("/")[2]
+    if not path.exists() and online(HOST):
+        keras.utils.get_file(path.name, url, cache_dir=cache, cache_subdir="models")
+    return path
 
 
 def mobilenet_v2(alpha=0.35, source_size=28, size=96, weights="imagenet", lesions=None):
@@ -90,10 +151,7 @@ def mobilenet_v2(alpha=0.35, source_size=28, size=96, weights="imagenet", lesion
         weights file is broken (the sentence names the file to delete), or the shipped model
         was trained on lesions that are to judge here.
     """
-    if weights not in ("imagenet", None):
-        raise ValueError(f'weights must be "imagenet" or None, not {weights!r}.')
-    if size < 32:
-        raise ValueError(f"MobileNetV2 needs an input of 32 px or more, not {size}.")
+    _check(size, weights)
     path, origin = imagenet_weights(alpha, size) if weights else (None, "RANDOM, as asked")
     shipped = None
     if origin == "RANDOM":
@@ -103,16 +161,83 @@ def mobilenet_v2(alpha=0.35, source_size=28, size=96, weights="imagenet", lesion
         if shipped is not None:
             origin = origin.replace("RANDOM", "SHIPPED") + f"; layers of {predict.SHIPPED.name}"
     print(f"Weights: {origin}")
+    entry = BACKBONES["MobileNetV2"]
+    model = _assemble(entry, "mobilenet_v2", source_size, size, path, alpha=alpha)
+    if shipped is not None:
+        for layer in model.layers:
+            if layer.weights:
+                layer.set_weights(shipped.get_layer(layer.name).get_weights())
+    return model, origin
+
+
+def from_registry(name, source_size=28, size=224, weights="imagenet"):
+    """A backbone of ``BACKBONES`` without its top, which takes raw pixels and prepares them itself.
+
+    Resizing and scaling are layers of the model, as in ``mobilenet_v2``. Architectures: Sandler
+    et al., CVPR 2018, arXiv:1801.04381; Tan and Le, "EfficientNet: Rethinking Model Scaling for
+    Convolutional Neural Networks", ICML 2019, arXiv:1905.11946; He et al., "Identity Mappings in
+    Deep Residual Networks", ECCV 2016, arXiv:1603.05027.
+
+    Parameters
+    ----------
+    name : str
+        One of ``BACKBONES``; MobileNetV2 is that of width 1.0.
+    source_size : int
+        Pixels a side of the pictures that will be fed.
+    size : int
+        Pixels a side inside the network, 32 or more. The weights were trained at 224.
+    weights : "imagenet" or None
+        None: random initial values.
+
+    Returns
+    -------
+    keras.Model
+        From pixels 0..255 of shape (n, source_size, source_size, 3) to features of shape
+        (n, ceil(size / 32), ceil(size / 32), channels), float32.
+
+    Raises
+    ------
+    ValueError
+        If there is no such backbone, ``weights`` is neither, ``size`` is under 32, or the weights
+        file is broken (the sentence names the file to delete).
+    ConnectionError
+        If the ImageNet weights are not in Keras's cache and their host cannot be reached.
+    """
+    if name not in BACKBONES:
+        raise ValueError(f"There is no backbone {name!r}; there are {', '.join(BACKBONES)}.")
+    _check(size, weights)
+    entry = BACKBONES[name]
+    path = _fetch(entry.url) if weights else None
+    if path and not path.exists():
+        raise ConnectionError(
+            f"ImageNet weights of {name} cannot be had: {HOST} cannot be reached, and {path} is "
+            "not there. Connect to the network once, or put the file there."
+        )
+    origin = f"ImageNet, {name}, trained at {entry.size} px" if path else "RANDOM, as asked"
+    print(f"Weights: {origin}")
+    return _assemble(entry, name.lower(), source_size, size, path)
+
+
+def _check(size, weights):
+    """Refuse what no backbone takes."""
+    if weights not in ("imagenet", None):
+        raise ValueError(f'weights must be "imagenet" or None, not {weights!r}.')
+    if size < 32:
+        raise ValueError(f"The network needs an input of 32 px or more, not {size}.")
+
+
+def _assemble(entry, name, source_size, size, path, **arguments):
+    """A backbone behind the layers that prepare its pixels, with the weights of a file if any."""
     pixels = keras.Input((source_size, source_size, 3), name="pixels")
     x = keras.layers.Resizing(size, size, name="resize")(pixels)
-    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="scale")(x)
+    x = keras.layers.Rescaling(entry.scale, offset=entry.offset, name="scale")(x)
     try:
-        model = keras.applications.MobileNetV2(
+        model = entry.build(
             input_shape=(size, size, 3),
             input_tensor=x,
-            alpha=alpha,
             include_top=False,
             weights=path and str(path),
+            **arguments,
         )
     except (OSError, ValueError, KeyError) as error:
         if path is None:
@@ -121,11 +246,13 @@ def mobilenet_v2(alpha=0.35, source_size=28, size=96, weights="imagenet", lesion
             f"The weights file {path} cannot be read (an interrupted download?): delete it and "
             f"run again. [{error}]"
         ) from error
-    if shipped is not None:
-        for layer in model.layers:
-            if layer.weights:
-                layer.set_weights(shipped.get_layer(layer.name).get_weights())
-    return keras.Model(pixels, model.output, name="mobilenet_v2"), origin
+    for layer in model.layers:
+        if path and isinstance(layer, keras.layers.Normalization):
+            # EfficientNet's file holds ImageNet's deviations where variances belong. Keras mends
+            # it only for weights="imagenet", not for the file (tensorflow issue 49930).
+            layer.adapt_variance.assign(layer.adapt_variance * DEVIATIONS)
+            layer.finalize_state()
+    return keras.Model(pixels, model.output, name=name)
 
 
 def _shipped_layers(alpha, lesions):
