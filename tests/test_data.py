@@ -1,6 +1,7 @@
 import errno
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -306,6 +307,108 @@ def test_without_network_kaggle_is_refused_at_once(own):
     with pytest.raises(ConnectionError, match=r"www.kaggle.com cannot be reached"):
         data.load_lesions("kaggle")
     assert time.monotonic() - start < 6
+
+
+# --- on disk
+
+
+def pixels(paths):
+    return np.stack([np.asarray(Image.open(path)) for path in paths])
+
+
+@pytest.mark.parametrize("source, size", [("folder", 64), ("kaggle", 28), ("synthetic", 32)])
+def test_pictures_on_disk_are_those_in_memory(kaggle, folder, own, monkeypatch, source, size):
+    monkeypatch.setattr(data, "PIECE", 5)
+    if source == "folder":
+        monkeypatch.setenv("HAM10K_DIR", str(folder))
+
+    def some(table):
+        return table[N - 1 :: -1].assign(split=["train", "test"] * (N // 2))
+
+    there, here = (data.load_lesions(source, size, some, in_memory=m) for m in (False, True))
+    assert there.images.shape == (N,) and there.images.dtype.kind == "U"
+    assert all(os.path.isabs(path) for path in there.images)
+    assert [os.path.basename(p)[:-4] for p in there.images] == there.table["image_id"].tolist()
+    assert (pixels(there.images) == here.images).all()
+    assert (pixels(there.part("test").images) == here.part("test").images).all()
+    pd.testing.assert_frame_equal(there.table, here.table)
+
+
+def test_a_picture_taken_twice_is_one_file(folder, own):
+    lesions = data.load_lesions("folder", 28, lambda t: t.iloc[[3, 1, 3]], in_memory=False)
+    assert lesions.images[0] == lesions.images[2] != lesions.images[1]
+    assert len(left_behind(own)) == 2
+
+
+def test_a_killed_run_goes_on_and_damaged_pictures_are_made_again(folder, monkeypatch, capsys):
+    read, made = data._read_image, []
+
+    def read_until_killed(path, size):
+        if len(made) == 7:
+            raise KeyboardInterrupt
+        made.append(path.stem)
+        return read(path, size)
+
+    monkeypatch.setattr(data, "PIECE", 1)
+    monkeypatch.setattr(data, "_read_image", read_until_killed)
+    with pytest.raises(KeyboardInterrupt):
+        data.load_lesions("folder", 64, in_memory=False)
+    monkeypatch.setattr(data, "_read_image", lambda *a: made.append(a[0].stem) or read(*a))
+    paths = data.load_lesions("folder", 64, in_memory=False).images
+    assert made == [f"ISIC_{i:07d}" for i in range(N)]
+
+    first = pixels(paths)
+    damages = {2: lambda b: b[:500], 3: lambda b: b"", 4: lambda b: b[:500] + b"x" + b[501:]}
+    for i, damage in damages.items():
+        path = Path(paths[i])
+        path.write_bytes(damage(path.read_bytes()))
+    capsys.readouterr()
+    again = data.load_lesions("folder", 64, in_memory=False).images
+    assert (again == paths).all() and (pixels(again) == first).all()
+    assert made[N:] == [f"ISIC_{i:07d}" for i in damages]
+    assert capsys.readouterr().out.count("is damaged and is made again") == 3
+    data.load_lesions("folder", 64, in_memory=False)
+    assert len(made) == N + 3
+
+
+def test_never_more_than_a_piece_is_in_memory(folder, monkeypatch):
+    read, write, held, most = data._read_image, data.write_atomically, [], []
+
+    def write_slowly(*args):
+        time.sleep(0.02)  # enough for threads that ran ahead
+        most.append(len(held))
+        held.pop()
+        write(*args)
+
+    monkeypatch.setattr(data, "PIECE", 3)
+    monkeypatch.setattr(data, "_read_image", lambda *a: held.append(1) or read(*a))
+    monkeypatch.setattr(data, "write_atomically", write_slowly)
+    data.load_lesions("folder", 28, in_memory=False)
+    assert len(most) == N and max(most) <= 3
+
+
+def test_on_disk_too_a_broken_image_is_named(folder):
+    path = next(folder.rglob("ISIC_0000002.jpg"))
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(ValueError, match=r"ISIC_0000002.jpg cannot be read as an image .*again"):
+        data.load_lesions("folder", 28, in_memory=False)
+
+
+def test_on_disk_too_a_full_or_unwritable_disk_is_said(folder, own, monkeypatch):
+    def save(image, path):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(Image.Image, "save", save)
+        with pytest.raises(OSError, match=r"cache cannot be written \(No space left on device\)"):
+            data.load_lesions("folder", 28, in_memory=False)
+    assert left_behind(own) == []
+    (own / "data").rename(own / "aside")
+    (own / "data").write_text("a file where the folder should be")
+    monkeypatch.setattr(data, "_read_image", lambda *a: pytest.fail("worked in vain"))
+    with pytest.raises(OSError, match=r"cache cannot be written .*: make it a writable folder"):
+        data.load_lesions("folder", 28, in_memory=False)
 
 
 # --- which source

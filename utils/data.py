@@ -9,7 +9,7 @@ import tempfile
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ KAGGLE_METADATA, KAGGLE_PIXELS = "HAM10000_metadata.csv", "hmnist_28_28_RGB.csv"
 KAGGLE_HEADER = [f"pixel{i:04d}" for i in range(KAGGLE_SIZE**2 * 3)] + ["label"]
 
 FIT_RULE = "1"  # another number whenever fit() changes, so that older caches are not used
+PIECE = 64  # pictures made at a time, and so in memory at once where they go to disk
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +41,8 @@ class Lesions:
 
     Attributes
     ----------
-    images : ndarray of uint8, shape (n, h, w, 3)
-        RGB, 0..255.
+    images : ndarray of uint8, shape (n, h, w, 3), or of str, shape (n,)
+        RGB, 0..255; or absolute paths of PNGs of h x w such pixels.
     table : DataFrame
         One row an image, in the images' order, index 0..n-1.
     source : str
@@ -106,7 +107,7 @@ def load_table(source="auto"):
     return table, source
 
 
-def load_lesions(source="auto", size=28, select=None):
+def load_lesions(source="auto", size=28, select=None, in_memory=True):
     """Images of one size with their table.
 
     Parameters
@@ -119,6 +120,12 @@ def load_lesions(source="auto", size=28, select=None):
     select : callable, optional
         Takes the table and returns the rows to keep, perhaps with more columns, such as
         ``splits.mini``. It is called before any image is read.
+    in_memory : bool
+        False: ``Lesions.images`` are paths of lossless PNGs in ``data/cache``, so that the memory
+        needed does not grow with the number of images. They hold the same pixels and are written
+        once: a run that was killed goes on where it was, and only what is missing or damaged is
+        made again. Damage after that is left to the reader: ``tf.io.decode_png`` refuses a wrong
+        checksum, Pillow does not always.
 
     Returns
     -------
@@ -141,7 +148,15 @@ def load_lesions(source="auto", size=28, select=None):
     if len(table) == 0:
         raise ValueError("No image is selected: `select` must leave at least one row.")
     table = table.reset_index(drop=True)
-    return Lesions(read(table["image_id"], size), table, source)
+    image_ids = list(table["image_id"])
+    name, pictures = read(image_ids, size)
+    if not in_memory:
+        images = _on_disk(name, image_ids, pictures)
+    elif source == "kaggle":  # read in about a second, so not cached
+        images = np.asarray(pictures(image_ids))
+    else:
+        images = _cached(name, lambda: np.stack(list(pictures(image_ids))))
+    return Lesions(images, table, source)
 
 
 def fit(image, size):
@@ -203,7 +218,11 @@ def write_atomically(path, write):
 
 
 def _open(source, size):
-    """The table, the source's name and ``read(image_ids, size) -> images``."""
+    """The table, the source's name and ``read(image_ids, size) -> name, pictures``.
+
+    ``name`` changes with the pixels of these images, and ``pictures(some_of_the_ids)`` is an
+    iterable of theirs: ndarrays of uint8, shape (size, size, 3).
+    """
     reason = "asked for"
     if source == "auto" and os.environ.get("HAM10K_SOURCE"):
         source, reason = os.environ["HAM10K_SOURCE"], "$HAM10K_SOURCE is set"
@@ -328,14 +347,13 @@ def _read_folder(path_of, digest_of, image_ids, size):
     content = [digest_of.get(path) or _sha256(path) for path in paths]
     key = _key(FIT_RULE, size, *image_ids, *content)
 
-    def make():
+    def make(piece):
         # Threads are enough: Pillow decodes and resizes without holding Python's lock.
         with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            images = pool.map(lambda path: _read_image(path, size), paths)
-            return np.stack(list(_progress(images, len(paths), "resizing")))
+            return list(pool.map(lambda image_id: _read_image(path_of[image_id], size), piece))
 
-    return _cached(f"folder-{size}-{key}", make)
+    return f"folder-{size}-{key}", partial(_in_pieces, make, "resizing")
 
 
 def _read_image(path, size):
@@ -395,7 +413,7 @@ def _kaggle_files(size):
 
 def _open_kaggle(metadata, pixels):
     table = _read_table(metadata)
-    values = _read_pixels(pixels)  # about a second, so not cached
+    values = _read_pixels(pixels)
     if len(values) != len(table):
         raise ValueError(
             f"{pixels} has {len(values):,} rows and {metadata.name} {len(table):,}: one of them is "
@@ -413,7 +431,12 @@ def _open_kaggle(metadata, pixels):
     content = pd.Series([hashlib.sha256(image.tobytes()).hexdigest() for image in images])
     table["copy_of"] = table.groupby(content)["image_id"].transform("first")
     row_of = pd.Index(table["image_id"])
-    return table, lambda image_ids, size: images[row_of.get_indexer(image_ids)]
+
+    def read(image_ids, size):
+        key = _key(*image_ids, *content[row_of.get_indexer(image_ids)])
+        return f"kaggle-{size}-{key}", lambda some: images[row_of.get_indexer(some)]
+
+    return table, read
 
 
 def _read_pixels(path):
@@ -453,21 +476,24 @@ def _read_synthetic(image_ids, size):
             f"Synthetic images have {synthetic.WIDTH}x{synthetic.HEIGHT} pixels, too few for "
             f"{size}x{size}: ask for a smaller size."
         )
-    image_ids = list(image_ids)
     key = _key(FIT_RULE, size, _sha256(Path(synthetic.__file__)), *image_ids)
 
-    def make():
-        # In pieces: 10,015 drawings at full size would take 900 MB.
-        pieces = (synthetic.draw(image_ids[i : i + 32]) for i in range(0, len(image_ids), 32))
-        drawings = _progress(
-            (image for piece in pieces for image in piece), len(image_ids), "drawing"
-        )
-        return np.stack([fit(Image.fromarray(image), size) for image in drawings])
+    def make(piece):
+        return [fit(Image.fromarray(drawing), size) for drawing in synthetic.draw(piece)]
 
-    return _cached(f"synthetic-{size}-{key}", make)
+    return f"synthetic-{size}-{key}", partial(_in_pieces, make, "drawing")
 
 
 # --- what they share -----------------------------------------------------------------------------
+
+
+def _in_pieces(make, what, image_ids):
+    """The pictures that ``make(some_of_the_ids)`` returns as a list, one after the other."""
+    # A pool that is given all ids at once would run ahead of a slow disk and fill the memory, and
+    # 10,015 drawings at full size take 900 MB.
+    pieces = (make(image_ids[i : i + PIECE]) for i in range(0, len(image_ids), PIECE))
+    pictures = (picture for piece in pieces for picture in piece)
+    return _progress(pictures, len(image_ids), what)
 
 
 def _cached(name, make):
@@ -479,25 +505,52 @@ def _cached(name, make):
                 return kept["values"]
         except Exception:  # a damaged zip file raises a dozen kinds, a wrong checksum one of them
             print(f"Data: {path} is damaged and is made again.")
-    try:
-        # Before the work, not after it.
+    with _writing(path.parent):  # before the work, not after it
         path.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path.parent).close()
-    except OSError as error:
-        raise _cannot_write(path.parent, error) from error
     values = make()
-    try:
+    with _writing(path.parent):
         write_atomically(path, lambda p: np.savez(p, values=values))
-    except OSError as error:
-        raise _cannot_write(path.parent, error) from error
     return values
 
 
-def _cannot_write(folder, error):
-    return OSError(
-        f"{folder} cannot be written ({error.strerror or error}), and images are kept there: make "
-        "it a writable folder with enough free space."
-    )
+def _on_disk(name, image_ids, pictures):
+    """Paths of the pictures, kept as ``data/cache/<name>/<image_id>.png`` for the next time."""
+    folder = (DATA / "cache" / name).absolute()
+    path_of = {image_id: folder / f"{image_id}.png" for image_id in image_ids}
+    checked = _progress(path_of.items(), len(path_of), "checking")
+    missing = [image_id for image_id, path in checked if not _is_whole(path)]
+    if missing:
+        with _writing(folder.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+    for image_id, picture in zip(missing, pictures(missing), strict=True):
+        with _writing(folder.parent):
+            write_atomically(path_of[image_id], Image.fromarray(picture).save)
+    return np.array([str(path_of[image_id]) for image_id in image_ids])
+
+
+def _is_whole(path):
+    try:
+        with Image.open(path) as picture:
+            picture.verify()  # its checksums, without decoding it
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except Exception:  # as many kinds as for a zip file
+        print(f"Data: {path} is damaged and is made again.")
+        return False
+    return True
+
+
+@contextmanager
+def _writing(folder):
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"{folder} cannot be written ({error.strerror or error}), and images are kept there: "
+            "make it a writable folder with enough free space."
+        ) from error
 
 
 def _progress(iterable, total, what):

@@ -1,0 +1,108 @@
+"""Memory and time of one epoch with the pictures in memory, and read from disk.
+
+    python -m benchmarks.streaming
+
+Each way and number of pictures in a process of its own; the cache is filled before, in others.
+Real lesions are written to results/."""
+
+import multiprocessing
+import resource
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+from utils import data, results
+
+PICTURES = {"1000": 1_000, "all": None}
+WAYS = {"in memory": True, "on disk": False}
+SIZE, NETWORK, BATCH, WARM_UP = 128, 96, 64, 3  # pixels, pixels, pictures, steps
+
+
+def load(in_memory, n, source):
+    return data.load_lesions(source, SIZE, lambda table: table[:n], in_memory)
+
+
+def fill_cache(*args):
+    load(*args)
+
+
+def measure(in_memory, n, source):
+    """Pictures, MB and milliseconds of one epoch, and of its pictures alone."""
+    from utils import backbone, training
+    from utils.quiet import keras
+
+    keras.utils.set_random_seed(0)
+    base, _ = backbone.mobilenet_v2(0.35, NETWORK, NETWORK, weights=None)
+    model = training.logit_classifier(base, len(data.DX))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=keras.optimizers.Adam(), loss=loss)
+    start = peak_megabytes()
+
+    lesions = load(in_memory, n, source)
+    labels = lesions.table["dx"].map(data.DX.index).to_numpy()
+    epoch = training.batches(lesions.images, labels, NETWORK, seed=0, batch_size=BATCH)
+    ms = ms_a_picture(epoch, model.train_on_batch)
+    pipeline_ms = ms_a_picture(epoch, lambda x, y: None)
+    peak = peak_megabytes()
+    return {
+        "pictures": len(lesions),
+        "peak_megabytes": peak,
+        "megabytes_at_start": start,
+        "megabytes_over_start": peak - start,
+        "ms_a_picture": ms,
+        "pipeline_ms_a_picture": pipeline_ms,
+    }
+
+
+def ms_a_picture(epoch, step):
+    batches = iter(epoch)
+    for _ in range(WARM_UP):
+        step(*next(batches))
+    start = time.perf_counter()
+    for x, y in batches:
+        step(x, y)
+    return 1e3 * (time.perf_counter() - start) / (BATCH * (len(epoch) - WARM_UP))
+
+
+def peak_megabytes():
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def in_a_process(function, *args):
+    # Linux hands the parent's peak on to its child: this process must never hold the pictures.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *args).result()
+
+
+def main():
+    source = data.load_table("auto")[1]
+    content = {
+        "source": source,
+        "processors": multiprocessing.cpu_count(),
+        "size": SIZE,
+        "network_size": NETWORK,
+        "batch_size": BATCH,
+        "versions": results.versions(),
+        "ways": {way: {} for way in WAYS},
+    }
+    for name, n in PICTURES.items():
+        for way, in_memory in WAYS.items():
+            in_a_process(fill_cache, in_memory, n, source)
+            content["ways"][way][name] = in_a_process(measure, in_memory, n, source)
+    print("way        pictures  peak MB  over start  ms a picture  pipeline alone")
+    for way, rows in content["ways"].items():
+        for row in rows.values():
+            print(
+                f"{way:9} {row['pictures']:9,} {row['peak_megabytes']:8.0f} "
+                f"{row['megabytes_over_start']:11.0f} {row['ms_a_picture']:13.2f} "
+                f"{row['pipeline_ms_a_picture']:15.2f}"
+            )
+    if source == "synthetic":
+        print("SYNTHETIC lesions: nothing is written to results/.")
+    else:
+        results.write_json(results.COMMITTED / "streaming.json", content)
+
+
+if __name__ == "__main__":
+    main()
