@@ -25,6 +25,20 @@ def _epochs_run(val_auc, patience):
     return len(val_auc)
 
 
+FLIPS = [(r, c) for r in (1, -1) for c in (1, -1)]
+
+
+def _rate(fall, start=0):
+    """A schedule: a straight line up from ``start``, then ``fall(share done)`` of the peak."""
+
+    def rate(step, steps, warm_up, peak):
+        if step < warm_up:
+            return peak * max(start, step / warm_up)
+        return peak * fall((step - warm_up) / (steps - warm_up))
+
+    return rate
+
+
 # By exercise: what the check is given, a right answer, and wrong ones with words of their hint.
 # "blank" is what a function exercise looks like before anything is answered.
 CASES = {
@@ -323,6 +337,73 @@ CASES = {
             ("B", "its sign"),
             ("the recipe of A", "next seed"),
             ("both", "Answer"),
+        ],
+    },
+    "06.1": {
+        "given": {},
+        "blank": lambda step, steps, warm_up, peak: ...,
+        "right": lambda step, steps, warm_up, peak: (
+            peak * step / warm_up
+            if step < warm_up
+            else peak * np.cos(np.pi / 2 * (step - warm_up) / (steps - warm_up)) ** 2
+        ),
+        "wrong": [
+            (_rate(lambda d: (1 + np.cos(np.pi * d)) / 2, start=1), "begins at the bottom"),
+            (lambda step, steps, warm_up, peak: peak * step**2 / warm_up**2, "middle of the warm"),
+            (
+                lambda step, steps, warm_up, peak: (
+                    peak * (1 + np.cos(np.pi * step / steps)) / 2
+                    if step >= warm_up
+                    else peak * step / warm_up
+                ),
+                "count the cosine",
+            ),
+            (_rate(lambda d: np.cos(np.pi * d)), "lift it by 1"),
+            (_rate(lambda d: 1 - d), "straight line"),
+            (_rate(lambda d: np.cos(np.pi * d / 2)), "quarter of a cosine"),
+            (_rate(lambda d: (1 - d) ** 2), "(1 + cos"),
+        ],
+    },
+    "06.2": {
+        "given": {},
+        "blank": lambda image: ...,
+        "right": lambda image: [
+            view[::r, ::c] for view in (image, image.transpose(1, 0, 2)) for r, c in FLIPS
+        ],
+        "wrong": [
+            (lambda image: [image[:2]], "keep a square"),
+            (lambda image: [image, 0 * image], "changes none"),
+            (lambda image: [image, image[:, :, ::-1]], "axis is colour"),
+            (lambda image: [image, image[::-1], image[::-1]], "occur twice"),
+            (lambda image: [image[::-1]], "itself is missing"),
+            (lambda image: [np.rot90(image, k) for k in range(4)], "You have 4"),
+            (
+                lambda image: [np.rot90(v, k) for v in (image[::-1], image) for k in range(4)],
+                "itself first",
+            ),
+        ],
+    },
+    "06.3": {
+        "given": {"weight": 4},
+        "right": 0.8,
+        "wrong": [
+            (0.5, "Nothing moved"),
+            (0.2, "other way"),
+            (4, "Those are the odds"),
+            (2, "not the probability"),
+            (0.125, "use the odds"),
+            (0.9, "odds of 1"),
+        ],
+    },
+    "06.4": {
+        "given": {"low": 0.84, "high": 0.86, "doublings": 2},
+        "right": 1 - 0.14 * 0.875**2,
+        "wrong": [
+            (0.9, "straight line"),
+            (0.8775, "One doubling"),
+            (0.14 * 0.875**2, "the AUC is the rest"),
+            (0.86 * (0.86 / 0.84) ** 2, "not of the AUC"),
+            (0.95, "two from 3,000"),
         ],
     },
 }

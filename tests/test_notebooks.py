@@ -175,6 +175,11 @@ OTHER = {
     "TEST_IMAGES": 400,
     "CONFIGURATIONS": "0.35@96",
     "RANDOM_SEEDS": 1,
+    "FULL_EPOCHS": 1,
+    "SIZES": "28",
+    "PICTURES": "600",
+    "MEMBERS": "ResNet50V2@96",
+    "ALL_GPUS": True,
 }
 
 

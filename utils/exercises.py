@@ -582,3 +582,94 @@ def _is_a_better(answer):
     if answer != "this A":
         raise Hint('Answer "this A", "the recipe of A", "B" or "nothing shown".')
     return "The trained model A, on lesions like these. Of its recipe only several seeds can tell."
+
+
+# --- 06 better models ----------------------------------------------------------------------------
+
+
+@exercise("06.1")
+def _rate(answer):
+    given = {"steps": 110, "warm_up": 10, "peak": 0.001}
+    found = {s: 1000 * number(answer(s, **given)) for s in (0, 5, 10, 35, 60, 85, 109)}
+    if near(found[0], 1, 1e-6):
+        raise Hint("Before step 0 the rate is 0: warm-up begins at the bottom.")
+    if not near(found[5], 0.5, 1e-6):
+        raise Hint(f"In the middle of the warm-up it is half the peak, not {found[5] / 1000:g}.")
+    if not near(found[10], 1, 1e-6):
+        raise Hint("At step `warm_up` it is at its peak: count the cosine's steps from there.")
+    if near(found[60], 0, 1e-6):
+        raise Hint("Half a cosine goes from 1 to -1: lift it by 1 and halve it, to end at 0.")
+    if near(found[35], 0.75, 1e-6):
+        raise Hint("That is a straight line down. A half cosine stays high for longer.")
+    if near(found[35], np.cos(np.pi / 8), 1e-3):
+        raise Hint("That is a quarter of a cosine: in the middle it should be at half the peak.")
+    wanted = (1 + np.cos(np.pi * (np.array([35, 60, 85, 109]) - 10) / 100)) / 2
+    if not np.allclose([found[s] for s in (35, 60, 85, 109)], wanted):
+        raise Hint("(1 + cos(pi * done)) / 2, where done goes from 0 at the peak to 1 at the end.")
+    return "The last steps are tiny, so the last epoch is about as good as any."
+
+
+@exercise("06.2")
+def _views(answer):
+    image = np.arange(4 * 4 * 3).reshape(4, 4, 3)
+    found = [np.asarray(v) for v in answered(answer(image.copy()))]
+    if any(v.shape != image.shape for v in found):
+        raise Hint("Each view has the shape of the picture: flips and turns keep a square.")
+    if any(not np.array_equal(np.sort(v, axis=None), np.arange(48)) for v in found):
+        raise Hint("A view moves pixels and changes none.")
+    if any(
+        set(map(tuple, v.reshape(-1, 3))) != set(map(tuple, image.reshape(-1, 3))) for v in found
+    ):
+        raise Hint("The last axis is colour: turn and flip the first two only.")
+    different = {v.tobytes() for v in found}
+    if len(different) < len(found):
+        raise Hint(f"Some occur twice: {len(found)} pictures, {len(different)} different ones.")
+    if image.tobytes() not in different:
+        raise Hint("The picture itself is missing.")
+    if len(found) < 8:
+        raise Hint(
+            f"You have {len(found)}. Mirror the picture, and turn the mirrored one by quarters too."
+        )
+    if not np.array_equal(found[0], image):
+        raise Hint("All are there: put the picture itself first.")
+    return "Eight: four turns, and four of the mirrored picture. More flips give the same again."
+
+
+@exercise("06.3")
+def _same_decisions(answer, weight):
+    answer, right = number(answer), weight / (1 + weight)
+    for wrong, value in (
+        ("Nothing moved: but the weight made every answer larger.", 0.5),
+        (
+            "The other way: weighted answers are larger, so the bar must be higher.",
+            1 / (1 + weight),
+        ),
+        ("Those are the odds: turn them into a probability.", weight),
+        ("The odds grow by the weight, not the probability: that would be above 1.", 0.5 * weight),
+        ("You divided the probability: use the odds, p / (1 - p).", 0.5 / weight),
+    ):
+        if near(answer, value):
+            raise Hint(wrong)
+    if not near(answer, right):
+        raise Hint("A threshold of 0.5 means odds of 1. What are they after the weight?")
+    return "A weight is a moved threshold, paid for with a training."
+
+
+@exercise("06.4")
+def _power_law(answer, low, high, doublings):
+    answer, shrinks = number(answer), (1 - high) / (1 - low)
+    right = 1 - (1 - high) * shrinks**doublings
+    for wrong, value in (
+        (
+            "That is a straight line: each doubling leaves the same *share*.",
+            high + doublings * (high - low),
+        ),
+        ("One doubling more than 3,000: 12,000 are two.", 1 - (1 - high) * shrinks),
+        ("That is what is left to 1: the AUC is the rest.", 1 - right),
+        ("The share is of 1 - AUC, not of the AUC.", high * (high / low) ** doublings),
+    ):
+        if near(answer, value, 0.0005):
+            raise Hint(wrong)
+    if not near(answer, right, 0.001):
+        raise Hint("(1 - 0.86) / (1 - 0.84) is left by one doubling; 12,000 are two from 3,000.")
+    return "If the law held: two points make no law, and the intervals here are wide."

@@ -138,3 +138,34 @@ def predictions(table):
     ax.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2)
     return figure
+
+
+def ladder(rungs, lines, source):
+    """Mean AUC of recipes, each one change above the one below.
+
+    Parameters
+    ----------
+    rungs : dict of str to dict
+        From the foot to the top; ``mean``, ``low``, ``high`` and ``seeds`` of each, as
+        ``evaluation.ranking_over_seeds`` gives them.
+    lines : dict of str to float
+        AUC of the answers that all of them stand beside, as vertical lines.
+    source : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, ax = plt.subplots(figsize=(8, 1.4 + 0.4 * len(rungs)), layout="constrained")
+    for y, found in enumerate(rungs.values()):
+        ax.plot([found["low"], found["high"]], [y, y], color=PALETTE[0], linewidth=6, alpha=0.3)
+        ax.plot(found["seeds"], [y] * len(found["seeds"]), "|", color="black", markersize=9)
+        ax.plot(found["mean"], y, "o", color=PALETTE[0])
+        ax.annotate(f"{found['mean']:.3f}", (found["high"], y), (5, -3), textcoords="offset points")
+    for (name, value), style in zip(lines.items(), ("--", ":"), strict=False):
+        ax.axvline(value, color=PALETTE[5], linestyle=style, label=f"{name}, {value:.3f}")
+    ax.set(yticks=range(len(rungs)), yticklabels=rungs, xlabel="ROC AUC, test part")
+    ax.set_xlim(0.48, 1.0)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=9)
+    figure.suptitle(title("one change a rung, 95 % intervals by lesion", source), fontsize=10)
+    return figure

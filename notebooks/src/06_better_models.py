@@ -1,0 +1,923 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
+#
+# # 06 · Better models: which step is worth its minutes?
+#
+# Two-stage training on 600 pictures was not shown to beat nine colour numbers (lesson 04). There is a long
+# list of remedies: sharper pictures, more layers, augmentation, class weights, more data, ensembles. Every
+# blog recommends all of them at once. This lesson builds a **ladder**: one change at a time, each rung
+# measured against the one below, with its interval and its price in minutes. Some famous rungs turn out
+# to be painted on the wall.
+#
+# **You will be able to**
+#
+# - train all layers with warm-up and cosine decay, and say what BatchNorm does meanwhile;
+# - augment in the input pipeline, check that it is off in prediction, and see what a careless chain of
+#   layers does to the pictures;
+# - show that class weights mostly move the threshold;
+# - read a learning curve, and say what more data would be worth;
+# - use test-time augmentation and ensembles, and tell their gain from noise;
+# - take the same code to several GPUs, and say what several machines would need.
+#
+# **You need** lessons 04 and 05. **Time**: 50 minutes to read and work through, 4 minutes to run on a CPU (2
+# cores, synthetic lesions); on a free T4 GPU about two (an estimate, not measured).
+#
+# {{ disclaimer }}
+
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title Setup: fetches the course where it is not there yet (nothing to change)
+# {{ setup }}
+import functools
+import shutil
+import time
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+from sklearn.metrics import roc_auc_score
+
+from utils import backbone, data, evaluation, exercises, ledger, plots, results, splits, training
+import keras
+import tensorflow as tf
+
+tf.get_logger().setLevel("ERROR")  # it warns of many models in one program: here they are meant
+
+# %% [markdown]
+# What you may change. `SIZE` is the pictures' side in pixels, `SIZES` are those compared with it; `EPOCHS` is
+# for heads, `FULL_EPOCHS` for trainings of all layers. `SEEDS` repeats every training. With `FULL`, all of
+# HAM10000 is used instead of 1,000 pictures; `PICTURES` are the sizes of training set compared with all.
+# `MEMBERS` join the ensemble: a width of MobileNetV2 or another architecture, at an input size.
+
+# %% tags=["parameters"]
+SOURCE = "auto"
+SIZE = 28
+SIZES = "64"
+ALPHA = 0.35
+SEED = 0
+SEEDS = 1
+EPOCHS = 15
+FULL_EPOCHS = 4
+FULL = False
+PICTURES = "300"
+MEMBERS = "0.35@64,EfficientNetB0@96"
+ALL_GPUS = False
+
+# %% [markdown]
+# ## The rules of the ladder
+#
+# 1. One change a rung; everything else stays as on the rung below.
+# 2. All rungs are judged on the same lesions. We look at **validation** as we climb. The answers for the
+#    test part are kept in a drawer, which is opened once, at the end.
+# 3. Every rung is trained from the same seeds, and the mean counts. Intervals come from resampling lesions.
+# 4. A gain whose interval holds zero is called noise, also if we like it.
+#
+# So first the lesions and the two answers that every rung has to stand beside: nine colour numbers and the
+# constant answer.
+
+# %%
+select = splits.full if FULL else splits.mini
+lesions = data.load_lesions(SOURCE, size=SIZE, select=select)
+train, validation, test = (lesions.part(name) for name in splits.PARTS)
+seeds = range(SEED, SEED + SEEDS)
+simple = evaluation.simple_answers(train, validation, test)
+for name, (p, _) in simple.items():
+    print(f"{name}: validation AUC {roc_auc_score(validation.melanoma, p):.3f}")
+
+# %% [markdown]
+# The lower rungs have 600 pictures to learn from, those of HAM10k-Mini, also where all of HAM10000 is at
+# hand. So the training pictures get an order: Mini's first, then the others at random.
+
+# %%
+full_table = lesions.table.drop(columns=["group", "split"])
+in_mini = set(splits.mini(full_table)["image_id"] if FULL else full_table["image_id"])
+order = np.random.default_rng(SEED).permutation(len(train))
+order = order[np.argsort(~train.table["image_id"].isin(in_mini).to_numpy()[order], kind="stable")]
+
+
+def first(n):
+    """The first n training pictures of the order."""
+    rows = order[:n]
+    return data.Lesions(train.images[rows], train.table.iloc[rows].reset_index(drop=True), "")
+
+
+few = first(600)
+print(f"{len(few)} of {len(train):,} training pictures, {few.melanoma.sum()} of them melanomas")
+
+# %% [markdown]
+# The network sees 96 x 96 pixels, whatever the pictures have. It is built once, and every training begins
+# with the weights that it had then.
+
+# %%
+INPUT = 96
+strategy = training.all_gpus(ALL_GPUS)  # more of this at the end
+
+
+@functools.cache
+def network(pixels, size=INPUT, width=ALPHA):
+    """MobileNetV2, the weights that it begins with, and where they come from."""
+    with strategy.scope():
+        base, origin = backbone.mobilenet_v2(width, pixels, size, lesions=lesions)
+    return base, base.get_weights(), origin
+
+
+def fresh(*which):
+    base, beginning, _ = network(*which)
+    base.set_weights(beginning)
+    return base
+
+
+weights = network(SIZE)[2]
+
+# %% [markdown]
+# What a training answers is kept on disk until the lesson is through: if the runtime dies in the middle of
+# the ladder, run all again, and it goes on from there. `climb` trains a rung from every seed, shows its
+# validation AUC, and puts its answers into `rungs`.
+
+# %%
+WORK = results.folder() / f"06-{lesions.source}-{SIZE}px-{ALPHA}-{FULL}-{FULL_EPOCHS}"
+WORK.mkdir(exist_ok=True)
+
+
+def kept(name, work):
+    """The arrays that ``work()`` returns, from disk if they are there, and the minutes it took."""
+    path = WORK / f"{name}.npz"
+    if not path.exists():
+        start = time.monotonic()
+        found = work() | {"minutes": (time.monotonic() - start) / 60}
+        data.write_atomically(path, lambda p: np.savez(p, **found))
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
+def on_validation(several):
+    """Mean AUC of several trainings on validation, its interval, and the range over seeds."""
+    found = evaluation.ranking_over_seeds(
+        validation.melanoma, several, validation.table["group"], n_resamples=200
+    )
+    return found["roc_auc"]
+
+
+def text(e):
+    return "{mean:.3f} [{low:.3f}, {high:.3f}], seeds {min:.3f}-{max:.3f}".format(**e)
+
+
+rungs, minutes = {}, {}
+
+
+def climb(name, work):
+    """Answers of ``work(seed)`` for every seed, by part of the data, shape (seeds, ...)."""
+    runs = [kept(f"{name}-{seed}", lambda seed=seed: work(seed)) for seed in seeds]
+    rungs[name] = {part: np.array([run[part] for run in runs]) for part in runs[0]}
+    minutes[name] = float(np.mean(rungs[name].pop("minutes")))
+    found = on_validation(rungs[name]["validation"])
+    print(f"{name}: validation AUC {text(found)}; {minutes[name]:.1f} minutes a training")
+    return found
+
+
+# %% [markdown]
+# ## Rung 1 and 2: sharper pictures
+#
+# The bottom rung is the head alone on frozen features (lesson 04). The pictures may have 28 pixels a side or
+# many more, and the network may look at them at 96 or at 128. **Predict**: the validation AUC of the head
+# alone with the sharpest pictures below.
+
+# %%
+MY_AUC_OF_SHARP_PICTURES = ...
+
+ledger.predict("06 validation AUC of a head on sharper pictures", MY_AUC_OF_SHARP_PICTURES)
+
+
+# %%
+def at(pixels):
+    """The 600 pictures, validation and test with another number of pixels."""
+    if pixels == SIZE:
+        return few, validation, test
+    wanted = pd.concat([part.table["image_id"] for part in (few, validation, test)])
+
+    def rows(table):
+        table = select(table)
+        return table[table["image_id"].isin(wanted)]
+
+    there = data.load_lesions(lesions.source, pixels, rows)
+    return [there.part(name) for name in splits.PARTS]
+
+
+def two_stages(seed, parts, size=INPUT, epochs=(EPOCHS, 0)):
+    """The recipe of lesson 04 on 600 pictures: head alone, then perhaps the last 20 layers."""
+    keras.utils.set_random_seed(seed)
+    base = fresh(parts[0].images.shape[1], size)
+    model = training.melanoma_classifier(base)
+    training.two_stages(base, model, *parts[:2], WORK, epochs, verbose=0)
+    pairs = zip(("validation", "test"), parts[1:], strict=True)
+    return {name: model.predict(part.images, verbose=0)[:, 0] for name, part in pairs}
+
+
+sharpness, left_out = {}, {}
+for pixels in sorted({28, SIZE, *(int(s) for s in SIZES.split(","))}):
+    try:
+        parts = at(pixels)
+    except ValueError as error:  # Kaggle's table has 28 px only
+        left_out[f"{pixels} px"] = str(error)
+        print(f"{pixels} px is left out. {error}")
+        continue
+    sharpness[pixels] = {
+        size: climb(
+            f"head alone {pixels} px, seen at {size}",
+            lambda seed, parts=parts, size=size: two_stages(seed, parts, size),
+        )
+        for size in (INPUT, 128)
+    }
+sharpest = sharpness[max(sharpness)][INPUT]
+ledger.outcome(
+    "06 validation AUC of a head on sharper pictures",
+    sharpest["mean"],
+    sharpest["low"],
+    sharpest["high"],
+)
+
+# %% [markdown]
+# As a table: a row for the pixels of the pictures, a column for what the network sees.
+
+# %%
+shown = {
+    f"{pixels} px": {f"seen at {size}": text(e) for size, e in row.items()}
+    for pixels, row in sharpness.items()
+}
+pd.DataFrame.from_dict(shown, orient="index")
+
+# %% [markdown]
+# ## Rung 3 and 4: more layers
+#
+# Rung 3 lets the last 20 layers learn, as lesson 00 does. Rung 4 lets **all** of them learn, with three
+# changes that belong together:
+#
+# - the learning rate rises for one epoch (**warm-up**: the head is new, and its first gradients are
+#   nonsense) and then falls along a half **cosine** to zero, so there is no need to choose an epoch;
+# - AdamW, which pulls the weights a little towards zero in every step;
+# - BatchNorm learns too, with a momentum of 0.9 (lesson 04's trap).
+#
+# **Exercise 06.1** Write `rate(step, steps, warm_up, peak)`: the learning rate before step number `step`
+# (from 0) of a training of `steps` steps. It rises in a straight line from 0 to `peak` during the first
+# `warm_up` steps and then falls to 0 along half a cosine: from `peak` at step `warm_up` through half of it
+# in the middle to 0 at step `steps`.
+
+
+# %% tags=["exercise", "nbval-check-output"]
+def rate(step, steps, warm_up, peak):
+    return ...
+
+
+exercises.check("06.1", rate)
+
+
+# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
+# @title Solution of 06.1: click to open
+def rate(step, steps, warm_up, peak):
+    if step < warm_up:
+        return peak * step / warm_up
+    done = (step - warm_up) / (steps - warm_up)
+    return peak * (1 + np.cos(np.pi * done)) / 2
+
+
+exercises.solution("06.1", rate)
+
+# %% [markdown]
+# `training.all_layers` does all this. It has no validation set to stop by, because nothing is chosen on the
+# way; and after every epoch it writes a backup, so that a killed training goes on with the next epoch and
+# ends at the same weights. Our function around it builds the model, trains it, and answers.
+
+# %%
+PARTS = {"validation": validation, "test": test}
+ALL_DX = {dx: i for i, dx in enumerate(data.DX)}
+
+
+def all_layers(seed, pictures, name, base=None, parts=PARTS, views=None, **options):
+    """Train every layer on the pictures; probabilities for each part, or for views of them.
+
+    Options: ``classes`` (2 or 7), ``augment``, ``momentum`` of BatchNorm (None: frozen).
+    """
+    options = {"classes": 7, "augment": True, "momentum": 0.9} | options
+    keras.utils.set_random_seed(seed)
+    base = fresh(INPUT) if base is None else base
+    size = base.input.shape[1]
+    with strategy.scope():
+        model = training.logit_classifier(base, options["classes"])
+    for layer in base.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = options["momentum"] is not None
+            layer.momentum = options["momentum"] or layer.momentum
+    dx = pictures.table["dx"].map(ALL_DX).to_numpy()
+    labels = dx if options["classes"] == 7 else pictures.melanoma
+    backup = WORK / f"{name}-{seed}.weights.h5"
+    how = dict(epochs=FULL_EPOCHS, seed=seed, augment=options["augment"], verbose=0)
+    training.all_layers(model, pictures.images, labels, size, backup, **how)
+    any_size = keras.Sequential(
+        [keras.Input((None, None, 3)), keras.layers.Resizing(size, size), model]
+    )
+
+    def answer(images):
+        logits = any_size.predict(images, batch_size=128, verbose=0)
+        return expit(np.asarray(training.melanoma_logit(logits))[:, 0])
+
+    found = {n: answer(part.images) for n, part in parts.items()}
+    for what, (part, of_images) in (views or {}).items():
+        found[what] = np.array([answer(v) for v in of_images(parts[part].images)])
+    backup.unlink()
+    return found
+
+
+# %%
+parts = at(SIZE)
+climb("last 20 layers", lambda seed: two_stages(seed, parts, epochs=(EPOCHS, 10)))
+plain = dict(classes=2, augment=False)
+of_all = climb("all layers", lambda seed: all_layers(seed, few, "all", **plain))
+
+# %% [markdown]
+# And BatchNorm? Frozen, it keeps ImageNet's averages; with Keras's momentum of 0.999 it lags behind:
+
+# %%
+batch_norm = {"momentum 0_9": of_all}
+for name, momentum in (("frozen", None), ("momentum 0_999", 0.999)):
+    batch_norm[name] = climb(
+        f"BatchNorm {name}",
+        lambda seed, m=momentum, name=name: all_layers(seed, few, name, momentum=m, **plain),
+    )
+
+# %% [markdown]
+# ## Rung 5: augmentation
+#
+# A lesion has no top: turned or mirrored it is the same lesion. So show each picture in another **view** in
+# each epoch, and there is less to learn by heart. Keras has layers for this. Two things must be checked: that
+# they change the pictures in training, and that they leave them alone in prediction.
+
+# %%
+ready_made = keras.Sequential(
+    [
+        keras.layers.RandomFlip(seed=SEED),
+        keras.layers.RandomRotation(0.5, fill_mode="reflect", seed=SEED),
+        keras.layers.RandomZoom((-0.3, 0), seed=SEED),
+        keras.layers.Resizing(INPUT, INPUT),
+    ]
+)
+pictures = keras.ops.cast(few.images[:256], "float32")
+resized = keras.ops.image.resize(pictures, (INPUT, INPUT))
+ours = training.RandomView(INPUT, seed=SEED)
+for name, layer in (("ready-made layers", ready_made), ("RandomView", ours)):
+    off = np.abs(layer(pictures, training=False) - resized).max()
+    on = np.abs(layer(pictures, training=True) - resized).mean()
+    print(f"{name}: changes a pixel by {on:.0f} on average in training, by {off:.1g} in prediction")
+
+# %% [markdown]
+# Both pass. But look closer. How *sharp* are the pictures that the network learns from? Take the mean step
+# from one pixel to the next. **Predict**: which share of the sharpness is left after the ready-made layers
+# (one for turning, one for zooming, one for resizing)?
+
+# %%
+MY_SHARE_OF_SHARPNESS = ...
+
+ledger.predict("06 sharpness left by a chain of layers", MY_SHARE_OF_SHARPNESS)
+
+
+# %%
+def step_between_neighbours(images):
+    images = np.asarray(images)
+    return np.abs(np.diff(images, axis=1)).mean() + np.abs(np.diff(images, axis=2)).mean()
+
+
+of_plain = step_between_neighbours(resized)
+share_left = {
+    name: step_between_neighbours(layer(pictures, training=True)) / of_plain
+    for name, layer in (("ready-made layers", ready_made), ("RandomView", ours))
+}
+for name, share in share_left.items():
+    print(f"{name}: {share:.2f} of the sharpness that prediction will see")
+ledger.outcome("06 sharpness left by a chain of layers", min(1, share_left["ready-made layers"]))
+
+# %% [markdown]
+# Each layer computes new pixels as mixtures of old ones, and mixing blurs. The network learns from blurred
+# pictures and is then shown sharp ones: nothing crashes, and every prediction is a little wrong. Some of the
+# difference is the zoom itself (what is larger has softer edges), and a cut that is enlarged keeps that.
+# The cure is to do all changes of place in **one** step of interpolation. `training.RandomView` does so, with
+# quarter turns, which need none. It is a Keras layer like the others.
+#
+# **Exercise 06.2** How many different pictures are among the views of a square? Write `views(image)`, which
+# returns a list of **all** pictures that flips and quarter turns, one after the other in any order, make of
+# `image` (shape h, h, 3), each once, and the picture itself first.
+
+
+# %% tags=["exercise", "nbval-check-output"]
+def views(image):
+    return ...
+
+
+exercises.check("06.2", views)
+
+
+# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
+# @title Solution of 06.2: click to open
+def views(image):
+    mirrored = image[:, ::-1]
+    return [np.rot90(picture, k) for picture in (image, mirrored) for k in range(4)]
+
+
+exercises.solution("06.2", views)
+
+# %%
+augmented = dict(classes=2, augment=True)
+climb("augmented", lambda seed: all_layers(seed, few, "augmented", **augmented))
+
+# %% [markdown]
+# Now that all layers learn, do sharper pictures matter?
+
+# %%
+sharpness_all = {SIZE: on_validation(rungs["augmented"]["validation"])}
+for pixels in sharpness:
+    if pixels != SIZE:
+        other, *rest = at(pixels)
+        rest = dict(zip(PARTS, rest, strict=True))
+        sharpness_all[pixels] = climb(
+            f"augmented, {pixels} px",
+            lambda seed, other=other, rest=rest, pixels=pixels: all_layers(
+                seed, other, f"{pixels}px", parts=rest, **augmented
+            ),
+        )
+
+# %% [markdown]
+# ### The cheap cousin
+#
+# Random views and kept features do not go together: every epoch would need new features. But eight views are
+# not many. Run the frozen layers once over each of them, keep all eight, and train the head on eight times
+# the pictures.
+
+# %%
+features = backbone.cut(training.melanoma_classifier(fresh(SIZE)), "pooled")[0]
+
+
+def features_of(images):
+    return features.predict(images, batch_size=128, verbose=0)
+
+
+x_few, x_validation = features_of(few.images), features_of(validation.images)
+x_eight = np.concatenate([features_of(v) for v in training.symmetric_views(few.images)])
+
+
+def trained_head(seed, x, y, loss="binary_crossentropy", **options):
+    """A head trained on kept features, and its answers for validation."""
+    keras.utils.set_random_seed(seed)
+    layers = [keras.layers.Dropout(0.3), keras.layers.Dense(128, activation="relu")]
+    head = keras.Sequential([*layers, keras.layers.Dense(1, activation="sigmoid")])
+    head.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss)
+    head.fit(x, y, **({"epochs": EPOCHS, "batch_size": 64, "verbose": 0} | options))
+    return head.predict(x_validation, verbose=0)[:, 0]
+
+
+cousin = {
+    "one view": on_validation([trained_head(s, x_few, few.melanoma) for s in seeds]),
+    "eight views": on_validation(
+        [trained_head(s, x_eight, np.tile(few.melanoma, 8)) for s in seeds]
+    ),
+}
+for name, found in cousin.items():
+    print(f"head on kept features of {name}: validation AUC {text(found)}")
+
+# %% [markdown]
+# ## Class balance: a rung that is painted on the wall?
+#
+# Melanomas are rare, so a network that minimises its loss prefers to say "benign". Three remedies are
+# recommended everywhere: **class weights** (an error on a melanoma counts more), **balanced batches** (half
+# melanomas in every batch), and **focal loss** (pictures that are right already count less; Lin et al.,
+# 2017). **Predict**: by how much do class weights raise the *AUC* of the head? (A loss counts as 0.)
+
+# %%
+MY_GAIN_BY_WEIGHTS = ...
+
+ledger.predict("06 gain in AUC by class weights", MY_GAIN_BY_WEIGHTS)
+
+# %%
+x, y = features_of(train.images), train.melanoma
+share = y.mean()
+steps = len(x) // 64
+halves = [tf.data.Dataset.from_tensor_slices((x[y == k], y[y == k])) for k in (0, 1)]
+halves = [half.shuffle(len(x), seed=SEED).repeat() for half in halves]
+balanced = tf.data.Dataset.sample_from_datasets(halves, [0.5, 0.5], seed=SEED).batch(64)
+weight_of = {0: 0.5 / (1 - share), 1: 0.5 / share}
+ways = {
+    "nothing": lambda s: trained_head(s, x, y),
+    "class weights": lambda s: trained_head(s, x, y, class_weight=weight_of),
+    "balanced batches": lambda s: trained_head(
+        s, balanced, None, batch_size=None, steps_per_epoch=steps, shuffle=False
+    ),
+    "focal loss": lambda s: trained_head(s, x, y, keras.losses.BinaryFocalCrossentropy(gamma=2)),
+}
+by_way = {name: np.array([way(s) for s in seeds]) for name, way in ways.items()}
+
+# %% [markdown]
+# Sensitivity and specificity at the threshold 0.5, which most programs use without asking, and the AUC,
+# which knows no threshold. The last column moves the threshold of the head that did *nothing* until its
+# specificity is that of the row, and reads off its sensitivity.
+
+# %%
+truth = validation.melanoma
+sick, well = by_way["nothing"][:, truth == 1], by_way["nothing"][:, truth == 0]
+balance = {}
+for name, several in by_way.items():
+    specificity = (several[:, truth == 0] < 0.5).mean(1)
+    moved = [np.quantile(w, s, method="higher") for w, s in zip(well, specificity, strict=True)]
+    balance[name] = {
+        "sensitivity": float((several[:, truth == 1] >= 0.5).mean()),
+        "specificity": float(specificity.mean()),
+        "roc_auc": on_validation(several),
+        "sensitivity_of_nothing": float(
+            np.mean([(p > t).mean() for p, t in zip(sick, moved, strict=True)])
+        ),
+    }
+gain = balance["class weights"]["roc_auc"]["mean"] - balance["nothing"]["roc_auc"]["mean"]
+ledger.outcome("06 gain in AUC by class weights", max(0.0, gain))
+shown = {
+    name: {
+        "sensitivity at 0.5": f"{row['sensitivity']:.2f}",
+        "specificity at 0.5": f"{row['specificity']:.2f}",
+        "validation AUC": text(row["roc_auc"]),
+        "nothing, threshold moved": f"{row['sensitivity_of_nothing']:.2f}",
+    }
+    for name, row in balance.items()
+}
+pd.DataFrame.from_dict(shown, orient="index")
+
+# %% [markdown]
+# The sensitivity at 0.5 leaps. Compare it with the last column: whoever moves the threshold of the plain head
+# gets about the same melanomas for the same false alarms, without training anything. Weights multiply the
+# *odds* of every answer by about the same number, and a threshold of 0.5 is then another threshold. Choose
+# it on validation anyway (lesson 05), and little is left of the gain.
+#
+# **Exercise 06.3** A head was trained with a weight of 4 for melanomas and 1 for benign lesions. With which
+# threshold does it make (about) the same decisions as an unweighted one with a threshold of 0.5?
+
+# %% tags=["exercise", "nbval-check-output"]
+same_decisions = ...
+
+exercises.check("06.3", same_decisions, weight=4)
+
+# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
+# @title Solution of 06.3: click to open
+same_decisions = 4 / (1 + 4)  # odds of 1 became odds of 4
+
+exercises.solution("06.3", same_decisions, weight=4)
+
+# %% [markdown]
+# ## Rung 6: seven questions instead of one
+#
+# The benign lesions are six diagnoses. Who must tell them apart learns features that "not melanoma" never
+# asks for. The network gets seven outputs, and the probability of melanoma is one of them.
+
+# %%
+climb("seven diagnoses", lambda seed: all_layers(seed, few, "seven"))
+
+# %% [markdown]
+# ## Rung 7: more pictures
+#
+# Now with the same recipe and more pictures, up to all of the training part. The number of *epochs* stays,
+# so a larger set also means more steps.
+
+# %%
+symmetric = {f"{p}, eight views": (p, training.symmetric_views) for p in PARTS}
+
+
+def crops(images):
+    """The picture's centre and four corners, seven eighths of the side each."""
+    n = images.shape[1]
+    side = n * 7 // 8
+    for top, left in ((0, 0), (0, n - side), (n - side, 0), (n - side, n - side)):
+        yield images[:, top : top + side, left : left + side]
+    middle = (n - side) // 2
+    yield images[:, middle : middle + side, middle : middle + side]
+
+
+every_view = symmetric | {"crops": ("validation", crops)}
+curve = {}
+for n in (int(n) for n in PICTURES.split(",")):
+    if n < len(train):
+        curve[n] = climb(f"{n} pictures", lambda seed, n=n: all_layers(seed, first(n), f"n{n}"))
+curve[len(train)] = climb(
+    "all pictures", lambda seed: all_layers(seed, train, "whole", views=every_view)
+)
+
+# %% [markdown]
+# The figure has the number of training pictures on a logarithmic axis, the mean validation AUC with its
+# interval, and nine colour numbers as a dashed line.
+
+# %%
+numbers = sorted(curve)
+figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
+means = np.array([curve[n]["mean"] for n in numbers])
+bounds = np.abs([[curve[n][end] for n in numbers] for end in ("low", "high")] - means)
+ax.errorbar(
+    numbers, means, bounds, color=plots.PALETTE[0], marker="o", capsize=3, label="all layers"
+)
+colours = roc_auc_score(validation.melanoma, simple["nine colour numbers"][0])
+ax.axhline(colours, color=plots.PALETTE[1], linestyle="--", label="nine colour numbers")
+ax.set(xscale="log", xlabel="training pictures", ylabel="validation AUC", xticks=numbers)
+ax.set_xticks([], minor=True)
+ax.set_xticklabels(f"{n:,}" for n in numbers)
+ax.legend(fontsize=8)
+figure.suptitle(plots.title("learning curve", lesions.source), fontsize=10)
+results.save_figure(figure, f"06_better_models-{'full' if FULL else 'mini'}-{SIZE}px-curve")
+plt.show()
+
+# %% [markdown]
+# **Exercise 06.4** Learning curves are often close to a power law: each doubling of the data leaves the same
+# share of $1 - \text{AUC}$. Suppose that 1,500 pictures give an AUC of 0.84 and 3,000 give 0.86. Which AUC
+# would 12,000 give, if the law held?
+
+# %% tags=["exercise", "nbval-check-output"]
+auc_of_12000 = ...
+
+exercises.check("06.4", auc_of_12000, low=0.84, high=0.86, doublings=2)
+
+# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
+# @title Solution of 06.4: click to open
+left_after_a_doubling = (1 - 0.86) / (1 - 0.84)
+auc_of_12000 = 1 - (1 - 0.86) * left_after_a_doubling**2  # from 3,000 two doublings more
+
+exercises.solution("06.4", auc_of_12000, low=0.84, high=0.86, doublings=2)
+
+# %% [markdown]
+# ## Rung 8: many looks at one picture
+#
+# **Test-time augmentation**: ask the network about the eight symmetric views, and average. No training at
+# all, only eight times the prediction. Crops can be asked too.
+
+# %%
+top = rungs["all pictures"]
+looks = {
+    "one view": top["validation"],
+    "eight symmetric views": top["validation, eight views"].mean(1),
+    "five crops": top["crops"].mean(1),
+}
+looks_found = {name: on_validation(p) for name, p in looks.items()}
+for name, found in looks_found.items():
+    print(f"{name}: validation AUC {text(found)}")
+rungs["eight views"] = {part: top[f"{part}, eight views"].mean(1) for part in PARTS}
+minutes["eight views"] = minutes["all pictures"]
+
+# %% [markdown]
+# ## Rung 9: several networks
+#
+# Networks that err in different ways cancel some of each other's errors. Seeds give some difference, other
+# widths, input sizes and architectures more. `backbone.BACKBONES` is the registry of those that the course
+# can build, with what each of them expects. Where ImageNet weights for one cannot be had, it is left out, and
+# the notebook says so: a network that begins with random numbers would be another experiment.
+
+# %%
+pd.DataFrame(
+    {
+        name: {
+            "native size": b.size,
+            "pixel times": b.scale,
+            "plus": b.offset,
+            "cut after": b.frozen_end,
+        }
+        for name, b in backbone.BACKBONES.items()
+    }
+).T
+
+
+# %%
+def member_base(name, size):
+    """The network of an ensemble's member, or ConnectionError if its weights cannot be had."""
+    if name in backbone.BACKBONES:
+        return backbone.from_registry(name, size, size)
+    if network(size, size, float(name))[2].startswith("RANDOM"):
+        raise ConnectionError(f"there are no ImageNet weights for width {name}")
+    return fresh(size, size, float(name))
+
+
+members = []
+for member in filter(None, MEMBERS.split(",")):
+    name, size = member.split("@")
+    try:
+        base = member_base(name, int(size))
+    except ConnectionError:
+        left_out[member] = "its ImageNet weights cannot be had here"
+        print(f"{member} is left out: {left_out[member]} (no network, not in Keras's cache)")
+        continue
+    beginning = base.get_weights()
+
+    def work(seed, member=member, base=base, beginning=beginning):
+        base.set_weights(beginning)
+        return all_layers(seed, train, member, base=base, views=symmetric)
+
+    kept_seeds, seeds = seeds, seeds[:1]  # one training of each
+    climb(member, work)
+    seeds = kept_seeds
+    members.append(rungs[member])
+
+# %% [markdown]
+# Average the seeds' answers of the rung below, and then with the members:
+
+# %%
+together = {part: rungs["eight views"][part].mean(0)[None] for part in PARTS}
+rungs["seeds together"] = together
+minutes["seeds together"] = len(seeds) * minutes["eight views"]
+everybody = {
+    part: np.mean(
+        [*rungs["eight views"][part], *(m[f"{part}, eight views"].mean(1)[0] for m in members)],
+        axis=0,
+    )[None]
+    for part in PARTS
+}
+rungs["with other networks"] = everybody
+minutes["with other networks"] = minutes["seeds together"] + sum(
+    minutes[m] for m in MEMBERS.split(",") if m in minutes
+)
+for name in ("eight views", "seeds together", "with other networks"):
+    print(f"{name}: validation AUC {text(on_validation(rungs[name]['validation']))}")
+
+# %% [markdown]
+# ## The drawer is opened
+#
+# Every choice is made: the ladder stands, whatever the test part says. **Predict** the test AUC of its top.
+
+# %%
+MY_TEST_AUC = ...
+
+ledger.predict("06 test AUC of the top of the ladder", MY_TEST_AUC)
+
+# %%
+ladder = ["last 20 layers", "all layers", "augmented", "seven diagnoses", "all pictures"]
+if len(train) == len(few):
+    ladder.remove("all pictures")
+    rungs["seven diagnoses"] |= rungs["all pictures"]
+ladder = [f"head alone {SIZE} px, seen at {INPUT}", *ladder, "eight views"]
+if SIZE != 28:
+    ladder.insert(0, f"head alone 28 px, seen at {INPUT}")
+ladder += ["seeds together"] if SEEDS > 1 else []
+ladder += ["with other networks"] if members else []
+truth, groups = test.melanoma, test.table["group"]
+judged = {
+    name: evaluation.ranking_over_seeds(truth, rungs[name]["test"], groups) for name in ladder
+}
+beside = {n: evaluation.ranking_over_seeds(truth, [p], groups) for n, (_, p) in simple.items()}
+
+# %% [markdown]
+# Each rung minus the one below, on the same draws of lesions:
+
+
+# %%
+def mean_auc(name, rows):
+    return np.mean([roc_auc_score(truth[rows], p[rows]) for p in rungs[name]["test"]])
+
+
+draws = list(evaluation.resampled_lesions(truth, groups, n_resamples=300, seed=SEED))
+gains = {}
+for below, name in pairwise(ladder):
+    low, high = evaluation.interval([mean_auc(name, d) - mean_auc(below, d) for d in draws])
+    here = float(mean_auc(name, slice(None)) - mean_auc(below, slice(None)))
+    gains[name] = {"value": here, "interval": [low, high]}
+best = judged[ladder[-1]]["roc_auc"]
+ledger.outcome("06 test AUC of the top of the ladder", best["mean"], best["low"], best["high"])
+
+# %%
+shown = {}
+for name in (*simple, *ladder):
+    found = (judged | beside)[name]
+    row = {"test AUC": text(found["roc_auc"])}
+    row["average precision"] = "{mean:.3f} [{low:.3f}, {high:.3f}]".format(
+        **found["average_precision"]
+    )
+    if name in gains:
+        low, high = gains[name]["interval"]
+        row["gain"] = f"{gains[name]['value']:+.3f} [{low:+.3f}, {high:+.3f}]"
+        row["is"] = "a gain" if low > 0 else "a loss" if high < 0 else "noise"
+    row["minutes"] = f"{minutes[name]:.1f}" if name in minutes else ""
+    shown[name] = row
+pd.DataFrame.from_dict(shown, orient="index").fillna("")
+
+# %% [markdown]
+# The figure shows the ladder from its foot (below) to its top: mean test AUC with the interval by lesion as a
+# bar, each training as a small tick, nine colour numbers and the constant answer as vertical lines.
+
+# %%
+figure = plots.ladder(
+    {name: judged[name]["roc_auc"] for name in ladder},
+    {name: found["roc_auc"]["mean"] for name, found in beside.items()},
+    lesions.source,
+)
+results.save_figure(figure, f"06_better_models-{'full' if FULL else 'mini'}-{SIZE}px-ladder")
+plt.show()
+
+# %% [markdown]
+# ## Wider than one GPU
+#
+# **Several GPUs.** With `ALL_GPUS = True` the models of this lesson are built under
+# `tf.distribute.MirroredStrategy`. Every GPU of the machine holds a copy of the network and takes its share
+# of each batch; the gradients are added up before each step. With as many pictures a step as before, the loss
+# is the same, if BatchNorm takes its means over all devices (`synchronized`): the course's tests compare one
+# device with two. To gain time, give each GPU as many pictures as one had, and raise the rate with care.
+
+# %%
+print(f"replicas in step: {strategy.num_replicas_in_sync}")
+
+# %% [markdown]
+# **Several machines.** TensorFlow's strategy for that is `MultiWorkerMirroredStrategy`, each process being
+# told its place by the variable `TF_CONFIG`. Keras 3's `fit` does not work under it: tried with two
+# processes on one machine, it stops with *Attempt to convert a value (PerReplica ...) with an unsupported
+# type*. The question is open in [keras#20585](https://github.com/keras-team/keras/issues/20585), where Keras
+# with JAX and `keras.distribution` is recommended for many machines. What did work with two processes is a
+# loop of one's own around `strategy.run`, with the same Keras model and optimizer.
+#
+# ## What this lesson found
+#
+# It is kept beside the other results of your runs, and the trainings' answers are removed.
+
+# %%
+findings = {
+    "weights": weights,
+    "pictures": {name: len(lesions.part(name)) for name in splits.PARTS},
+    "melanomas_of_600": int(few.melanoma.sum()),
+    "sharpness": {
+        f"{p} px": {f"seen at {s}": e for s, e in row.items()} for p, row in sharpness.items()
+    },
+    "sharpness_all_layers": {f"{p} px": e for p, e in sharpness_all.items()},
+    "batch_norm": batch_norm,
+    "share_of_sharpness": {k: float(v) for k, v in share_left.items()},
+    "kept_views": cousin,
+    "balance": balance,
+    "curve": {f"{n} pictures": e for n, e in curve.items()},
+    "looks": looks_found,
+    "left_out": left_out,
+    "ladder": ladder,
+    "validation": {n: on_validation(r["validation"]) for n, r in rungs.items()},
+    "rungs": {
+        n: judged[n] | {"minutes": minutes[n]} | ({"gain": gains[n]} if n in gains else {})
+        for n in ladder
+    },
+    "beside": beside,
+}
+settings = dict(SIZE=SIZE, ALPHA=ALPHA, SEED=SEED, SEEDS=SEEDS, FULL=FULL, MEMBERS=MEMBERS)
+settings |= dict(EPOCHS=EPOCHS, FULL_EPOCHS=FULL_EPOCHS, PICTURES=PICTURES, SIZES=SIZES)
+headline = {"name": "test AUC, top of the ladder", "value": best["mean"]}
+headline |= {"low": best["low"], "high": best["high"]}
+name = f"06_better_models-{'full' if FULL else 'mini'}-{SIZE}px"
+results.keep(name, lesions.source, lesions.table, settings, findings, headline)
+shutil.rmtree(WORK)
+print("kept")
+
+# %% [markdown]
+# ## Key points
+#
+# - One change at a time, the same lesions, the same seeds; a gain whose interval holds zero is noise.
+# - Training all layers wants warm-up, a falling rate, and BatchNorm averages that follow.
+# - Augmentation belongs into the input pipeline and must be off in prediction. Interpolate once: a chain of
+#   layers blurs what the network learns from.
+# - Class weights, balanced batches and focal loss move the threshold. Choosing it on validation is free.
+# - Test-time augmentation and ensembles cost prediction time instead of ideas.
+# - The test part is opened once, when every choice is made.
+#
+# ## Can you still say it?
+#
+# Answer aloud before you open each answer.
+#
+# <details><summary>Why does the learning rate begin at zero?</summary>
+# The head is new, and its first gradients would push all layers in meaningless directions.</details>
+#
+# <details><summary>How do you check that augmentation is off in prediction?</summary>
+# Call the layer with <code>training=False</code> and compare with pictures that were only resized.</details>
+#
+# <details><summary>Class weights raised the sensitivity from 0.3 to 0.8. What do you ask first?</summary>
+# What the unweighted model's sensitivity is at the same specificity.</details>
+#
+# <details><summary>Why do networks of the same recipe from other seeds help each other?</summary>
+# Their errors differ in part, and averaging cancels what they do not share.</details>
+#
+# ## What comes next
+#
+# The model that the course ships, in `models/`, stands on these rungs: all layers, augmented, seven diagnoses,
+# all training pictures. Its card has its figures on real lesions.
+#
+# ## References
+#
+# - Loshchilov, Hutter: Decoupled Weight Decay Regularization. ICLR 2019,
+#   [arXiv:1711.05101](https://arxiv.org/abs/1711.05101); SGDR: Stochastic Gradient Descent with Warm
+#   Restarts. ICLR 2017, [arXiv:1608.03983](https://arxiv.org/abs/1608.03983) (the cosine).
+# - Lin, Goyal, Girshick, He, Dollar: Focal Loss for Dense Object Detection. ICCV 2017,
+#   [arXiv:1708.02002](https://arxiv.org/abs/1708.02002).
+# - Tan, Le: EfficientNet. ICML 2019, [arXiv:1905.11946](https://arxiv.org/abs/1905.11946).
+# - He, Zhang, Ren, Sun: Identity Mappings in Deep Residual Networks. ECCV 2016,
+#   [arXiv:1603.05027](https://arxiv.org/abs/1603.05027).
+# - Lakshminarayanan, Pritzel, Blundell: Simple and Scalable Predictive Uncertainty Estimation using Deep
+#   Ensembles. NeurIPS 2017, [arXiv:1612.01474](https://arxiv.org/abs/1612.01474).
