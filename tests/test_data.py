@@ -130,6 +130,14 @@ def test_fit_squashes_at_28_and_crops_the_centre_above():
     assert data.fit(picture, 96)[0, 0].tolist()[1] > 200
 
 
+def test_labels_of_two_and_of_seven_classes():
+    table = pd.DataFrame({"dx": [*data.DX, "nv"]})
+    lesions = data.Lesions(np.zeros((8, 28, 28, 3), np.uint8), table, "folder")
+    assert lesions.diagnosis.tolist() == [0, 1, 2, 3, 4, 5, 6, 4]
+    assert lesions.melanoma.tolist() == [0, 0, 0, 0, 0, 0, 1, 0]
+    assert lesions.diagnosis.dtype == lesions.melanoma.dtype == np.int64
+
+
 def test_parts_need_a_split(folder):
     lesions = data.load_lesions("folder", 28, lambda t: t.assign(split=["train", "test"] * 6))
     assert lesions.part("test").table["image_id"].tolist()[0] == "ISIC_0000001"

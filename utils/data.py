@@ -61,6 +61,11 @@ class Lesions:
         """ndarray of int64, shape (n,): 1 where the diagnosis is melanoma, else 0."""
         return (self.table["dx"] == "mel").to_numpy(np.int64)
 
+    @property
+    def diagnosis(self):
+        """ndarray of int64, shape (n,): where each diagnosis stands in ``DX``."""
+        return pd.Index(DX).get_indexer(self.table["dx"]).astype(np.int64)
+
     def part(self, name):
         """The lesions whose column ``split`` says ``name``, as Lesions.
 

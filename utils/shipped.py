@@ -107,11 +107,10 @@ def train(folder, seed, parts, verbose=2, **recipe):
         model = training.logit_classifier(base, len(data.DX))
     if weights.startswith("RANDOM"):
         raise ValueError("The shipped model starts from ImageNet weights, and none can be had.")
-    code = {dx: i for i, dx in enumerate(data.DX)}
     training.all_layers(
         model,
         parts["train"].images,
-        parts["train"].table["dx"].map(code).to_numpy(),
+        parts["train"].diagnosis,
         recipe["size"],
         folder / f"seed{seed}.weights.h5",
         recipe["epochs"],

@@ -9,7 +9,7 @@ from utils import backbone
 from utils.data import write_atomically
 from utils.quiet import keras
 
-FROZEN_END = "block_14_add"  # the last 20 layers of MobileNetV2 are those after this one
+FROZEN_END = backbone.BACKBONES["MobileNetV2"].frozen_end  # 20 layers come after it
 
 
 def melanoma_classifier(base):
@@ -204,7 +204,7 @@ class RandomView(keras.layers.Layer):
     Flipped, turned by quarters, cut (a square of 70 to 100 % of the side, stretched by up to a
     tenth) and lit otherwise (light, colour and contrast by up to a tenth), each picture in its own
     way. All changes of place need one interpolation together: what is interpolated several times
-    in training looks too sharp in prediction (lesson 06 measures what that costs).
+    in training looks too sharp in prediction (lesson 06 measures the blur).
 
     Parameters
     ----------

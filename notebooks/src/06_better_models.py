@@ -148,7 +148,9 @@ weights = network(SIZE)[2]
 # validation AUC, and puts its answers into `rungs`.
 
 # %%
-WORK = results.folder() / f"06-{lesions.source}-{SIZE}px-{ALPHA}-{FULL}-{FULL_EPOCHS}"
+NAME = f"06_better_models-{'full' if FULL else 'mini'}-{SIZE}px"
+# Answers of other settings must not be taken for these.
+WORK = results.folder() / f"{NAME}-{lesions.source}-{ALPHA}-{SEED}-{EPOCHS}-{FULL_EPOCHS}"
 WORK.mkdir(exist_ok=True)
 
 
@@ -178,7 +180,7 @@ def text(e):
 rungs, minutes = {}, {}
 
 
-def climb(name, work):
+def climb(name, work, seeds=seeds):
     """Answers of ``work(seed)`` for every seed, by part of the data, shape (seeds, ...)."""
     runs = [kept(f"{name}-{seed}", lambda seed=seed: work(seed)) for seed in seeds]
     rungs[name] = {part: np.array([run[part] for run in runs]) for part in runs[0]}
@@ -202,6 +204,7 @@ ledger.predict("06 validation AUC of a head on sharper pictures", MY_AUC_OF_SHAR
 
 
 # %%
+@functools.cache
 def at(pixels):
     """The 600 pictures, validation and test with another number of pixels."""
     if pixels == SIZE:
@@ -302,28 +305,32 @@ exercises.solution("06.1", rate)
 
 # %%
 PARTS = {"validation": validation, "test": test}
-ALL_DX = {dx: i for i, dx in enumerate(data.DX)}
 
 
-def all_layers(seed, pictures, name, base=None, parts=PARTS, views=None, **options):
-    """Train every layer on the pictures; probabilities for each part, or for views of them.
-
-    Options: ``classes`` (2 or 7), ``augment``, ``momentum`` of BatchNorm (None: frozen).
-    """
-    options = {"classes": 7, "augment": True, "momentum": 0.9} | options
+def all_layers(
+    seed,
+    pictures,
+    name,
+    base=None,
+    parts=PARTS,
+    views=None,
+    classes=7,  # or 2
+    augment=True,
+    momentum=0.9,  # of BatchNorm; None: frozen
+):
+    """Train every layer on the pictures; probabilities for each part, or for views of them."""
     keras.utils.set_random_seed(seed)
     base = fresh(INPUT) if base is None else base
     size = base.input.shape[1]
     with strategy.scope():
-        model = training.logit_classifier(base, options["classes"])
+        model = training.logit_classifier(base, classes)
     for layer in base.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = options["momentum"] is not None
-            layer.momentum = options["momentum"] or layer.momentum
-    dx = pictures.table["dx"].map(ALL_DX).to_numpy()
-    labels = dx if options["classes"] == 7 else pictures.melanoma
+            layer.trainable = momentum is not None
+            layer.momentum = momentum or layer.momentum
+    labels = pictures.diagnosis if classes == 7 else pictures.melanoma
     backup = WORK / f"{name}-{seed}.weights.h5"
-    how = dict(epochs=FULL_EPOCHS, seed=seed, augment=options["augment"], verbose=0)
+    how = dict(epochs=FULL_EPOCHS, seed=seed, augment=augment, verbose=0)
     training.all_layers(model, pictures.images, labels, size, backup, **how)
     any_size = keras.Sequential(
         [keras.Input((None, None, 3)), keras.layers.Resizing(size, size), model]
@@ -582,16 +589,8 @@ exercises.solution("06.3", same_decisions, weight=4)
 # ## Rung 6: seven questions instead of one
 #
 # The benign lesions are six diagnoses. Who must tell them apart learns features that "not melanoma" never
-# asks for. The network gets seven outputs, and the probability of melanoma is one of them.
-
-# %%
-climb("seven diagnoses", lambda seed: all_layers(seed, few, "seven"))
-
-# %% [markdown]
-# ## Rung 7: more pictures
-#
-# Now with the same recipe and more pictures, up to all of the training part. The number of *epochs* stays,
-# so a larger set also means more steps.
+# asks for. The network gets seven outputs, and the probability of melanoma is one of them. From here on it
+# is also asked about other views of each picture, for rung 8.
 
 # %%
 symmetric = {f"{p}, eight views": (p, training.symmetric_views) for p in PARTS}
@@ -608,13 +607,27 @@ def crops(images):
 
 
 every_view = symmetric | {"crops": ("validation", crops)}
-curve = {}
+
+curve = {
+    len(few): climb(
+        "seven diagnoses", lambda seed: all_layers(seed, few, "seven", views=every_view)
+    )
+}
+
+# %% [markdown]
+# ## Rung 7: more pictures
+#
+# Now with the same recipe and more pictures, up to all of the training part. The number of *epochs* stays,
+# so a larger set also means more steps.
+
+# %%
 for n in (int(n) for n in PICTURES.split(",")):
-    if n < len(train):
+    if n < len(train) and n not in curve:
         curve[n] = climb(f"{n} pictures", lambda seed, n=n: all_layers(seed, first(n), f"n{n}"))
-curve[len(train)] = climb(
-    "all pictures", lambda seed: all_layers(seed, train, "whole", views=every_view)
-)
+if len(train) not in curve:
+    curve[len(train)] = climb(
+        "all pictures", lambda seed: all_layers(seed, train, "whole", views=every_view)
+    )
 
 # %% [markdown]
 # The figure has the number of training pictures on a logarithmic axis, the mean validation AUC with its
@@ -635,7 +648,7 @@ ax.set_xticks([], minor=True)
 ax.set_xticklabels(f"{n:,}" for n in numbers)
 ax.legend(fontsize=8)
 figure.suptitle(plots.title("learning curve", lesions.source), fontsize=10)
-results.save_figure(figure, f"06_better_models-{'full' if FULL else 'mini'}-{SIZE}px-curve")
+results.save_figure(figure, f"{NAME}-curve")
 plt.show()
 
 # %% [markdown]
@@ -662,7 +675,9 @@ exercises.solution("06.4", auc_of_12000, low=0.84, high=0.86, doublings=2)
 # all, only eight times the prediction. Crops can be asked too.
 
 # %%
-top = rungs["all pictures"]
+recipe = ["last 20 layers", "all layers", "augmented", "seven diagnoses"]
+recipe += ["all pictures"] if "all pictures" in rungs else []
+top = rungs[recipe[-1]]
 looks = {
     "one view": top["validation"],
     "eight symmetric views": top["validation, eight views"].mean(1),
@@ -672,7 +687,7 @@ looks_found = {name: on_validation(p) for name, p in looks.items()}
 for name, found in looks_found.items():
     print(f"{name}: validation AUC {text(found)}")
 rungs["eight views"] = {part: top[f"{part}, eight views"].mean(1) for part in PARTS}
-minutes["eight views"] = minutes["all pictures"]
+minutes["eight views"] = minutes[recipe[-1]]
 
 # %% [markdown]
 # ## Rung 9: several networks
@@ -700,7 +715,8 @@ pd.DataFrame(
 def member_base(name, size):
     """The network of an ensemble's member, or ConnectionError if its weights cannot be had."""
     if name in backbone.BACKBONES:
-        return backbone.from_registry(name, size, size)
+        with strategy.scope():
+            return backbone.from_registry(name, size, size)
     if network(size, size, float(name))[2].startswith("RANDOM"):
         raise ConnectionError(f"there are no ImageNet weights for width {name}")
     return fresh(size, size, float(name))
@@ -715,15 +731,11 @@ for member in filter(None, MEMBERS.split(",")):
         left_out[member] = "its ImageNet weights cannot be had here"
         print(f"{member} is left out: {left_out[member]} (no network, not in Keras's cache)")
         continue
-    beginning = base.get_weights()
 
-    def work(seed, member=member, base=base, beginning=beginning):
-        base.set_weights(beginning)
+    def work(seed, member=member, base=base):
         return all_layers(seed, train, member, base=base, views=symmetric)
 
-    kept_seeds, seeds = seeds, seeds[:1]  # one training of each
-    climb(member, work)
-    seeds = kept_seeds
+    climb(member, work, seeds[:1])  # one training of each
     members.append(rungs[member])
 
 # %% [markdown]
@@ -758,11 +770,7 @@ MY_TEST_AUC = ...
 ledger.predict("06 test AUC of the top of the ladder", MY_TEST_AUC)
 
 # %%
-ladder = ["last 20 layers", "all layers", "augmented", "seven diagnoses", "all pictures"]
-if len(train) == len(few):
-    ladder.remove("all pictures")
-    rungs["seven diagnoses"] |= rungs["all pictures"]
-ladder = [f"head alone {SIZE} px, seen at {INPUT}", *ladder, "eight views"]
+ladder = [f"head alone {SIZE} px, seen at {INPUT}", *recipe, "eight views"]
 if SIZE != 28:
     ladder.insert(0, f"head alone 28 px, seen at {INPUT}")
 ladder += ["seeds together"] if SEEDS > 1 else []
@@ -817,7 +825,7 @@ figure = plots.ladder(
     {name: found["roc_auc"]["mean"] for name, found in beside.items()},
     lesions.source,
 )
-results.save_figure(figure, f"06_better_models-{'full' if FULL else 'mini'}-{SIZE}px-ladder")
+results.save_figure(figure, f"{NAME}-ladder")
 plt.show()
 
 # %% [markdown]
@@ -872,8 +880,7 @@ settings = dict(SIZE=SIZE, ALPHA=ALPHA, SEED=SEED, SEEDS=SEEDS, FULL=FULL, MEMBE
 settings |= dict(EPOCHS=EPOCHS, FULL_EPOCHS=FULL_EPOCHS, PICTURES=PICTURES, SIZES=SIZES)
 headline = {"name": "test AUC, top of the ladder", "value": best["mean"]}
 headline |= {"low": best["low"], "high": best["high"]}
-name = f"06_better_models-{'full' if FULL else 'mini'}-{SIZE}px"
-results.keep(name, lesions.source, lesions.table, settings, findings, headline)
+results.keep(NAME, lesions.source, lesions.table, settings, findings, headline)
 shutil.rmtree(WORK)
 print("kept")
 
