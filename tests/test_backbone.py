@@ -262,7 +262,7 @@ def test_the_shipped_layers_stand_in(empty_cache, source, split, capsys):
     lesions = lesions_of(source, split, a_training_image())
     model, origin = backbone.mobilenet_v2(0.35, lesions=lesions)
     assert origin.startswith("SHIPPED") and origin in capsys.readouterr().out
-    shipped = predict.load_model()[0]
+    shipped = predict.load_model()[0].get_layer("one_view")
     for name in ("Conv1", "block_16_project_BN"):
         for a, b in zip(
             model.get_layer(name).get_weights(), shipped.get_layer(name).get_weights(), strict=True

@@ -55,6 +55,8 @@ def test_same_number_for_a_path_an_image_and_arrays(model, picture, tmp_path):
         np.testing.assert_allclose(predict.melanoma_probability(one, model), [expected], atol=1e-6)
     batch = np.stack([picture] * 3)
     np.testing.assert_allclose(predict.melanoma_probability(batch, model), [expected] * 3)
+    many = predict.melanoma_probability([picture] * 9, model)  # goes another way
+    np.testing.assert_allclose(many, [expected] * 9, atol=1e-6)
 
 
 def test_label_follows_the_threshold_and_confidence_is_of_the_label(model):

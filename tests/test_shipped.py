@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from utils import backbone, course, data, predict, results, shipped, splits, synthetic, training
@@ -165,19 +166,42 @@ def test_the_whole_recipe_in_small(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "COMMITTED", tmp_path)
     monkeypatch.setattr(predict, "SHIPPED", tmp_path / "models" / "m.keras")
     monkeypatch.setattr(shipped, "CARD", tmp_path / "models" / "README.md")
-    shipped.make(tmp_path / "work", seeds=(0, 1), size=32, source_size=32, epochs=1)
+    small = dict(size=32, source_size=32, epochs=1)
+    shipped.make(tmp_path / "work", seeds=(0, 1), mini_seeds=(5,), **small)
     model, facts = predict.load_model(predict.SHIPPED)
     assert model.output.shape == (None, 1) and model.input.shape == (None, 32, 32, 3)
     found = shipped.read()
     assert facts["split_fingerprint"] == found["split_fingerprint"] == splits.fingerprint(table)
     assert len(found["ways"]["single"]["roc_auc"]["seeds"]) == 2
     assert found["mini"]["pictures"] == 200
+    assert len(found["mini_600"]["roc_auc"]["seeds"]) == 1
     # Random pictures: nothing can be known, and nothing may be claimed.
     single = found["ways"]["single"]["roc_auc"]
     assert single["low"] < 0.5 < single["high"]
     assert "mean of 2 seeds" in shipped.CARD.read_text()
     # No backup is left by which the next call would believe that all is done.
     assert not (tmp_path / "work").exists()
+
+
+def test_corner_views_are_every_corner_in_every_symmetry():
+    image = np.arange(16 * 16 * 3).reshape(1, 16, 16, 3)
+    views = list(shipped.corner_views(image))
+    assert len({view.tobytes() for view in views}) == 32
+    assert {view.shape for view in views} == {(1, 14, 14, 3)}
+    for corner in (image[:, :14, :14], image[:, :14, 2:], image[:, 2:, :14], image[:, 2:, 2:]):
+        assert any(np.array_equal(view, corner) for view in views)
+
+
+def test_what_is_shipped_averages_the_log_odds_of_its_views():
+    pixels = keras.Input((35, 35, 3))
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(pixels))
+    model = keras.Model(pixels, keras.layers.Dense(7)(x))
+    images = pictures(3)[0]  # of 40 px: a corner has 35
+    views = np.stack(list(shipped.corner_views(images)))
+    logits = np.array([training.melanoma_logit(model.predict(v, verbose=0)) for v in views])
+    assert np.ptp(logits, axis=0).min() > 1e-2  # the views do differ
+    found = shipped.as_predictor(model, 40, 1.7).predict(images, verbose=0)
+    np.testing.assert_allclose(found, expit(logits.mean(0) / 1.7), atol=1e-5)
 
 
 # --- what is in models/ --------------------------------------------------------------------------
@@ -206,14 +230,15 @@ def test_the_card_agrees_with_the_results():
     assert json.dumps(shipped.read()["shipped"])  # whole, no NaN
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("HAM10K_DIR"), reason="needs the real images")
 def test_the_shipped_model_has_the_figures_of_its_card():
     found = shipped.read()
     lesions = data.load_lesions("folder", found["parameters"]["source_size"], splits.full)
     assert splits.fingerprint(lesions.table) == found["split_fingerprint"]
     test = lesions.part("test")
-    p = predict.load_model()[0].predict(test.images, batch_size=128, verbose=0)[:, 0]
-    auc = found["ways"]["single"]["roc_auc"]["seeds"][0]
+    p = predict.melanoma_probability(test.images)
+    auc = found["ways"]["corner views"]["roc_auc"]["seeds"][0]
     assert roc_auc_score(test.melanoma, p) == pytest.approx(auc, abs=1e-3)
     sensitivity = (p[test.melanoma == 1] >= found["threshold"]).mean()
     assert sensitivity == pytest.approx(found["shipped"]["sensitivity"]["value"], abs=0.01)

@@ -58,6 +58,13 @@ class Evaluation:
         low, high = self.intervals[metric]
         return f"{self.values[metric]:.3f} [{low:.3f}, {high:.3f}]"
 
+    def as_dict(self):
+        """Of each metric its ``value`` and ``interval``, as results/ keeps them."""
+        return {
+            m: {"value": value, "interval": list(self.intervals[m])}
+            for m, value in self.values.items()
+        }
+
 
 def check_probabilities(y, probability):
     """Labels and probabilities as 1-D arrays.

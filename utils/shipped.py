@@ -2,7 +2,6 @@
 
 ``python -m utils.course train-shipped`` repeats all of it on a folder of the real images."""
 
-import json
 import math
 import shutil
 import time
@@ -19,6 +18,7 @@ from utils.quiet import keras
 RECIPE = {"alpha": 0.35, "size": 96, "source_size": 128, "epochs": 20, "learning_rate": 1e-3}
 NAME = results.SHIPPED_MODEL
 CARD = predict.SHIPPED.with_name("README.md")
+EIGHT, CORNERS = slice(0, 8), slice(8, 40)  # rows of what ``train`` returns
 AGE_BANDS = ((-1, 40, "up to 40"), (40, 60, "41 to 60"), (60, 200, "over 60"))
 
 
@@ -44,32 +44,43 @@ def temperature(y, logit):
     return float(found.x)
 
 
-def for_pictures_of(model, alpha, source_size, size):
-    """The same weights in a model that takes larger pictures and resizes them itself.
+def corner_views(images):
+    """The four corners of each picture, seven eighths of the side, in their eight symmetries.
 
     Parameters
     ----------
-    model : keras.Model
-        From ``training.logit_classifier``, for pictures of ``size``.
+    images : ndarray, shape (n, size, size, 3)
 
-    Returns
-    -------
-    keras.Model
-        From pixels 0..255 of shape (n, source_size, source_size, 3) to logits of shape (n, 7).
+    Yields
+    ------
+    ndarray of shape (n, side, side, 3), same dtype
+        Thirty-two times.
     """
-    base, _ = backbone.mobilenet_v2(alpha, source_size, size, weights=None)
-    whole = training.logit_classifier(base, len(data.DX))
-    whole.set_weights(model.get_weights())
-    return whole
+    size = images.shape[1]
+    margin = corner_margin(size)
+    ends = (slice(0, size - margin), slice(margin, size))
+    for rows in ends:
+        for columns in ends:
+            yield from training.symmetric_views(images[:, rows, columns])
 
 
-def as_predictor(model, t):
+def corner_margin(size):
+    """Pixels that a corner view leaves out of each side."""
+    return size // 8
+
+
+def as_predictor(model, source_size, t):
     """The model that is shipped: raw pixels in, one calibrated probability of melanoma out.
 
+    Inside, the network (layer ``one_view``) looks at the thirty-two ``corner_views`` of a picture;
+    their log-odds are averaged.
+
     Parameters
     ----------
     model : keras.Model
-        From ``for_pictures_of``.
+        From ``training.logit_classifier``.
+    source_size : int
+        Pixels a side that will be fed.
     t : float
         Temperature.
 
@@ -79,8 +90,18 @@ def as_predictor(model, t):
         From pixels 0..255 of shape (n, source_size, source_size, 3) to probabilities of shape
         (n, 1).
     """
-    x = keras.layers.Rescaling(1 / t, name="temperature")(training.melanoma_logit(model.output))
-    return keras.Model(model.input, keras.layers.Activation("sigmoid")(x), name="melanoma")
+    ops, size, margin = keras.ops, model.input.shape[1], corner_margin(source_size)
+    one_view = keras.Model(model.input, training.melanoma_logit(model.output), name="one_view")
+    pixels = keras.Input((source_size, source_size, 3))
+    ends = ((0, margin), (margin, 0))
+    corners = [keras.layers.Cropping2D((rows, columns)) for rows in ends for columns in ends]
+    x = ops.concatenate([corner(pixels) for corner in corners])
+    x = keras.layers.Resizing(size, size)(x)
+    both = (x, ops.transpose(x, (0, 2, 1, 3)))
+    views = [ops.flip(x, axes) if axes else x for x in both for axes in ((), (1,), (2,), (1, 2))]
+    logits = ops.reshape(one_view(ops.concatenate(views)), (32, -1, 1))  # all views in one batch
+    x = keras.layers.Rescaling(1 / t, name="temperature")(ops.mean(logits, axis=0))
+    return keras.Model(pixels, keras.layers.Activation("sigmoid")(x), name="melanoma")
 
 
 def train(folder, seed, parts, verbose=2, **recipe):
@@ -97,13 +118,15 @@ def train(folder, seed, parts, verbose=2, **recipe):
     Returns
     -------
     (keras.Model, dict)
-        Trained model from ``source_size`` pixels to seven logits; for validation and test, an
-        array of shape (8, n): one row a view.
+        Trained model, from pictures of ``size`` to seven logits; for validation and test, the
+        melanoma log-odds of shape (40, n): rows ``EIGHT`` are the symmetric views of the whole
+        picture, rows ``CORNERS`` the corner views.
     """
     recipe = RECIPE | recipe
+    size = recipe["size"]
     keras.utils.set_random_seed(seed)
     with training.all_gpus().scope():
-        base, weights = backbone.mobilenet_v2(recipe["alpha"], recipe["size"], recipe["size"])
+        base, weights = backbone.mobilenet_v2(recipe["alpha"], size, size)
         model = training.logit_classifier(base, len(data.DX))
     if weights.startswith("RANDOM"):
         raise ValueError("The shipped model starts from ImageNet weights, and none can be had.")
@@ -111,28 +134,34 @@ def train(folder, seed, parts, verbose=2, **recipe):
         model,
         parts["train"].images,
         parts["train"].diagnosis,
-        recipe["size"],
-        folder / f"seed{seed}.weights.h5",
+        size,
+        backup(folder, seed),
         recipe["epochs"],
         recipe["learning_rate"],
         seed=seed,
         verbose=verbose,
     )
-    model = for_pictures_of(model, recipe["alpha"], recipe["source_size"], recipe["size"])
-    whole = keras.Model(model.input, training.melanoma_logit(model.output))
-    logits = {
+    pixels = keras.Input((None, None, 3))
+    logits = model(keras.layers.Resizing(size, size)(pixels))
+    any_size = keras.Model(pixels, training.melanoma_logit(logits))
+    return model, {
         name: np.array(
             [
-                whole.predict(view, batch_size=128, verbose=0)[:, 0]
-                for view in training.symmetric_views(parts[name].images)
+                any_size.predict(view, batch_size=128, verbose=0)[:, 0]
+                for views in (training.symmetric_views, corner_views)
+                for view in views(parts[name].images)
             ]
         )
         for name in ("validation", "test")
     }
-    return model, logits
 
 
-def make(folder, seeds=(0, 1, 2), **recipe):
+def backup(folder, seed):
+    """Where a training keeps what it has, epoch by epoch."""
+    return folder / f"seed{seed}.weights.h5"
+
+
+def make(folder, seeds=(0, 1, 2), mini_seeds=(0, 1, 2, 3, 4), **recipe):
     """Train, judge, save the first seed's model, and write figures and card.
 
     Parameters
@@ -141,6 +170,8 @@ def make(folder, seeds=(0, 1, 2), **recipe):
         For backups; a killed run goes on from there. Removed when all is written: otherwise the
         next call would find every epoch done and train nothing.
     seeds : sequence of int
+    mini_seeds : sequence of int
+        Of the trainings on HAM10k-Mini alone, for comparison.
 
     Raises
     ------
@@ -151,22 +182,25 @@ def make(folder, seeds=(0, 1, 2), **recipe):
     folder.mkdir(parents=True, exist_ok=True)
     lesions = data.load_lesions("folder", settings["source_size"], splits.full)
     parts = {name: lesions.part(name) for name in splits.PARTS}
-    models, logits, seconds = [], [], []
+    model, logits, minutes = None, [], []
     for seed in seeds:
-        start = time.monotonic()
-        model, answers = train(folder, seed, parts, **recipe)
-        models.append(model)
+        unbroken, start = not backup(folder, seed).exists(), time.monotonic()
+        trained, answers = train(folder, seed, parts, **recipe)
+        model = model or trained
         logits.append(answers)
-        seconds.append(time.monotonic() - start)
-        auc = roc_auc_score(parts["validation"].melanoma, answers["validation"][0])
-        print(f"seed {seed}: {seconds[-1] / 60:.1f} minutes, validation AUC {auc:.3f}", flush=True)
+        took = (time.monotonic() - start) / 60
+        minutes += [took] if unbroken else []
+        auc = roc_auc_score(parts["validation"].melanoma, answers["validation"][CORNERS].mean(0))
+        print(f"seed {seed}: {took:.1f} minutes, validation AUC {auc:.3f}", flush=True)
     y = {name: parts[name].melanoma for name in ("validation", "test")}
-    shipped_t = temperature(y["validation"], logits[0]["validation"][0])
-    calibrated = {name: expit(logits[0][name][0] / shipped_t) for name in y}
+    raw = {name: logits[0][name][CORNERS].mean(0) for name in y}
+    shipped_t = temperature(y["validation"], raw["validation"])
+    calibrated = {name: expit(raw[name] / shipped_t) for name in y}
     threshold = threshold_for_sensitivity(y["validation"], calibrated["validation"])
     findings = judge(lesions, parts, logits, calibrated, threshold)
-    findings |= {"seeds": list(seeds), "minutes_a_seed": [s / 60 for s in seconds]}
+    findings |= {"seeds": list(seeds), "minutes_a_seed": minutes}
     findings |= {"temperature": shipped_t, "threshold": threshold}
+    findings |= {"mini_600": from_600(folder / "mini", lesions, mini_seeds, **recipe)}
     facts = {
         "source": lesions.source,
         "threshold": threshold,
@@ -176,7 +210,9 @@ def make(folder, seeds=(0, 1, 2), **recipe):
         "alpha": settings["alpha"],
         "training_images": parts["train"].table["image_id"].tolist(),
     }
-    predict.save_model(as_predictor(models[0], shipped_t), facts, predict.SHIPPED)
+    predict.save_model(
+        as_predictor(model, settings["source_size"], shipped_t), facts, predict.SHIPPED
+    )
     content = {
         "source": lesions.source,
         "split_fingerprint": facts["split_fingerprint"],
@@ -217,14 +253,15 @@ def judge(lesions, parts, logits, calibrated, threshold):
     y, groups = test.melanoma, test.table["group"]
     ways = {
         "single": [expit(seed["test"][0]) for seed in logits],
-        "eight views": [expit(seed["test"]).mean(0) for seed in logits],
-        "ensemble, eight views": [np.mean([expit(s["test"]).mean(0) for s in logits], axis=0)],
+        "eight views": [expit(seed["test"][EIGHT].mean(0)) for seed in logits],
+        "corner views": [expit(seed["test"][CORNERS].mean(0)) for seed in logits],
+        "ensemble": [expit(np.mean([s["test"][CORNERS].mean(0) for s in logits], axis=0))],
     }
     judged = {name: evaluation.ranking_over_seeds(y, p, groups) for name, p in ways.items()}
     simple = evaluation.simple_answers(parts["train"], test)
     beside = {name: evaluation.ranking_over_seeds(y, p, groups) for name, p in simple.items()}
     shipped = evaluation.evaluate("shipped", y, calibrated["test"], groups, threshold)
-    raw = expit(logits[0]["test"][0])
+    raw = expit(logits[0]["test"][CORNERS].mean(0))
     errors = {
         "raw": evaluation.calibration_error(y, raw),
         "calibrated": evaluation.calibration_error(y, calibrated["test"]),
@@ -232,7 +269,7 @@ def judge(lesions, parts, logits, calibrated, threshold):
     return {
         "ways": judged,
         "beside": beside,
-        "shipped": {m: _cell(shipped, m) for m in evaluation.METRICS},
+        "shipped": shipped.as_dict(),
         "mean_probability": {
             "test": float(calibrated["test"].mean()),
             "melanomas": float(y.mean()),
@@ -269,15 +306,49 @@ def subgroups(test, probability, threshold):
             e = evaluation.evaluate(
                 name, y, probability[rows], table["group"][rows], threshold, n_resamples=500
             )
-            found[name] |= {m: _cell(e, m) for m in ("sensitivity", "specificity", "roc_auc")}
+            found[name] |= {m: e.as_dict()[m] for m in ("sensitivity", "specificity", "roc_auc")}
     return found
+
+
+def in_mini(table):
+    """Which rows of the full split belong to HAM10k-Mini, whose parts lie inside its parts."""
+    mini = splits.mini(table.drop(columns=["group", "split"]))
+    return table["image_id"].isin(mini["image_id"]).to_numpy()
+
+
+def from_600(folder, lesions, seeds, **recipe):
+    """The same recipe with HAM10k-Mini's 600 pictures alone, judged on Mini's test part.
+
+    Returns
+    -------
+    dict
+        As ``evaluation.mean_over_seeds``; each training's threshold is chosen on Mini's
+        validation part.
+    """
+    folder.mkdir(exist_ok=True)
+    rows = in_mini(lesions.table)
+    table = lesions.table[rows].reset_index(drop=True)
+    mini = data.Lesions(lesions.images[rows], table, lesions.source)
+    parts = {name: mini.part(name) for name in splits.PARTS}
+    probabilities, thresholds = [], []
+    for seed in seeds:
+        logits = train(folder, seed, parts, **recipe)[1]
+        p = {name: expit(views[CORNERS].mean(0)) for name, views in logits.items()}
+        probabilities.append(p["test"])
+        thresholds.append(
+            evaluation.choose_threshold(parts["validation"].melanoma, p["validation"])
+        )
+        auc = roc_auc_score(parts["validation"].melanoma, p["validation"])
+        print(f"600 pictures, seed {seed}: validation AUC {auc:.3f}", flush=True)
+    test = parts["test"]
+    return evaluation.mean_over_seeds(test.melanoma, probabilities, test.table["group"], thresholds)
 
 
 def on_mini(lesions, validation, test, calibrated):
     """The shipped model on HAM10k-Mini's test part, threshold chosen on Mini's validation."""
-    mini = splits.mini(lesions.table.drop(columns=["group", "split"]))
+    mini = lesions.table["image_id"][in_mini(lesions.table)]
     rows = {
-        name: part.table["image_id"].isin(mini["image_id"]).to_numpy()
+        name: part.table["image_id"].isin(mini).to_numpy()
         for name, part in (("validation", validation), ("test", test))
     }
     y, p = validation.melanoma[rows["validation"]], calibrated["validation"][rows["validation"]]
@@ -289,12 +360,7 @@ def on_mini(lesions, validation, test, calibrated):
         test.table["group"][rows["test"]],
         threshold,
     )
-    counts = {"pictures": e.n_images, "threshold": threshold}
-    return counts | {m: _cell(e, m) for m in evaluation.METRICS}
-
-
-def _cell(e, metric):
-    return {"value": e.values[metric], "interval": list(e.intervals[metric])}
+    return {"pictures": e.n_images, "threshold": threshold} | e.as_dict()
 
 
 # --- the card ------------------------------------------------------------------------------------
@@ -302,13 +368,13 @@ def _cell(e, metric):
 
 def read():
     """The figures of the shipped model, from ``results/``."""
-    return json.loads((results.COMMITTED / f"{NAME}.json").read_text(encoding="utf-8"))
+    return results.committed(NAME)
 
 
 def card():
     """The model card, Markdown, from the figures in ``results/``."""
     r = read()
-    p, mini, shipped = r["parameters"], r["mini"], r["shipped"]
+    p, mini, of_600, shipped = r["parameters"], r["mini"], r["mini_600"], r["shipped"]
     groups = pd.DataFrame.from_dict(r["subgroups"], orient="index")
     lines = []
     for name, row in groups.iterrows():
@@ -317,7 +383,8 @@ def card():
             for m in ("sensitivity", "specificity", "roc_auc")
         ]
         lines.append(f"| {name} | {row['pictures']} | {row['melanomas']} | {' | '.join(cells)} |")
-    minutes = np.mean(r["minutes_a_seed"])
+    minutes = r["minutes_a_seed"]  # of trainings that were not killed in between
+    took = f"took {np.mean(minutes):.0f} minutes" if minutes else "was killed and resumed"
     return f"""# Model card: {predict.SHIPPED.name}
 
 > **For education only.** Not a medical device. No output of it is a diagnosis.
@@ -328,10 +395,11 @@ edit it by hand.
 ## What it is
 
 MobileNetV2 of width {p["alpha"]:g}. It takes a square of {p["source_size"]} x {p["source_size"]} raw
-pixels (`utils/predict.py` makes it from any picture), looks at them at {p["size"]} x {p["size"]}, and gives one calibrated probability of melanoma. All
-layers were trained from ImageNet's weights, on the training part of HAM10000's full split alone, for
+pixels (`utils/predict.py` makes it from any picture), looks at its four corners, seven eighths of the side
+each, in their eight symmetries at {p["size"]} x {p["size"]}, averages the log-odds of these 32 views, and
+gives one calibrated probability of melanoma. All layers were trained from ImageNet's weights, on the training part of HAM10000's full split alone, for
 {p["epochs"]} epochs with seven diagnoses as targets. The file is the training with seed
-{r["seeds"][0]}; no seed was chosen by its result. One training took {minutes:.0f} minutes on 2 CPU cores:
+{r["seeds"][0]}; no seed was chosen by its result. One training {took} on 2 CPU cores:
 
     HAM10K_DIR=/folder/of/HAM10000 python -m utils.course train-shipped
 
@@ -351,7 +419,7 @@ lesions may sit in the test part of another.
 
 95 % intervals by resampling lesions. The test part was used for these figures and for no choice.
 
-{results.shipped_table()}
+{results.shipped_table(r)}
 
 The file itself, at its own threshold {r["threshold"]:.3f} (the highest that found 90 % of the validation
 melanomas): sensitivity {results.as_text(shipped["sensitivity"])}, specificity {results.as_text(shipped["specificity"])},
@@ -359,8 +427,10 @@ precision {results.as_text(shipped["precision"])}, accuracy {results.as_text(shi
 "benign" has an accuracy of {1 - r["mean_probability"]["melanomas"]:.3f} there: accuracy says little.
 
 On HAM10k-Mini's {mini["pictures"]} test pictures (24 % melanoma; threshold for accuracy from Mini's
-validation part): accuracy {results.as_text(mini["accuracy"])}, ROC AUC {results.as_text(mini["roc_auc"])}. The project from
-which this course grew claimed an accuracy of 0.852.
+validation part): accuracy {results.as_text(mini["accuracy"])}, ROC AUC {results.as_text(mini["roc_auc"])}. The
+same recipe on Mini's 600 training pictures alone, mean of {len(of_600["accuracy"]["seeds"])} seeds: accuracy
+{results.as_text(of_600["accuracy"])}, ROC AUC {results.as_text(of_600["roc_auc"])}. The project from which this
+course grew claimed an accuracy of 0.852.
 
 ## Calibration
 
