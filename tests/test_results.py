@@ -94,15 +94,37 @@ def test_synthetic_and_missing_runs_are_not_summed_up(own, lesions):
 
 
 def test_the_readme_is_rendered_from_address_and_results(own, lesions):
-    blank = "".join(
-        f"<!-- {n} -->\n<!-- /{n} -->\n" for n in ("badges", "clone", "results", "speed", "shipped")
-    )
+    names = ("badges", "clone", "results", "speed", "shipped", "ladder", "streaming")
+    blank = "".join(f"<!-- {n} -->\n<!-- /{n} -->\n" for n in names)
     text = results.render_readme(blank, "ada/moles", "trunk")
     assert "git clone https://github.com/ada/moles\ncd moles\n" in text
     assert "github/ada/moles/blob/trunk/notebooks/00_quickstart.ipynb" in text
     assert results.render_readme(text, "ada/moles", "trunk") == text
+    assert text.count("not measured yet") == 4
     with pytest.raises(ValueError, match="no block <!-- speed -->"):
         results.render_readme(blank.replace("speed", "sped"), "ada/moles", "trunk")
+
+
+def test_the_ladder_is_put_into_words():
+    def rung(mean, gain=None):
+        auc = {"mean": mean, "low": mean - 0.02, "high": mean + 0.02}
+        return {"roc_auc": auc} | (
+            {"gain": {"value": gain[0], "interval": gain[1:]}} if gain else {}
+        )
+
+    rungs = {
+        "head": rung(0.8),
+        "layers": rung(0.85, (0.05, 0.03, 0.07)),
+        "paint": rung(0.855, (0.005, -0.01, 0.02)),
+        "blur": rung(0.83, (-0.025, -0.04, -0.01)),
+    }
+    beside = {"nine colour numbers": rung(0.79), "constant answer": rung(0.5)}
+    content = {"rungs": rungs, "ladder": ["head", "layers", "paint"], "beside": beside}
+    text = results.ladder_figure(content)
+    assert "from head, 0.800 [0.780, 0.820], up to paint, 0.855 [0.835, 0.875]" in text
+    assert "- Clear of noise: layers (+0.050 [+0.030, +0.070])." in text
+    assert "- Within noise: paint (+0.005 [-0.010, +0.020])." in text
+    assert "- A loss: blur" in text and text.startswith("![")
 
 
 def test_prose_quotes_results_and_nothing_else(own):

@@ -19,6 +19,7 @@ PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pandas", "pillow")
 CLAIM = {"accuracy": 0.852, "precision": 0.83, "sensitivity": 0.79, "f1": 0.81}
 CLAIMED_CONFUSION = np.array([[167, 23], [18, 42]])
 SHIPPED_MODEL = "shipped_model"  # written by utils/shipped.py
+LADDER = "06_better_models-full-128px"  # of lesson 06, with its figure
 
 
 def folder():
@@ -113,7 +114,7 @@ def versions():
 
 def _as_json(e):
     return {
-        "metrics": {m: {"value": e.values[m], "interval": e.intervals[m]} for m in e.values},
+        "metrics": e.as_dict(),
         "confusion": e.confusion.tolist(),
         "threshold": e.threshold,
         "n_images": e.n_images,
@@ -179,6 +180,12 @@ def summarise_seeds(name):
     write_json(COMMITTED / f"{name}.json", content)
 
 
+def committed(name):
+    """What ``results/<name>.json`` holds, or None if it is not there."""
+    path = COMMITTED / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
 def results_table():
     """The README's table of results, Markdown, from the committed JSON files."""
     columns = ("accuracy", "roc_auc", "sensitivity", "specificity", "precision", "f1")
@@ -202,24 +209,31 @@ def results_table():
             (name, {k: _cell(v["value"], *v["interval"]) for k, v in beside["metrics"].items()})
         )
     for run in summaries:
-        cells = {
-            k: f"{_cell(v['mean'], v['low'], v['high'])}<br>seeds {v['min']:.3f}-{v['max']:.3f}"
-            for k, v in run["over_seeds"].items()
-        }
         what = "width {ALPHA}, pictures of {SIZE} px".format(**run["parameters"])
-        rows.append((f"**{run['model']}**, {what}, mean of {len(run['seeds'])} seeds", cells))
+        what = f"**{run['model']}**, {what}, mean of {len(run['seeds'])} seeds"
+        rows.append((what, _with_seeds(run["over_seeds"])))
+    run = committed(SHIPPED_MODEL)
+    if run:
+        what = "**All layers learn**, the recipe of the shipped model (below), "
+        n = len(run["mini_600"]["accuracy"]["seeds"])
+        rows.append((f"{what}on the same 600, mean of {n} seeds", _with_seeds(run["mini_600"])))
+        mini = {k: as_text(v) for k, v in run["mini"].items() if isinstance(v, dict)}
+        rows.append(("**The shipped model** itself, trained on about 6,000", mini))
     heads = [c.replace("roc_auc", "ROC AUC").replace("f1", "F1") for c in columns]
     lines = ["| | " + " | ".join(heads) + " |", "| --- |" + " --- |" * len(columns)]
     lines += [f"| {n} | " + " | ".join(c.get(k, "-") for k in columns) + " |" for n, c in rows]
     return "\n".join(lines)
 
 
-def speed_table():
+def _with_seeds(over_seeds):
+    return {
+        k: f"{_cell(v['mean'], v['low'], v['high'])}<br>seeds {v['min']:.3f}-{v['max']:.3f}"
+        for k, v in over_seeds.items()
+    }
+
+
+def speed_table(content):
     """The README's table of benchmarks/cached_prefix.py, Markdown."""
-    path = COMMITTED / "cached_prefix.json"
-    if not path.exists():
-        return f"(not measured yet: there is no {path.name} in results/)"
-    content = json.loads(path.read_text())
     lines = [
         f"| {content['processors']} CPU cores, {sum(content['epochs'])} epochs | plain | cached | "
         "times faster | test AUC, plain | test AUC, cached minus plain |",
@@ -238,17 +252,14 @@ def speed_table():
     return "\n".join(lines)
 
 
-def shipped_table():
+def shipped_table(content):
     """The shipped model's figures on the full test part, Markdown, for README and model card."""
-    path = COMMITTED / f"{SHIPPED_MODEL}.json"
-    if not path.exists():
-        return f"(not measured yet: there is no {path.name} in results/)"
-    content = json.loads(path.read_text())
     n = len(content["seeds"])
     names = {
         "single": f"**MobileNetV2**, one view, mean of {n} seeds",
         "eight views": f"**MobileNetV2**, eight symmetric views, mean of {n} seeds",
-        "ensemble, eight views": f"**the {n} seeds together**, eight views",
+        "corner views": f"**MobileNetV2**, four corners in eight symmetries, mean of {n} seeds",
+        "ensemble": f"**the {n} seeds together**, four corners in eight symmetries",
     }
     lines = [
         "| full test part, natural prevalence | ROC AUC | average precision | sensitivity at 90 % "
@@ -262,6 +273,43 @@ def shipped_table():
         if len(seeds) > 1:
             cells[0] += f"<br>seeds {min(seeds):.3f}-{max(seeds):.3f}"
         lines.append(f"| {names.get(name, name)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def ladder_figure(content):
+    """The README's figure of lesson 06's ladder and, in words, what it shows; Markdown."""
+    rungs = content["rungs"]
+    foot, top = content["ladder"][0], content["ladder"][-1]
+    of = {name: as_text(found["roc_auc"]) for name, found in (rungs | content["beside"]).items()}
+    words = (
+        f"from {foot}, {of[foot]}, up to {top}, {of[top]}; nine colour numbers have "
+        f"{of['nine colour numbers']}, the constant answer 0.500"
+    )
+    kinds = {"Clear of noise": [], "Within noise": [], "A loss": []}
+    for name, found in rungs.items():
+        if "gain" in found:
+            low, high = found["gain"]["interval"]
+            kind = "Clear of noise" if low > 0 else "A loss" if high < 0 else "Within noise"
+            kinds[kind].append(f"{name} ({found['gain']['value']:+.3f} [{low:+.3f}, {high:+.3f}])")
+    lines = [f"- {kind}: {'; '.join(names)}." for kind, names in kinds.items() if names]
+    figure = f"![Test AUC of each rung: {words}](results/{LADDER}-ladder.png)"
+    return "\n".join(
+        [figure, "", f"Test AUC {words}. Each rung against the one below:", "", *lines]
+    )
+
+
+def streaming_table(content):
+    """The README's table of benchmarks/streaming.py, Markdown."""
+    lines = [
+        "| pictures | MB that loading and training add | ms a picture, training | of it reading |",
+        "| --- | --- | --- | --- |",
+    ]
+    for way, rows in content["ways"].items():
+        for row in rows.values():
+            lines.append(
+                f"| {row['pictures']:,} {way} | {row['megabytes_over_start']:.0f} "
+                f"| {row['ms_a_picture']:.1f} | {row['pipeline_ms_a_picture']:.2f} |"
+            )
     return "\n".join(lines)
 
 
@@ -303,14 +351,14 @@ def quote(text):
         except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
             raise ValueError(f"{match[0]} cannot be filled in from results/: {error!r}") from error
 
-    return re.sub(r"\{\{ ([\w.-]+): ([\w. -]+?)(?: \| (\S+))? \}\}", figure, text)
+    return re.sub(r"\{\{ ([\w.-]+): ([\w. ,-]+?)(?: \| (\S+))? \}\}", figure, text)
 
 
 def render_readme(text, repository, branch):
     """The README with its rendered blocks brought up to date.
 
     A block stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``: ``badges`` and ``clone`` hold
-    the repository's address, ``results``, ``shipped`` and ``speed`` the tables.
+    the repository's address, the others what this module makes of ``results/``.
 
     Parameters
     ----------
@@ -337,9 +385,16 @@ def render_readme(text, repository, branch):
         "clone": f"```bash\ngit clone https://github.com/{repository}\n"
         f"cd {repository.split('/')[1]}\n\nmake course\nmake test\n```",
         "results": results_table(),
-        "speed": speed_table(),
-        "shipped": shipped_table(),
     }
+    for name, table, file in (
+        ("speed", speed_table, "cached_prefix"),
+        ("shipped", shipped_table, SHIPPED_MODEL),
+        ("ladder", ladder_figure, LADDER),
+        ("streaming", streaming_table, "streaming"),
+    ):
+        content = committed(file)
+        missing = f"(not measured yet: there is no {file}.json in results/)"
+        blocks[name] = table(content) if content else missing
     for name, content in blocks.items():
         block = re.compile(rf"<!-- {name} -->\n.*?<!-- /{name} -->", re.DOTALL)
         if not block.search(text):
