@@ -217,6 +217,24 @@ def test_the_shipped_file_is_what_the_results_speak_of():
     assert found["source"] == "folder"
 
 
+def test_the_shipped_file_needs_no_description_of_layers_by_another_keras(monkeypatch, capsys):
+    picture = np.random.default_rng(0).integers(0, 256, (150, 200, 3), dtype=np.uint8)
+    whole = keras.models.load_model(predict.SHIPPED, compile=False)  # by the Keras that wrote it
+    expected = predict.melanoma_probability(picture, whole)
+    predict._load.cache_clear()
+    monkeypatch.setattr(keras.models, "load_model", None)
+    np.testing.assert_allclose(predict.melanoma_probability(picture), expected, rtol=1e-4)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_broken_shipped_file_is_said(tmp_path):
+    path = tmp_path / "m.keras"
+    path.write_bytes(predict.SHIPPED.read_bytes()[:5000])
+    path.with_suffix(".json").write_bytes(predict.SHIPPED.with_suffix(".json").read_bytes())
+    with pytest.raises(ValueError, match="is broken: train it again"):
+        predict.load_model(path)
+
+
 def test_the_shipped_model_answers_for_any_picture():
     for shape in ((450, 600, 3), (40, 31), (1, 1, 3)):
         image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

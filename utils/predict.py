@@ -5,6 +5,7 @@ Education only: this is not a medical device, and no answer of it is a diagnosis
 import json
 import os
 import warnings
+import zipfile
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -253,6 +254,12 @@ def load_model(path=SHIPPED):
 def _load(path, changed):
     try:
         facts = json.loads(path.with_suffix(".json").read_text())
-        return keras.models.load_model(path, compile=False), facts
-    except (ValueError, OSError, KeyError) as error:
+        if "source_size" not in facts:
+            return keras.models.load_model(path, compile=False), facts
+        from utils import shipped  # here, since it imports this module
+
+        model = shipped.architecture(facts)
+        model.load_weights(path)
+        return model, facts
+    except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"The model {path} is broken: train it again. [{error}]") from error

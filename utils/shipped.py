@@ -2,6 +2,7 @@
 
 ``python -m utils.course train-shipped`` repeats all of it on a folder of the real images."""
 
+import contextlib
 import math
 import shutil
 import time
@@ -97,11 +98,34 @@ def as_predictor(model, source_size, t):
     corners = [keras.layers.Cropping2D((rows, columns)) for rows in ends for columns in ends]
     x = ops.concatenate([corner(pixels) for corner in corners])
     x = keras.layers.Resizing(size, size)(x)
-    both = (x, ops.transpose(x, (0, 2, 1, 3)))
-    views = [ops.flip(x, axes) if axes else x for x in both for axes in ((), (1,), (2,), (1, 2))]
+    views = [x, ops.transpose(x, (0, 2, 1, 3))]
+    for axis in (1, 2):
+        views += [ops.flip(view, axis) for view in views]
     logits = ops.reshape(one_view(ops.concatenate(views)), (32, -1, 1))  # all views in one batch
     x = keras.layers.Rescaling(1 / t, name="temperature")(ops.mean(logits, axis=0))
     return keras.Model(pixels, keras.layers.Activation("sigmoid")(x), name="melanoma")
+
+
+def architecture(facts):
+    """The shipped model with initial values, for ``load_weights``.
+
+    Keras reads the description of layers in a ``.keras`` file only if its version is not older than
+    that which wrote it; built by code, the model runs under every version of the course.
+
+    Parameters
+    ----------
+    facts : dict
+        ``alpha``, ``size``, ``source_size`` and ``temperature``, as ``make`` saved them.
+
+    Returns
+    -------
+    keras.Model
+        As ``as_predictor``.
+    """
+    with contextlib.redirect_stdout(None):  # "RANDOM weights" would be said, and not for long true
+        base, _ = backbone.mobilenet_v2(facts["alpha"], facts["size"], facts["size"], weights=None)
+    model = training.logit_classifier(base, len(data.DX))
+    return as_predictor(model, facts["source_size"], facts["temperature"])
 
 
 def train(folder, seed, parts, verbose=2, **recipe):
@@ -208,6 +232,8 @@ def make(folder, seeds=(0, 1, 2), mini_seeds=(0, 1, 2, 3, 4), **recipe):
         "split_fingerprint": splits.fingerprint(lesions.table),
         "seed": seeds[0],
         "alpha": settings["alpha"],
+        "size": settings["size"],
+        "source_size": settings["source_size"],
         "training_images": parts["train"].table["image_id"].tolist(),
     }
     predict.save_model(
@@ -402,6 +428,9 @@ gives one calibrated probability of melanoma. All layers were trained from Image
 {r["seeds"][0]}; no seed was chosen by its result. One training {took} on 2 CPU cores:
 
     HAM10K_DIR=/folder/of/HAM10000 python -m utils.course train-shipped
+
+Load it with `utils.predict.load_model`: that builds the layers by code and takes the weights from the file,
+so it works under every version of Keras that the course supports.
 
 ## Intended use
 

@@ -194,7 +194,7 @@ def melanoma_logit(logits):
     -------
     tensor, shape (n, 1)
     """
-    others = keras.ops.logsumexp(logits[:, :-1], axis=1, keepdims=True)
+    others = keras.ops.logsumexp(logits[:, :-1], axis=(1,), keepdims=True)
     return logits[:, -1:] - others
 
 
