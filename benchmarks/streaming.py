@@ -1,10 +1,12 @@
-"""Memory and time of one epoch with the pictures in memory, and read from disk.
+"""Memory and time of training with the pictures in memory, and read from disk.
 
     python -m benchmarks.streaming
 
-Each way and number of pictures in a process of its own; the cache is filled before, in others.
-Real lesions are written to results/."""
+Each way and number of pictures in a process of its own, and as many steps for each, since memory
+creeps up with the steps too; the cache is filled before, in others. Real lesions are written to
+results/."""
 
+import itertools
 import multiprocessing
 import resource
 import sys
@@ -15,7 +17,8 @@ from utils import data, results
 
 PICTURES = {"1000": 1_000, "all": None}
 WAYS = {"in memory": True, "on disk": False}
-SIZE, NETWORK, BATCH, WARM_UP = 128, 96, 64, 3  # pixels, pixels, pictures, steps
+SIZE, NETWORK, BATCH = 128, 96, 64  # pixels, pixels, pictures
+WARM_UP, STEPS = 3, 150
 
 
 def load(in_memory, n, source):
@@ -27,7 +30,7 @@ def fill_cache(*args):
 
 
 def measure(in_memory, n, source):
-    """Pictures, MB and milliseconds of one epoch, and of its pictures alone."""
+    """Pictures, MB and milliseconds of the training steps, and of their pictures alone."""
     from utils import backbone, training
     from utils.quiet import keras
 
@@ -54,13 +57,13 @@ def measure(in_memory, n, source):
 
 
 def ms_a_picture(epoch, step):
-    batches = iter(epoch)
-    for _ in range(WARM_UP):
-        step(*next(batches))
-    start = time.perf_counter()
-    for x, y in batches:
+    batches = itertools.chain.from_iterable(itertools.repeat(epoch))
+    for x, y in itertools.islice(batches, WARM_UP):
         step(x, y)
-    return 1e3 * (time.perf_counter() - start) / (BATCH * (len(epoch) - WARM_UP))
+    start = time.perf_counter()
+    for x, y in itertools.islice(batches, STEPS):
+        step(x, y)
+    return 1e3 * (time.perf_counter() - start) / (BATCH * STEPS)
 
 
 def peak_megabytes():
@@ -82,6 +85,7 @@ def main():
         "size": SIZE,
         "network_size": NETWORK,
         "batch_size": BATCH,
+        "steps": STEPS,
         "versions": results.versions(),
         "ways": {way: {} for way in WAYS},
     }
