@@ -1,4 +1,4 @@
-# Thin: all that is real stands in utils/course.py, which works without make too.
+# Thin: the commands are those of the package course/, which work without make too.
 # Works with GNU make 3.81 (macOS) and a plain sh.
 
 VENV = .venv
@@ -7,35 +7,39 @@ STAMP = $(VENV)/installed
 # What was given on make's command line (LESSONS=00 SOURCE=folder ...), quoted for the shell.
 GIVEN = '$(subst ','\'',$(MAKEOVERRIDES))'
 
-.PHONY: help course test check lab notebooks results clean
+.PHONY: help course test check lab notebooks results test-colab clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1	\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1	\2/p' Makefile
 	@echo "PYTHON=/path/to/python3 chooses the Python (3.11-3.13) that $(VENV) is made from."
 
 course: $(STAMP) ## run the lessons: LESSONS=00 SOURCE=folder|kaggle|synthetic|auto ALPHA=1.0 ...
-	@$(PY) -m utils.course run --make $(GIVEN)
+	@$(PY) -m course run --make $(GIVEN)
 
 test: $(STAMP) ## run the whole test suite
-	@$(PY) -m utils.course test
+	@$(PY) -m course test
 
-check: $(STAMP) ## ruff and the quick tests
+check: $(STAMP) ## ruff, import-linter and the quick tests
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m utils.course test -m "not slow"
+	@$(VENV)/bin/lint-imports --no-logo
+	@$(PY) -m course test -m "not slow"
 
-lab: $(STAMP) ## open JupyterLab on notebooks/
-	@$(PY) -m utils.course lab
+lab: $(STAMP) ## open JupyterLab on your own copies of the lessons (my_notebooks/)
+	@$(PY) -m course lab
 
 notebooks: $(STAMP) ## rebuild the notebooks and the README from their sources
-	@$(PY) -m utils.course notebooks
+	@$(PY) -m course notebooks
 
 results: $(STAMP) ## run lesson 00 on real images for seeds 0-4 and record it in results/
-	@$(PY) -m utils.course results --make $(GIVEN)
+	@$(PY) -m course results --make $(GIVEN)
 
-clean: ## remove what was installed and what runs left (data/ stays)
-	rm -rf $(VENV) runs .pytest_cache .ruff_cache
+test-colab: $(STAMP) ## run every lesson with Colab's versions, as Colab does
+	@$(PY) -m course test-colab
+
+clean: ## remove what was installed and what runs left (data/ and my_notebooks/ stay)
+	rm -rf $(VENV) runs .pytest_cache .ruff_cache .import_linter_cache
 
 # The stamp is written last: an interrupted install, or a changed lock, starts afresh.
 $(STAMP): requirements.lock
@@ -57,7 +61,8 @@ $(STAMP): requirements.lock
 	fi; \
 	echo "installing the packages into $(VENV) (a few minutes the first time) ..."; \
 	"$$found" -m venv --clear $(VENV) && \
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.lock || { \
+	$(PY) -m pip install --quiet --disable-pip-version-check \
+	  --require-hashes -r requirements.lock || { \
 	  echo "The packages could not be installed (see above): try the same command again." >&2; \
 	  exit 1; \
 	}; \

@@ -2,12 +2,12 @@
 
     python -m benchmarks.first_prediction
 
-A fresh process each time: import, load and first answer, then one picture after the other."""
+A fresh process each time: import, load and first answer, then one image after the other."""
 
 import multiprocessing
 import time
 
-PICTURES, REPEATS = 50, 3
+IMAGES, REPEATS = 50, 3
 
 
 def in_a_fresh_process(_):
@@ -16,13 +16,13 @@ def in_a_fresh_process(_):
 
     from utils.predict import predict_skin_cancer
 
-    pictures = np.random.default_rng(0).integers(0, 256, (PICTURES, 450, 600, 3), dtype=np.uint8)
-    predict_skin_cancer(pictures[0])
+    images = np.random.default_rng(0).integers(0, 256, (IMAGES, 450, 600, 3), dtype=np.uint8)
+    predict_skin_cancer(images[0])
     first = time.perf_counter() - start
     seconds = []
-    for picture in pictures:
+    for image in images:
         start = time.perf_counter()
-        predict_skin_cancer(picture)
+        predict_skin_cancer(image)
         seconds.append(time.perf_counter() - start)
     return first, float(np.median(seconds)), max(seconds)
 
@@ -33,8 +33,8 @@ def main():
             (times,) = pool.map(in_a_fresh_process, [None])
         first, median, slowest = times
         print(
-            f"run {repeat + 1}: first answer after {first:.1f} s with import; then "
-            f"{1000 * median:.0f} ms a picture (median of {PICTURES}), at most {1000 * slowest:.0f}"
+            f"run {repeat + 1}: first answer after {first:.1f} s with import; then\n       "
+            f"{1000 * median:.0f} ms an image (median of {IMAGES}), at most {1000 * slowest:.0f}"
         )
 
 

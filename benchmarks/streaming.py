@@ -1,8 +1,8 @@
-"""Memory and time of training with the pictures in memory, and read from disk.
+"""Memory and time of training with the images in memory, and read from disk.
 
     python -m benchmarks.streaming
 
-Each way and number of pictures in a process of its own, and as many steps for each, since memory
+Each way and number of images in a process of its own, and as many steps for each, since memory
 creeps up with the steps too; the cache is filled before, in others. Real lesions are written to
 results/."""
 
@@ -13,11 +13,11 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 
-from utils import data, results
+from utils import data, results, settings
 
-PICTURES = {"1000": 1_000, "all": None}
+IMAGES = {"1000": 1_000, "all": None}
 WAYS = {"in memory": True, "on disk": False}
-SIZE, NETWORK, BATCH = 128, 96, 64  # pixels, pixels, pictures
+SIZE, NETWORK, BATCH = 128, 96, 64  # pixels, pixels, images
 WARM_UP, STEPS = 3, 150
 
 
@@ -30,12 +30,12 @@ def fill_cache(*args):
 
 
 def measure(in_memory, n, source):
-    """Pictures, MB and milliseconds of the training steps, and of their pictures alone."""
+    """Images, MB and milliseconds of the training steps, and of their loading alone."""
     from utils import backbone, training
     from utils.quiet import keras
 
     keras.utils.set_random_seed(0)
-    base, _ = backbone.mobilenet_v2(0.35, NETWORK, NETWORK, weights=None)
+    base = backbone.mobilenet_v2(0.35, NETWORK, NETWORK)  # random values: only time is measured
     model = training.logit_classifier(base, len(data.DX))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer=keras.optimizers.Adam(), loss=loss)
@@ -43,8 +43,8 @@ def measure(in_memory, n, source):
 
     lesions = load(in_memory, n, source)
     epoch = training.batches(lesions.images, lesions.diagnosis, NETWORK, seed=0, batch_size=BATCH)
-    ms = ms_a_picture(epoch, model.train_on_batch)
-    pipeline_ms = ms_a_picture(epoch, lambda x, y: None)
+    ms = ms_an_image(epoch, model.train_on_batch)
+    pipeline_ms = ms_an_image(epoch, lambda x, y: None)
     peak = peak_megabytes()
     return {
         "pictures": len(lesions),
@@ -56,7 +56,7 @@ def measure(in_memory, n, source):
     }
 
 
-def ms_a_picture(epoch, step):
+def ms_an_image(epoch, step):
     batches = itertools.chain.from_iterable(itertools.repeat(epoch))
     for x, y in itertools.islice(batches, WARM_UP):
         step(x, y)
@@ -72,7 +72,7 @@ def peak_megabytes():
 
 
 def in_a_process(function, *args):
-    # Linux hands the parent's peak on to its child: this process must never hold the pictures.
+    # Linux hands the parent's peak on to its child: this process must never hold the images.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *args).result()
 
@@ -89,11 +89,11 @@ def main():
         "versions": results.versions(),
         "ways": {way: {} for way in WAYS},
     }
-    for name, n in PICTURES.items():
+    for name, n in IMAGES.items():
         for way, in_memory in WAYS.items():
             in_a_process(fill_cache, in_memory, n, source)
             content["ways"][way][name] = in_a_process(measure, in_memory, n, source)
-    print("way        pictures  peak MB  over start  ms a picture  pipeline alone")
+    print("way          images  peak MB  over start   ms an image  pipeline alone")
     for way, rows in content["ways"].items():
         for row in rows.values():
             print(
@@ -104,7 +104,7 @@ def main():
     if source == "synthetic":
         print("SYNTHETIC lesions: nothing is written to results/.")
     else:
-        results.write_json(results.COMMITTED / "streaming.json", content)
+        settings.write_json(results.COMMITTED / "streaming.json", content)
 
 
 if __name__ == "__main__":

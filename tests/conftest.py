@@ -1,14 +1,25 @@
-"""For all tests: a quiet TensorFlow on the CPU, and no network."""
+"""For all tests: a quiet TensorFlow on the CPU, no network, and a course of two toy lessons."""
 
 import ipaddress
 import os
+import shutil
 import socket
 
 import pytest
 
-# Before any test imports TensorFlow.
+from course import build, lessons
+from utils import settings
+
+# Before any test imports TensorFlow or starts a kernel, which inherits the environment.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+os.environ["COURSE_OFFLINE"] = "1"
+settings.make_folders_absolute()
+
+
+def pytest_collection_modifyitems(items):
+    """Slow tests first, so that of two processes none is left alone with a long one at the end."""
+    items.sort(key=lambda item: "slow" not in item.keywords)
 
 
 def _is_here(host):
@@ -35,3 +46,80 @@ def no_network(monkeypatch):
 
     monkeypatch.setattr(socket.socket, "connect", refuse_connect)
     monkeypatch.setattr(socket, "getaddrinfo", refuse_lookup)
+
+
+TOY = """# %% [markdown]
+# [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](\
+https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
+#
+# # A toy lesson
+# {{ disclaimer }}
+
+# %% tags=["parameters"]
+SOURCE = "auto"
+ALPHA = 0.35
+SEED = 0
+FAST = True
+
+# %%
+import json
+import os
+import sys
+from pathlib import Path
+
+print(Path.cwd().name, SOURCE, ALPHA, SEED, FAST, os.environ.get("HAM10K_SOURCE"))
+if SEED == 9:
+    raise ValueError("seed nine\\nis not good")
+
+# %%
+headline = {"name": "roc_auc", "value": 0.87, "low": 0.81, "high": 0.92}
+result = {"headline": headline, "source": "synthetic", "seed": SEED, "python": sys.executable}
+folder = Path(os.environ["COURSE_RESULTS_DIR"])
+_ = (folder / f"00_toy-seed{SEED}.json").write_text(json.dumps(result))
+"""
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """A course of two toy lessons, built once by its own commands."""
+    root = tmp_path_factory.mktemp("built")
+    (root / "notebooks" / "src").mkdir(parents=True)
+    shutil.copy(lessons.NOTEBOOKS / "src" / "_setup.py", root / "notebooks" / "src")
+    (root / "pyproject.toml").write_text(
+        '[tool.course]\nrepository = "someone/skin"\nbranch = "v1.2"\n'
+    )
+    two = TOY.replace("ALPHA", "BETA").replace("00_toy", "01_two")
+    (root / "notebooks" / "src" / "00_toy.py").write_text(TOY)
+    (root / "notebooks" / "src" / "01_two.py").write_text(two)
+    with pytest.MonkeyPatch.context() as patch:
+        _move_to(root, patch)
+        for name in ("00_toy", "01_two"):
+            assert "executed" in build.build(root / "notebooks" / "src" / f"{name}.py")
+    return root
+
+
+def _move_to(root, patch):
+    patch.setattr(lessons, "NOTEBOOKS", root / "notebooks")
+    patch.setenv("COURSE_WORK_DIR", str(root))
+    patch.delenv("COURSE_RESULTS_DIR", raising=False)
+
+
+@pytest.fixture
+def toy(built, tmp_path, monkeypatch):
+    """A copy of it for one test."""
+    root = tmp_path / "course"
+    shutil.copytree(built, root)
+    _move_to(root, monkeypatch)
+    return root
+
+
+@pytest.fixture
+def mend():
+    """``mend(path, old, new)`` replaces text that must be there."""
+
+    def replace(path, old, new):
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    return replace

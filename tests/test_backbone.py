@@ -1,20 +1,16 @@
-from pathlib import Path
-
 import h5py
 import numpy as np
-import pandas as pd
 import pytest
 
-from utils import backbone, predict
-from utils.data import Lesions
-
-keras = pytest.importorskip("keras")
+from utils import backbone, predict, pretrained
+from utils.quiet import keras
 
 
 @pytest.fixture(scope="module")
 def base():
+    """Random values; no test may change it."""
     keras.utils.set_random_seed(0)
-    return backbone.mobilenet_v2(source_size=28, size=96, weights=None)[0]
+    return backbone.mobilenet_v2(source_size=28, size=96)
 
 
 @pytest.fixture
@@ -22,23 +18,13 @@ def pixels():
     return np.random.RandomState(0).randint(0, 256, (4, 28, 28, 3)).astype(np.uint8)
 
 
-@pytest.fixture
-def empty_cache(tmp_path, monkeypatch):
-    """A Keras cache with nothing in it, and no network."""
-    (tmp_path / "models").mkdir()
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(backbone, "online", lambda host: False)
-    return tmp_path / "models"
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
-def put_weights(folder, alpha, size, seed):
-    """Weights of a random model under the name that Keras gives to ImageNet's."""
-    keras.utils.set_random_seed(seed)
-    model = keras.applications.MobileNetV2(
-        (96, 96, 3), alpha=alpha, include_top=False, weights=None
-    )
-    write_keras_2(folder / backbone.FILE.format(alpha=alpha, size=size), model)
-    return model
+def answer(model, x):
+    """As ``predict``, without its compiling, which takes longer than a few images."""
+    return np.asarray(model(np.asarray(x, "float32"), training=False))
 
 
 def write_keras_2(path, model):
@@ -56,11 +42,11 @@ def write_keras_2(path, model):
 
 
 def test_pieces_together_equal_the_whole(base, pixels):
-    whole = base.predict(pixels, verbose=0)
+    whole = answer(base, pixels)
     assert whole.std() > 0
     x = pixels
     for piece in backbone.cut(base, "block_6_project_BN", "block_14_add", "block_16_project_BN"):
-        x = piece.predict(x, verbose=0)
+        x = answer(piece, x)
     np.testing.assert_allclose(x, whole, rtol=1e-4, atol=1e-5)
 
 
@@ -85,61 +71,62 @@ def test_a_cut_that_is_none_is_refused(base, name, message):
 def test_model_scales_pixels_to_the_range_of_imagenet(base):
     scaled = keras.Model(base.input, base.get_layer("scale").output)
     extremes = np.stack([np.zeros((28, 28, 3)), np.full((28, 28, 3), 255)]).astype(np.uint8)
-    assert scaled.predict(extremes, verbose=0)[:, 0, 0, 0].tolist() == [-1, 1]
+    assert answer(scaled, extremes)[:, 0, 0, 0].tolist() == [-1, 1]
 
 
-def test_same_numbers_as_keras_applications(empty_cache, pixels):
-    reference = put_weights(empty_cache, 0.35, 96, seed=3)
-    model, origin = backbone.mobilenet_v2(0.35, source_size=28)
-    assert origin == "ImageNet, width 0.35, trained at 96 px"
-    resized = keras.layers.Resizing(96, 96)(pixels.astype("float32"))
-    expected = reference.predict(
-        keras.applications.mobilenet_v2.preprocess_input(np.array(resized)), verbose=0
+def test_same_numbers_as_keras_applications(tmp_path, pixels):
+    """With a file in the layout of the published ones, for example of another input size."""
+    keras.utils.set_random_seed(3)
+    reference = keras.applications.MobileNetV2(
+        (96, 96, 3), alpha=0.35, include_top=False, weights=None
     )
-    np.testing.assert_allclose(model.predict(pixels, verbose=0), expected, rtol=1e-3, atol=1e-3)
+    write_keras_2(tmp_path / "w.h5", reference)
+    model = backbone.mobilenet_v2(0.35, 28, 96, tmp_path / "w.h5")
+    resized = np.array(keras.layers.Resizing(96, 96)(pixels.astype("float32")))
+    expected = answer(reference, keras.applications.mobilenet_v2.preprocess_input(resized))
+    np.testing.assert_allclose(answer(model, pixels), expected, rtol=1e-3, atol=1e-3)
 
 
-def test_weights_of_another_input_size_serve_and_it_is_said(empty_cache, capsys):
-    put_weights(empty_cache, 0.35, 224, seed=4)
-    _, origin = backbone.mobilenet_v2(0.35)
-    assert origin == "ImageNet, width 0.35, trained at 224 px"
-    assert origin in capsys.readouterr().out
+@pytest.mark.parametrize("size", [96, slow(100)])
+def test_the_shipped_backbone_is_the_network_of_the_shipped_model(size):
+    """And plain Keras loads it, whatever the size, with layers before it or without."""
+    pixels = keras.Input((28, 28, 3))
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(keras.layers.Resizing(size, size)(pixels))
+    before = {"input_tensor": x} if size == 96 else {}
+    model = keras.applications.MobileNetV2(
+        (size, size, 3), alpha=0.35, include_top=False, weights=str(pretrained.SHIPPED), **before
+    )
+    shipped = predict.load_model()[0].get_layer("one_view")
+    learned = [layer for layer in model.layers if layer.weights]
+    assert len(learned) == 104 and pretrained.SHIPPED.stat().st_size < 3_000_000
+    for layer in learned:
+        theirs = shipped.get_layer(layer.name).get_weights()
+        for a, b in zip(layer.get_weights(), theirs, strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
-def test_without_weights_and_network_random_is_said_loudly(empty_cache, capsys):
-    _, origin = backbone.mobilenet_v2(0.35)
-    assert origin.startswith("RANDOM")
-    assert "RANDOM" in capsys.readouterr().out
+def test_layers_are_saved_and_loaded_by_their_names(base, pixels, tmp_path):
+    x = keras.layers.GlobalAveragePooling2D()(base.output)
+    backbone.save_backbone(keras.Model(base.input, x), tmp_path / "b.weights.h5")
+    keras.utils.set_random_seed(1)
+    again = backbone.mobilenet_v2(0.35, 28, 96, tmp_path / "b.weights.h5")
+    np.testing.assert_allclose(answer(again, pixels), answer(base, pixels), rtol=1e-5)
 
 
-def test_weights_are_fetched_once_into_keras_cache(empty_cache, monkeypatch):
-    asked = []
-
-    def get_file(name, url, cache_dir, cache_subdir):
-        asked.append(url)
-        (cache_dir / cache_subdir / name).write_bytes(b"weights")
-
-    monkeypatch.setattr(backbone, "online", lambda host: True)
-    monkeypatch.setattr(backbone.keras.utils, "get_file", get_file)
-    for _ in range(2):
-        path, _ = backbone.imagenet_weights(0.35, 96)
-    assert asked == [backbone.FOLDER + path.name]
-
-
-def test_broken_weights_file_is_named(empty_cache):
-    put_weights(empty_cache, 0.35, 96, seed=5)
-    path = empty_cache / backbone.FILE.format(alpha=0.35, size=96)
-    path.write_bytes(path.read_bytes()[:100_000])
-    with pytest.raises(ValueError, match=rf"{path.name} cannot be read .*: delete it"):
-        backbone.mobilenet_v2(0.35)
+@pytest.mark.filterwarnings("ignore:Skipping nested container")
+@pytest.mark.parametrize(("alpha", "kept"), [(0.35, 100_000), slow(0.5, None)])
+def test_weights_that_are_broken_or_do_not_fit_are_named(tmp_path, alpha, kept):
+    path = tmp_path / "w.weights.h5"
+    path.write_bytes(pretrained.SHIPPED.read_bytes()[:kept])
+    with pytest.raises(ValueError, match=rf"The weights file .*{path.name} does not fit"):
+        backbone.mobilenet_v2(alpha, weights=path)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"alpha": 0.4}, "not for 0.4"),
         ({"size": 28}, "32 px or more"),
-        ({"weights": "random"}, "must be"),
+        ({"weights": "imagenet"}, "must be a file of utils.pretrained or None, not 'imagenet'"),
     ],
 )
 def test_wrong_parameters_are_refused(arguments, message):
@@ -147,7 +134,8 @@ def test_wrong_parameters_are_refused(arguments, message):
         backbone.mobilenet_v2(**arguments)
 
 
-def test_unfreezing_leaves_batch_norm_frozen(base):
+def test_unfreezing_leaves_batch_norm_frozen():
+    base = backbone.mobilenet_v2(source_size=28, size=32)
     backbone.unfreeze_top(base, 20)
     trainable = [layer for layer in base.layers if layer.trainable_weights]
     assert [layer.name for layer in trainable] == [
@@ -166,11 +154,11 @@ def test_unfreezing_leaves_batch_norm_frozen(base):
 
 
 def profiled_flops(model):
-    """FLOPs of each kind of operation for one picture, by TensorFlow's own profiler."""
+    """FLOPs of each kind of operation for one image, by TensorFlow's own profiler."""
     import tensorflow as tf
 
-    picture = tf.TensorSpec((1, *model.input.shape[1:]))
-    graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(picture).graph
+    image = tf.TensorSpec((1, *model.input.shape[1:]))
+    graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(image).graph
     profiler = tf.compat.v1.profiler
     options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation())
     node = profiler.profile(graph, cmd="op", options=options.with_empty_output().build())
@@ -185,9 +173,9 @@ def profiled_flops(model):
     ("name", "arguments"),
     [
         ("MobileNetV2", {"input_shape": (96, 96, 3), "alpha": 0.35}),
-        ("MobileNetV2", {"input_shape": (128, 128, 3)}),
-        ("EfficientNetB0", {"input_shape": (96, 96, 3)}),
-        ("ResNet50V2", {"input_shape": (96, 96, 3)}),
+        slow("MobileNetV2", {"input_shape": (128, 128, 3)}),
+        slow("EfficientNetB0", {"input_shape": (96, 96, 3)}),
+        slow("ResNet50V2", {"input_shape": (96, 96, 3)}),
     ],
 )
 def test_macs_are_half_of_the_flops_that_tensorflow_counts(name, arguments):
@@ -201,10 +189,10 @@ def test_macs_are_half_of_the_flops_that_tensorflow_counts(name, arguments):
     ("name", "macs", "parameters"),
     [
         ("MobileNetV2", 300e6, 3.5e6),  # arXiv:1801.04381, table 4, whose parameters are 3.4e6
-        ("EfficientNetB0", 0.39e9, 5.3e6),  # arXiv:1905.11946, table 2
+        slow("EfficientNetB0", 0.39e9, 5.3e6),  # arXiv:1905.11946, table 2
         # arXiv:1512.03385, table 1, and keras.io/api/applications. No paper has Keras's second
-        # version, which halves the picture one block earlier and so spends less.
-        ("ResNet50", 3.8e9, 25.6e6),
+        # version, which halves the image one block earlier and so spends less.
+        slow("ResNet50", 3.8e9, 25.6e6),
     ],
 )
 def test_macs_and_parameters_are_the_published_ones(name, macs, parameters):
@@ -243,77 +231,33 @@ def test_macs_that_cannot_be_counted_are_refused():
         backbone.macs(keras.Model(x, keras.layers.SeparableConv2D(2, 3)(x)))
 
 
-# --- where ImageNet's weights cannot be had ------------------------------------------------------
-
-
-def lesions_of(source, split, image_id):
-    table = pd.DataFrame({"image_id": [image_id], "split": [split], "dx": ["nv"]})
-    return Lesions(np.zeros((1, 28, 28, 3), np.uint8), table, source)
-
-
-def a_training_image():
-    return predict.load_model()[1]["training_images"][0]
-
-
-@pytest.mark.parametrize(
-    ("source", "split"), [("synthetic", "test"), ("folder", "train"), ("kaggle", "train")]
-)
-def test_the_shipped_layers_stand_in(empty_cache, source, split, capsys):
-    lesions = lesions_of(source, split, a_training_image())
-    model, origin = backbone.mobilenet_v2(0.35, lesions=lesions)
-    assert origin.startswith("SHIPPED") and origin in capsys.readouterr().out
-    shipped = predict.load_model()[0].get_layer("one_view")
-    for name in ("Conv1", "block_16_project_BN"):
-        for a, b in zip(
-            model.get_layer(name).get_weights(), shipped.get_layer(name).get_weights(), strict=True
-        ):
-            np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.parametrize("split", ["validation", "test"])
-def test_the_shipped_layers_are_refused_where_they_know_the_answers(empty_cache, split):
-    lesions = lesions_of("folder", split, a_training_image())
-    with pytest.raises(ValueError, match="trained on 1 of the pictures that are to judge here"):
-        backbone.mobilenet_v2(0.35, lesions=lesions)
-
-
-def test_another_width_stays_random(empty_cache):
-    lesions = lesions_of("folder", "train", "new")
-    assert backbone.mobilenet_v2(1.0, lesions=lesions)[1].startswith("RANDOM")
-    assert backbone.mobilenet_v2(0.35)[1].startswith("RANDOM")
-
-
 # --- the registry ---------------------------------------------------------------------------------
 
-every_backbone = pytest.mark.parametrize("name", backbone.BACKBONES)
 
-
-@every_backbone
+@pytest.mark.parametrize("name", ["MobileNetV2", slow("EfficientNetB0"), slow("ResNet50V2")])
 def test_each_backbone_takes_pixels_and_is_cut_before_its_last_two_blocks(name, pixels):
     keras.utils.set_random_seed(0)
-    model = backbone.from_registry(name, 28, 64, weights=None)
-    whole = model.predict(pixels, verbose=0)
+    model = backbone.from_registry(name, 28, 64)
+    whole = answer(model, pixels)
     assert whole.shape[:3] == (4, 2, 2) and np.isfinite(whole).all() and whole.std() > 0
     frozen, top = backbone.cut(model, backbone.BACKBONES[name].frozen_end)
-    pieces = top.predict(frozen.predict(pixels, verbose=0), verbose=0)
+    pieces = answer(top, answer(frozen, pixels))
     np.testing.assert_allclose(pieces, whole, rtol=1e-4, atol=1e-5 * whole.std())
     assert backbone.macs(frozen) + backbone.macs(top) == backbone.macs(model)
 
 
-def put_published(folder, name):
-    """Random weights where Keras caches ImageNet's of a backbone."""
+def put_published(path, name):
+    """Random weights as a published file of a backbone holds them."""
     keras.utils.set_random_seed(6)
-    entry = backbone.BACKBONES[name]
-    model = entry.build(input_shape=(64, 64, 3), include_top=False, weights=None)
+    model = backbone.BACKBONES[name].build(input_shape=(64, 64, 3), include_top=False, weights=None)
     for layer in model.layers:
         if isinstance(layer, keras.layers.Normalization):  # as in EfficientNet's file
             numbers = ([0.485, 0.456, 0.406], backbone.DEVIATIONS, 0)
             layer.set_weights([np.array(number) for number in numbers])
-    path = folder / entry.url.rpartition("/")[2]
     write_keras_2(path, model)
-    return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "module"),
     [
@@ -323,9 +267,10 @@ def put_published(folder, name):
     ],
 )
 def test_each_backbone_computes_what_keras_applications_does(
-    empty_cache, pixels, monkeypatch, name, module
+    tmp_path, pixels, monkeypatch, name, module
 ):
-    path = put_published(empty_cache, name)
+    path = tmp_path / pretrained.FILES[name].rpartition("/")[2]
+    put_published(path, name)
     asked = []
 
     def get_file(file, url, **_):
@@ -333,40 +278,14 @@ def test_each_backbone_computes_what_keras_applications_does(
         return str(path)
 
     monkeypatch.setattr("keras.src.utils.file_utils.get_file", get_file)
-    entry = backbone.BACKBONES[name]
-    reference = entry.build(input_shape=(224, 224, 3), include_top=False, weights="imagenet")
-    assert asked == [entry.url]
+    build = backbone.BACKBONES[name].build
+    reference = build(input_shape=(224, 224, 3), include_top=False, weights="imagenet")
+    assert asked == [pretrained.HOST + pretrained.FILES[name]]
     resized = np.array(keras.layers.Resizing(224, 224)(pixels[:2].astype("float32")))
     prepared = getattr(keras.applications, module).preprocess_input(resized.copy())
-    expected = reference.predict(prepared, verbose=0)
-    features = backbone.from_registry(name).predict(pixels[:2], verbose=0)
+    expected = answer(reference, prepared)
+    features = answer(backbone.from_registry(name, weights=path), pixels[:2])
     np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-3 * expected.std())
-
-
-@every_backbone
-def test_without_weights_and_network_no_backbone_is_made(empty_cache, name):
-    with pytest.raises(ConnectionError, match=f"ImageNet weights of {name} cannot be had: "):
-        backbone.from_registry(name)
-
-
-def test_weights_of_a_backbone_are_fetched_into_keras_cache(empty_cache, monkeypatch):
-    monkeypatch.setattr(backbone, "online", lambda host: host == backbone.HOST)
-    monkeypatch.setattr(
-        backbone.keras.utils,
-        "get_file",
-        lambda name, url, cache_dir, cache_subdir: put_published(
-            Path(cache_dir, cache_subdir), "EfficientNetB0"
-        ),
-    )
-    backbone.from_registry("EfficientNetB0", size=32)
-    assert (empty_cache / "efficientnetb0_notop.h5").exists()
-
-
-def test_broken_weights_of_a_backbone_are_named(empty_cache):
-    path = put_published(empty_cache, "EfficientNetB0")
-    path.write_bytes(path.read_bytes()[:100_000])
-    with pytest.raises(ValueError, match=rf"{path.name} cannot be read .*: delete it"):
-        backbone.from_registry("EfficientNetB0", size=32)
 
 
 @pytest.mark.parametrize(

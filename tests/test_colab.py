@@ -2,123 +2,113 @@
 
 import json
 import os
-import shutil
-import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from utils import course
+from course import colab, lessons
+from course.errors import CourseError
+from course.render import render
+from utils import settings
 
-LESSON = course.NOTEBOOKS / "00_quickstart.ipynb"
-NOT_CLONED = shutil.ignore_patterns(
-    ".git", ".venv", "runs", "cache", "ham10000", "__pycache__", ".*_cache", ".ipynb_checkpoints"
-)
-
-
-@pytest.fixture
-def cell():
-    (found,) = [c.source for c in nbformat.read(LESSON, 4).cells if "# The whole" in c.source]
-    return found
+LESSONS = lessons.choose_lessons()
+REPOSITORY, BRANCH = lessons.address()
 
 
-@pytest.fixture
-def colab(tmp_path, monkeypatch):
-    """An empty folder, where google.colab can be imported and nobody has the course.
-
-    ``pip`` writes down what it was asked for. ``git clone`` of the course's address gets a copy
-    of this very tree.
-    """
-    home, modules, tree = (tmp_path / name for name in ("content", "modules", "tree"))
-    home.mkdir()
-    for name in ("google/colab", "pip"):
-        (modules / name).mkdir(parents=True)
-        (modules / name / "__init__.py").touch()
-    (modules / "pip" / "__main__.py").write_text(
-        f"import sys; open({str(tmp_path / 'pip.txt')!r}, 'a').write(' '.join(sys.argv[1:]))"
-    )
-    shutil.copytree(course.ROOT, tree, ignore=NOT_CLONED)
-    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
-        own = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
-        subprocess.run(["git", *own, *words], cwd=tree, check=True)
-    repository, _ = course.address()
-    for name in course.FOLDERS:
-        monkeypatch.delenv(name, raising=False)
-    settings = {
-        "PYTHONPATH": str(modules),
-        "HAM10K_SOURCE": "synthetic",
-        "KERAS_HOME": os.environ.get("KERAS_HOME", str(tmp_path / "keras")),
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"url.{tree.as_uri()}.insteadOf",
-        "GIT_CONFIG_VALUE_0": f"https://github.com/{repository}",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    return home
+SETUP = render(
+    (lessons.NOTEBOOKS / "src" / "_setup.py").read_text(encoding="utf-8"),
+    repository=REPOSITORY,
+    branch=BRANCH,
+).strip()
 
 
-def test_the_cell_is_short_enough_to_read(cell):
-    assert len(cell.splitlines()) < 80
+def cells(lesson):
+    return [c.source for c in nbformat.read(lesson, 4).cells if c.cell_type == "code"]
+
+
+def test_every_lesson_has_the_same_setup():
+    for lesson in LESSONS:
+        assert [SETUP in cell for cell in cells(lesson)].count(True) == 1, lesson
 
 
 @pytest.mark.slow
-def test_the_cell_alone_fetches_the_course_and_runs(cell, colab):
-    after = "import google.colab, utils; print('from', utils.__file__)"
-    cells = [nbformat.v4.new_code_cell(source) for source in (cell, after)]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(
-        notebook, kernel_name="python3", timeout=None, resources={"metadata": {"path": str(colab)}}
-    ).execute()
-    clone = colab / course.address()[0].split("/")[1]
+def test_the_whole_cell_alone_fetches_the_course_and_runs(tmp_path, monkeypatch):
+    """A clone of anything but the badge's branch would be empty: see ``surroundings``."""
+    (cell,) = [source for source in cells(LESSONS[0]) if "# The whole" in source]
+    assert len(cell.replace(SETUP, "").splitlines()) < 70
+    assert cell.count("0.35, 0, 25, 10") == 1  # the parameters, where no cell above has set them
+    cell = cell.replace("0.35, 0, 25, 10", "0.35, 0, 1, 1")
+    data = settings.make_folder(tmp_path / "work" / "data")
+    (data / "cache").symlink_to(settings.make_folder(settings.cache()))  # what was drawn once
+    for name in set(settings.FOLDERS) - {"KERAS_HOME"}:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in colab.surroundings(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HAM10K_SOURCE", "synthetic")
+    monkeypatch.setenv("COURSE_WORK_DIR", str(data.parent))
+    pip = tmp_path / "modules" / "pip"
+    pip.mkdir()
+    (pip / "__main__.py").write_text("raise SystemExit('a package would be installed')")
+    after = "import google.colab, google.protobuf, utils; print('from', utils.__file__)"
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source) for source in (cell, after)]
+    )
+    content = tmp_path / "content"
+    content.mkdir()
+    where = {"metadata": {"path": str(content)}}
+    NotebookClient(notebook, kernel_name="python3", timeout=None, resources=where).execute()
+    clone = content / REPOSITORY.split("/")[1]
     assert notebook.cells[1].outputs[0].text.strip() == f"from {clone / 'utils' / '__init__.py'}"
     kinds = [output.output_type for output in notebook.cells[0].outputs]
     assert kinds.count("display_data") == 4
-    (result,) = (clone / "runs" / "results").glob("00_quickstart*.json")
+    (result,) = settings.results().glob("00_quickstart*.json")
     assert json.loads(result.read_text())["source"] == "synthetic"
-    assert not (colab.parent / "pip.txt").exists()
-
-
-def begin(cell, colab):
-    """Run the cell only until the course is found."""
-    code = cell[: cell.index("from utils import")]
-    return subprocess.run([sys.executable, "-c", code], cwd=colab, capture_output=True, text=True)
-
-
-def test_only_what_is_missing_is_installed(cell, colab):
-    (colab.parent / "modules" / "sitecustomize.py").write_text(
-        "import importlib.util as u\n"
-        "find = u.find_spec\n"
-        "u.find_spec = lambda name, *rest: None if name == 'kagglehub' else find(name, *rest)\n"
-    )
-    done = begin(cell, colab)
-    assert done.returncode == 0, done.stderr
-    assert (colab.parent / "pip.txt").read_text() == "install -q kagglehub"
-
-
-def test_a_course_that_cannot_be_fetched_is_said_in_a_sentence(cell, colab, monkeypatch):
-    monkeypatch.setenv("GIT_CONFIG_KEY_0", "url.file:///nowhere.insteadOf")
-    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://github.com/")
-    done = begin(cell, colab)
-    assert done.returncode == 1
-    last = done.stderr.strip().splitlines()[-1]
-    assert "could not be fetched into" in last and "is there network?" in last
-
-
-OTHERS = [p for p in sorted(course.NOTEBOOKS.glob("[0-9]*.ipynb")) if p != LESSON]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", OTHERS, ids=lambda p: p.stem)
-def test_every_setup_cell_alone_fetches_the_course(path, colab):
-    (setup,) = [c.source for c in nbformat.read(path, 4).cells if "# @title Setup" in c.source]
-    cells = [nbformat.v4.new_code_cell(source) for source in (setup, "print(splits.__file__)")]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(
-        notebook, kernel_name="python3", timeout=None, resources={"metadata": {"path": str(colab)}}
-    ).execute()
-    clone = colab / course.address()[0].split("/")[1]
-    assert notebook.cells[1].outputs[0].text.strip() == str(clone / "utils" / "splits.py")
-    assert notebook.cells[0].outputs == []
+def test_the_command_runs_each_lesson_alone_and_says_which_failed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(lessons, "NOTEBOOKS", tmp_path / "course" / "notebooks")
+    monkeypatch.setenv("COURSE_WORK_DIR", str(tmp_path))
+    monkeypatch.setattr(colab, "install", lambda folder: Path(sys.executable))
+    packages = iter(["before", "before", "after"])
+    monkeypatch.setattr(colab, "_packages", lambda python: next(packages))
+    lessons.NOTEBOOKS.mkdir(parents=True)
+    (lessons.NOTEBOOKS.parent / "pyproject.toml").write_text(
+        '[tool.course]\nrepository = "someone/skin"\nbranch = "v1"\n'
+    )
+    for name, source in {
+        "00_one": "import os, google.colab, google.protobuf; os.listdir('.')",
+        "01_two": "raise ValueError('no')",
+        "02_three": "'pip install'",
+        "03_four": "'not wanted'",
+    }.items():
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+        nbformat.write(notebook, lessons.NOTEBOOKS / f"{name}.ipynb")
+    assert colab.test_colab(["LESSONS=00-02"]) == 1
+    table = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()[-4:]]
+    assert [(row[0], row[2]) for row in table] == [
+        ("lesson", "result"),
+        ("00_one", "ran"),
+        ("01_two", "ValueError: no"),
+        ("02_three", "changed the installed packages"),
+    ]
+    (cell,) = nbformat.read(tmp_path / "runs" / "colab" / "00_one.ipynb", 4).cells
+    assert cell.outputs[0].data["text/plain"] == "['00_one.ipynb']"
+
+
+def test_without_python_313_a_sentence_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHON", str(tmp_path / "python3.13"))
+    with pytest.raises(CourseError, match=r"Python 3\.13, .* PYTHON=/path/to/python3\.13"):
+        colab.install(tmp_path / "venv")
+
+
+def test_what_is_installed_is_installed_once_for_each_list(tmp_path, monkeypatch):
+    (tmp_path / "installed").write_text(colab.VERSIONS.read_text(encoding="utf-8"))
+    assert colab.install(tmp_path) == tmp_path / "bin" / "python"
+    (tmp_path / "installed").write_text("numpy==1.0")
+    monkeypatch.setenv("PYTHON", os.devnull)
+    with pytest.raises(CourseError):
+        colab.install(tmp_path)

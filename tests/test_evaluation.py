@@ -1,10 +1,16 @@
+"""Metrics, thresholds, intervals and baselines."""
+
+import json
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
 from utils import evaluation
 from utils.data import Lesions
+from utils.evaluation import Estimate
 
 
 def scores(n=400, shift=1.5, seed=0):
@@ -14,83 +20,279 @@ def scores(n=400, shift=1.5, seed=0):
     return y, 1 / (1 + np.exp(-(rng.normal(size=n) + shift * y - 1)))
 
 
+def separation(y, p):
+    return p[y == 1].mean() - p[y == 0].mean()
+
+
+# --- a number with its interval ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("estimate", "form", "text"),
+    [
+        (Estimate(0.8749, 0.8149, 0.9249), ".2f", "0.87 [0.81, 0.92]"),
+        (Estimate(0.8749, 0.8149, 0.9249), "", "0.875 [0.815, 0.925]"),
+        (Estimate(0.0123, -0.01, 0.03, (0.01, 0.02)), "+.3f", "+0.012 [-0.010, +0.030]"),
+        (Estimate(0.876, 0.8, 0.9), ".0%", "88% [80%, 90%]"),
+        (Estimate(math.nan, math.nan, math.nan), ".2f", "undefined"),
+        (Estimate(math.nan, 0.1, 0.2), "", "undefined"),
+    ],
+)
+def test_an_estimate_formats_itself(estimate, form, text):
+    assert format(estimate, form) == text
+    if not form:
+        assert f"{estimate}" == str(estimate) == text
+
+
+def test_an_estimate_becomes_strict_json_and_comes_back():
+    several = Estimate(np.float64(0.5), 0.25, 0.75, (0.25, math.nan, 0.75))
+    kept = json.dumps(several.to_json(), allow_nan=False)
+    assert kept == '{"value": 0.5, "low": 0.25, "high": 0.75, "seeds": [0.25, null, 0.75]}'
+    assert repr(Estimate.from_json(json.loads(kept))) == repr(several).replace(
+        "np.float64(0.5)", "0.5"
+    )
+    one = Estimate(0.5, 0.25, 0.75)
+    assert one.to_json() == {"value": 0.5, "low": 0.25, "high": 0.75}
+    assert Estimate.from_json(one.to_json()) == one
+    undefined = Estimate(math.nan, math.nan, math.nan)
+    assert undefined.to_json() == {"value": None, "low": None, "high": None}
+    assert repr(Estimate.from_json(undefined.to_json())) == repr(undefined)
+
+
+def test_any_measure_of_one_training_is_estimated():
+    y, p = scores(80)
+    e = evaluation.estimate(separation, y, p, np.arange(80), n_resamples=100)
+    assert e.value == separation(y, p) and e.seeds == ()
+    assert e.low < e.value < e.high
+    # What no sample changes has no uncertainty.
+    same = evaluation.estimate(lambda y, p: p.mean(), y, np.full(80, 0.3), np.arange(80), 50)
+    assert (same.value, same.low, same.high) == pytest.approx((0.3, 0.3, 0.3))
+
+
+def test_trainings_of_one_recipe_are_averaged_and_kept():
+    y, p = scores(80)
+    e = evaluation.estimate(separation, y, [p, 0.5 * p], np.arange(80), n_resamples=100)
+    one = evaluation.estimate(separation, y, p, np.arange(80), n_resamples=100)
+    assert e.seeds == pytest.approx((one.value, one.value / 2))
+    # The mean of both is 3/4 of the first in every sample.
+    assert (e.value, e.low, e.high) == pytest.approx(
+        (0.75 * one.value, 0.75 * one.low, 0.75 * one.high)
+    )
+
+
+def test_a_difference_is_paired():
+    y, p = scores(80)
+    groups = np.arange(80)
+    measure = lambda y, p: p.mean()  # noqa: E731
+    alone = evaluation.estimate(measure, y, p, groups, 100)
+    # The same amount on every image, so the same in every sample, however uncertain both are.
+    d = evaluation.difference(measure, y, p + 0.1, p, groups, 100)
+    assert (d.value, d.low, d.high) == pytest.approx((0.1, 0.1, 0.1)) and d.seeds == ()
+    assert alone.high - alone.low > 0.05
+
+
+def test_trainings_are_paired_row_by_row_or_with_a_single_one():
+    y = np.array([0, 1, 0, 1])
+    a, b = [[0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.7, 0.8]], [[0.1] * 4, [0.2] * 4]
+    measure = lambda y, p: p.mean()  # noqa: E731
+    paired = evaluation.difference(measure, y, a, b, y, n_resamples=20)
+    assert paired.seeds == pytest.approx((0.15, 0.45)) and paired.value == pytest.approx(0.3)
+    single = evaluation.difference(measure, y, a, b[0], y, n_resamples=20)
+    assert single.seeds == pytest.approx((0.15, 0.55)) and single.value == pytest.approx(0.35)
+    with pytest.raises(ValueError, match="2 trainings cannot be paired with 3"):
+        evaluation.difference(measure, y, a, [b[0]] * 3, y)
+
+
+@pytest.mark.slow
+def test_interval_covers_the_true_auc_about_as_often_as_it_says():
+    truth = roc_auc_score(*scores(200_000))
+    covered = 0
+    for seed in range(40):
+        y, p = scores(200, seed=seed + 1)
+        e = evaluation.estimate(roc_auc_score, y, p, np.arange(200), n_resamples=100)
+        covered += e.low <= truth <= e.high
+    assert covered >= 33  # fewer than 33 of 40 has a chance of 1 in 200 at 95 %
+
+
+def test_interval_of_a_difference_covers_the_truth_about_as_often_as_it_says():
+    def two_models(n, seed):
+        y, p = scores(n, seed=seed)
+        noise = np.random.default_rng(seed + 10_000).normal(size=n)
+        return y, p, 1 / (1 + np.exp(-(np.log(p / (1 - p)) + noise)))
+
+    y, a, b = two_models(400_000, 0)
+    truth, covered, excluded = separation(y, a) - separation(y, b), 0, 0
+    for seed in range(1, 101):
+        y, a, b = two_models(200, seed)
+        d = evaluation.difference(separation, y, a, b, np.arange(200), n_resamples=150)
+        covered += d.low <= truth <= d.high
+        excluded += not d.low <= truth + 0.08 <= d.high
+    assert covered >= 88  # fewer than 88 of 100 has a chance of 1 in 250 at 95 %
+    assert excluded > 50  # and what is not the truth is not covered
+
+
+def test_photographs_of_one_lesion_do_not_narrow_the_interval():
+    y, p = scores(100)
+    four = [np.repeat(a, 4) for a in (y, p, np.arange(100))]
+
+    def width(*of):
+        e = evaluation.estimate(separation, *of, n_resamples=300)
+        return e.high - e.low
+
+    alone = width(y, p, np.arange(100))
+    assert width(*four) == pytest.approx(alone, rel=0.25)
+    assert width(*four[:2], np.arange(400)) < 0.7 * alone  # pretended to be 400 lesions
+    together = evaluation.evaluate("x", *four, 0.5, n_resamples=2)
+    assert (together.n_images, together.n_lesions) == (400, 100)
+
+
+def test_every_resample_has_both_labels_and_whole_lesions():
+    y, groups = np.array([1, 1] + [0] * 8), np.array([0, 0, 1, 2, 3, 4, 5, 6, 7, 8])
+    for rows in evaluation.resampled_lesions(y, groups, 200):
+        assert set(y[rows]) == {0, 1}
+        assert (rows == 0).sum() == (rows == 1).sum()
+
+
+def test_one_label_alone_cannot_be_resampled():
+    with pytest.raises(ValueError, match="Both labels must occur"):
+        next(evaluation.resampled_lesions(np.zeros(5), np.arange(5)))
+
+
+# --- metrics -------------------------------------------------------------------------------------
+
+
 def test_metrics_of_the_original_projects_matrix():
     y = np.repeat([0, 0, 1, 1], [167, 23, 18, 42])
     called = np.repeat([0.0, 1.0, 0.0, 1.0], [167, 23, 18, 42])
     m = evaluation.metrics(y, called, 0.5)
-    assert [round(m[k], 3) for k in ("accuracy", "precision", "sensitivity", "f1")] == [
-        0.836,
-        0.646,
-        0.700,
-        0.672,
-    ]
+    found = [round(m[k], 3) for k in ("accuracy", "precision", "sensitivity", "f1")]
+    assert found == [0.836, 0.646, 0.700, 0.672]
+    e = evaluation.evaluate("x", y, called, np.arange(250), 0.5, n_resamples=20)
+    assert e.confusion.tolist() == [[167, 23], [18, 42]]
+    assert round(e.metrics["specificity"].value, 3) == 0.879  # 167 of 190
 
 
-def test_constant_answer_has_undefined_precision_and_auc_one_half():
+def test_majority_class_has_undefined_precision_and_auc_one_half():
     y = np.array([0, 0, 0, 1])
     m = evaluation.metrics(y, np.full(4, 0.25), 0.5)
     assert np.isnan(m["precision"])
     assert m["accuracy"] == 0.75
     assert m["roc_auc"] == 0.5
+    e = evaluation.evaluate("x", y, np.full(4, 0.25), y, 0.5, n_resamples=20)
+    assert f"{e.metrics['precision']}" == "undefined"
+
+
+def test_sensitivity_at_specificity_by_hand():
+    benign = [0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95]
+    y = [0] * 10 + [1] * 4
+    p = [*benign, 0.2, 0.86, 0.9, 0.97]
+    # One false alarm of ten is allowed: above 0.85 there are three of the four melanomas.
+    assert evaluation.sensitivity_at_specificity(y, p) == 0.75
+    assert evaluation.sensitivity_at_specificity(y, p, 1.0) == 0.25
+    assert evaluation.sensitivity_at_specificity(y, p, 0.8) == 0.75
+    assert evaluation.sensitivity_at_specificity(y, p, 0.0) == 1.0
+
+
+def test_ranking_by_hand():
+    y = np.array([0, 0, 1, 1])
+    first, second = [0.1, 0.4, 0.35, 0.8], [0.1, 0.2, 0.3, 0.4]
+    found = evaluation.ranking(y, [first, second], np.arange(4), n_resamples=20)
+    # First: 3 of 4 pairs in order; precision 1 at recall 1/2, 2/3 at recall 1.
+    expected = {
+        "roc_auc": (0.75, 1.0),
+        "average_precision": (0.5 * 1 + 0.5 * 2 / 3, 1.0),
+        "sensitivity_at_specificity_90": (0.5, 1.0),
+    }
+    assert found.keys() == expected.keys()
+    for name, seeds in expected.items():
+        assert found[name].seeds == pytest.approx(seeds), name
+        assert found[name].value == pytest.approx(sum(seeds) / 2), name
+
+
+def test_seeds_are_averaged_each_at_its_own_threshold():
+    y, p = np.array([0, 0, 1, 1]), [[0.1, 0.6, 0.7, 0.8], [0.1, 0.2, 0.3, 0.4]]
+    found = evaluation.evaluate_seeds(y, p, np.arange(4), [0.5, 0.35], n_resamples=50)
+    assert found.keys() == set(evaluation.METRICS)
+    assert found["sensitivity"].seeds == (1.0, 0.5) and found["sensitivity"].value == 0.75
+    assert found["specificity"].seeds == (0.5, 1.0) and found["specificity"].value == 0.75
+    assert found["accuracy"].low < 0.75 < found["accuracy"].high
+    with pytest.raises(ValueError):
+        evaluation.evaluate_seeds(y, p, np.arange(4), [0.5])
+
+
+def test_a_table_has_a_row_a_metric_and_a_column_a_model():
+    def judged(name, value):
+        metrics = {m: Estimate(value, value - 0.1, value + 0.1) for m in evaluation.METRICS}
+        metrics["precision"] = Estimate(math.nan, math.nan, math.nan)
+        return evaluation.Evaluation(name, metrics, np.zeros((2, 2), int), 0.5, 4, 4)
+
+    table = evaluation.as_table([judged("net", 0.75), judged("colours", 0.5)])
+    assert table.to_csv().splitlines() == [
+        "95 % interval by lesion,net,colours",
+        '''accuracy,"0.750 [0.650, 0.850]","0.500 [0.400, 0.600]"''',
+        "precision,undefined,undefined",
+        '''sensitivity,"0.750 [0.650, 0.850]","0.500 [0.400, 0.600]"''',
+        '''specificity,"0.750 [0.650, 0.850]","0.500 [0.400, 0.600]"''',
+        '''f1,"0.750 [0.650, 0.850]","0.500 [0.400, 0.600]"''',
+        '''roc_auc,"0.750 [0.650, 0.850]","0.500 [0.400, 0.600]"''',
+        '''average_precision,"0.750 [0.650, 0.850]","0.500 [0.400, 0.600]"''',
+    ]
+
+
+# --- the threshold -------------------------------------------------------------------------------
 
 
 def test_threshold_at_cost_one_has_the_best_accuracy():
     y, p = scores()
     chosen = evaluation.choose_threshold(y, p)
-    best = max(accuracy_score(y, p >= t) for t in np.linspace(0, 1, 2001))
-    assert accuracy_score(y, p >= chosen) >= best
+    best = max(np.mean(y == (p >= t)) for t in np.linspace(0, 1, 2001))
+    assert np.mean(y == (p >= chosen)) >= best
 
 
-def test_dearer_misses_lower_the_threshold():
+def test_threshold_by_hand():
+    y, p = [0, 1, 0, 1], [0.125, 0.375, 0.625, 0.875]
+    # One error at 0.25 (an alarm) and at 0.75 (a miss): of equally cheap ones the lowest.
+    assert evaluation.choose_threshold(y, p) == 0.25
+    assert evaluation.choose_threshold(y, p, 0.5) == 0.75
+    assert evaluation.choose_threshold([1, 1, 0, 0], p, 3) == 0.125  # everything
+    assert evaluation.choose_threshold([1, 0, 0, 0], p, 1) == 1.0  # nothing
+
+
+def test_threshold_is_the_cheapest_of_all_that_differ():
+    rng = np.random.default_rng(0)
+    for digits, cost in ((1, 1), (2, 5.0), (16, 0.2)) * 20:
+        y = np.r_[0, 1, rng.integers(0, 2, 28)]
+        p = rng.random(30).round(digits)
+        steps = np.unique(p)
+        candidates = [steps[0], *(steps[1:] + steps[:-1]) / 2, 1.0 if steps[-1] < 1 else 2.0]
+        costs = [cost * (y & (p < t)).sum() + ((1 - y) & (p >= t)).sum() for t in candidates]
+        expected = candidates[int(np.argmin(costs))]
+        chosen = evaluation.choose_threshold(y, p, cost)
+        assert chosen == expected or (expected == 2 and not (p >= chosen).any())
+
+
+def test_nothing_can_be_called_where_a_probability_is_one():
+    p = np.array([1.0, 1.0, 1.0, 0.2], np.float32)
+    chosen = evaluation.choose_threshold([0, 0, 0, 1], p)
+    assert not (p >= chosen).any() and not (p.astype(float) >= chosen).any()
+    assert chosen == pytest.approx(1)
+
+
+def test_threshold_tells_neighbours_in_single_precision_apart():
+    p = np.array([0.5, np.nextafter(np.float32(0.5), np.float32(1))], np.float32)
+    assert (p >= evaluation.choose_threshold([0, 1], p)).tolist() == [False, True]
+
+
+def test_costlier_misses_lower_the_threshold():
     y, p = scores()
     thresholds = [evaluation.choose_threshold(y, p, cost) for cost in (0.2, 1, 10)]
     assert thresholds == sorted(thresholds, reverse=True)
     assert evaluation.metrics(y, p, thresholds[2])["sensitivity"] > 0.9
 
 
-def test_threshold_of_a_constant_answer_calls_nothing():
+def test_threshold_of_the_majority_class_calls_nothing():
     y = np.array([0, 0, 0, 1])
     assert evaluation.choose_threshold(y, np.full(4, 0.25)) > 0.25
-
-
-def test_interval_covers_the_true_auc_about_as_often_as_it_says():
-    truth = roc_auc_score(*scores(200_000))
-    covered = 0
-    for seed in range(40):
-        y, p = scores(200, seed=seed + 1)
-        e = evaluation.evaluate("x", y, p, np.arange(200), 0.5, n_resamples=150)
-        low, high = e.intervals["roc_auc"]
-        covered += low <= truth <= high
-    assert covered >= 33  # fewer than 33 of 40 has a chance of 1 in 200 at 95 %
-
-
-def test_photographs_of_one_lesion_do_not_narrow_the_interval():
-    y, p = scores(100)
-    alone = evaluation.evaluate("x", y, p, np.arange(100), 0.5, n_resamples=300)
-    four = [np.repeat(a, 4) for a in (y, p, np.arange(100))]
-    together = evaluation.evaluate("x", *four, 0.5, n_resamples=300)
-    width = [np.diff(e.intervals["roc_auc"])[0] for e in (alone, together)]
-    assert width[1] == pytest.approx(width[0], rel=0.25)
-    assert (together.n_images, together.n_lesions) == (400, 100)
-    pretended = evaluation.evaluate("x", *four[:2], np.arange(400), 0.5, n_resamples=300)
-    assert np.diff(pretended.intervals["roc_auc"])[0] < 0.7 * width[0]
-
-
-def test_every_resample_has_both_labels():
-    y = np.array([1] + [0] * 9)
-    for rows in evaluation.resampled_lesions(y, np.arange(10), 200):
-        assert set(y[rows]) == {0, 1}
-
-
-def test_mean_over_seeds_gives_mean_spread_and_interval():
-    y, p = scores(200)
-    worse = 0.5 * p + 0.5 * scores(200, seed=9)[1][::-1]
-    both = evaluation.mean_over_seeds(y, [p, worse], np.arange(200), [0.5, 0.5], 200)
-    auc = [roc_auc_score(y, q) for q in (p, worse)]
-    got = both["roc_auc"]
-    assert got["mean"] == pytest.approx(np.mean(auc))
-    assert (got["min"], got["max"]) == (min(auc), max(auc))
-    assert got["low"] < got["mean"] < got["high"]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +300,7 @@ def test_mean_over_seeds_gives_mean_spread_and_interval():
     [
         ([0, 1], [0.1], "2 labels but 1 probabilities"),
         ([0, 0], [0.1, 0.2], "both must occur"),
+        ([0, 2], [0.1, 0.2], "must be 0"),
         ([0, 1], [0.1, np.nan], "no NaN"),
         ([0, 1], [0.1, 1.2], "between 0 and 1"),
     ],
@@ -106,7 +309,14 @@ def test_bad_labels_and_probabilities_are_refused(y, p, message):
     with pytest.raises(ValueError, match=message):
         evaluation.evaluate("x", y, p, y, 0.5)
     with pytest.raises(ValueError, match=message):
+        evaluation.evaluate_seeds(y, [p], y, [0.5])
+    with pytest.raises(ValueError, match=message):
         evaluation.choose_threshold(y, p)
+    if "between" not in message:  # an estimate may be of any score
+        with pytest.raises(ValueError, match=message):
+            evaluation.estimate(roc_auc_score, y, p, y)
+        with pytest.raises(ValueError, match=message):
+            evaluation.difference(roc_auc_score, y, np.full(len(y), 0.5), p, y)
 
 
 def test_wrong_cost_and_groups_are_refused():
@@ -114,6 +324,9 @@ def test_wrong_cost_and_groups_are_refused():
         evaluation.choose_threshold([0, 1], [0.1, 0.9], cost_of_miss=0)
     with pytest.raises(ValueError, match="3 lesion groups"):
         evaluation.evaluate("x", [0, 1], [0.1, 0.9], [1, 2, 3], 0.5)
+
+
+# --- calibration ---------------------------------------------------------------------------------
 
 
 def test_calibration_error_of_a_toy():
@@ -155,7 +368,10 @@ def test_calibration_error_refuses(y, p, bins, message):
         evaluation.calibration_error(y, p, bins)
 
 
-def test_colour_features_of_a_known_picture():
+# --- baselines -----------------------------------------------------------------------------------
+
+
+def test_colour_features_of_a_known_image():
     image = np.zeros((1, 16, 16, 3), np.uint8)
     image[0, 4:12, 4:12] = (100, 50, 20)
     features = evaluation.colour_features(image)[0]
@@ -164,13 +380,14 @@ def test_colour_features_of_a_known_picture():
     assert features[6:].tolist() == [100, 50, 20]
 
 
-def test_simple_answers_stand_beside():
+def test_baselines_stand_beside():
     rng = np.random.default_rng(0)
     y = np.arange(80) % 2
     images = rng.integers(0, 100, (80, 28, 28, 3)).astype(np.uint8)
     images[y == 1] += 80
     table = pd.DataFrame({"dx": np.where(y, "mel", "nv")})
     lesions = Lesions(images, table, "synthetic")
-    answers = evaluation.simple_answers(lesions, lesions)
-    assert roc_auc_score(y, answers["nine colour numbers"][0]) > 0.99
-    assert set(answers["constant answer"][0]) == {0.5}
+    found = evaluation.baselines(lesions, lesions)
+    assert list(found) == ["colour baseline", "majority class"]
+    assert roc_auc_score(y, found["colour baseline"][0]) > 0.99
+    assert set(found["majority class"][0]) == {0.5}

@@ -1,17 +1,21 @@
 import json
 import os
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.special import expit
 
-from utils import predict
-from utils.data import fit
+from utils import predict, training
+from utils.images import read, square
 from utils.quiet import keras
+
+FACTS = {"threshold": 0.5, "source": "folder"}
 
 
 def redness():
-    """A model that says how red a picture is."""
+    """A model that says how red an image is."""
     pixels = keras.Input((28, 28, 3))
     x = keras.layers.Rescaling(1 / 255)(pixels)
     x = keras.layers.GlobalAveragePooling2D()(x)
@@ -29,33 +33,36 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture
-def picture():
+def image():
     pixels = np.random.RandomState(0).randint(0, 256, (40, 60, 3)).astype(np.uint8)
     pixels[:, 30:] = (220, 30, 10)
     return pixels
 
 
-def test_same_number_for_a_path_an_image_and_arrays(model, picture, tmp_path):
-    Image.fromarray(picture).save(tmp_path / "a.png")
-    expected = redness().predict(fit(Image.fromarray(picture), 28)[None], verbose=0)[0, 0]
+# --- answers
+
+
+def test_same_number_for_a_path_an_image_and_arrays(model, image, tmp_path):
+    Image.fromarray(image).save(tmp_path / "a.png")
+    expected = redness().predict(square(Image.fromarray(image), 28)[None], verbose=0)[0, 0]
     same = [
         tmp_path / "a.png",
         str(tmp_path / "a.png"),
-        Image.fromarray(picture),
-        picture,
-        picture.astype(np.int64),
-        picture / 255,
-        (picture / 255).astype(np.float32),
-        np.dstack([picture, np.full((40, 60), 255, np.uint8)]),
+        Image.fromarray(image),
+        image,
+        image.astype(np.int64),
+        image / 255,
+        (image / 255).astype(np.float32),
+        np.dstack([image, np.full((40, 60), 255, np.uint8)]),
     ]
     p = predict.melanoma_probability(same, model)
     assert p.shape == (8,) and p.dtype == np.float32
     np.testing.assert_allclose(p, expected, atol=1e-6)
     for one in same:
         np.testing.assert_allclose(predict.melanoma_probability(one, model), [expected], atol=1e-6)
-    batch = np.stack([picture] * 3)
+    batch = np.stack([image] * 3)
     np.testing.assert_allclose(predict.melanoma_probability(batch, model), [expected] * 3)
-    many = predict.melanoma_probability([picture] * 9, model)  # goes another way
+    many = predict.melanoma_probability([image] * 9, model)  # goes another way
     np.testing.assert_allclose(many, [expected] * 9, atol=1e-6)
 
 
@@ -74,121 +81,296 @@ def test_any_size_and_grey(model, shape):
     assert 0 < predict.melanoma_probability(np.zeros(shape, np.uint8), model)[0] < 1
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV"])
-def test_images_of_every_ordinary_mode(mode):
-    assert predict.read_image(Image.new("RGB", (9, 5), "white").convert(mode)).mode == "RGB"
+def test_what_is_no_image_is_refused_in_a_sentence(model, image, tmp_path):
+    for empty in ([], np.zeros((0, 4, 4, 3), np.uint8)):
+        with pytest.raises(ValueError, match="There is no image to predict"):
+            predict.melanoma_probability(empty, model)
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        predict.melanoma_probability([image, np.full((4, 4, 3), np.nan)], model)
+    with pytest.raises(FileNotFoundError, match="There is no image file"):
+        predict.predict_skin_cancer(tmp_path / "mole.jpg", model)
 
 
-def test_transparent_becomes_white_and_exif_turns_upright(tmp_path):
-    clear = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
-    assert predict.read_image(clear).getpixel((0, 0)) == (255, 255, 255)
-    turned = Image.new("RGB", (4, 8), "blue")
-    exif = turned.getexif()
-    exif[0x0112] = 6  # rotated by 90 degrees
-    turned.save(tmp_path / "turned.jpg", exif=exif)
-    assert predict.read_image(tmp_path / "turned.jpg").size == (8, 4)
+def pooled(size, channels=3):
+    pixels = keras.Input((size, size, channels))
+    return pixels, keras.layers.GlobalAveragePooling2D()(pixels)
 
 
-BAD = {
-    "NaN": (np.full((4, 4, 3), np.nan), "NaN or infinite"),
-    "infinite": (np.full((4, 4, 3), np.inf), "NaN or infinite"),
-    "float above 1": (np.full((4, 4, 3), 200.0), "must lie in .0, 1.; this one goes from 200"),
-    "negative float": (np.full((4, 4), -0.1), "must lie in"),
-    "negative": (np.full((4, 4, 3), -1), r"must lie in 0\.\.255; this one goes from -1"),
-    "above 255": (np.full((4, 4, 3), 256), r"must lie in 0\.\.255"),
-    "one axis": (np.zeros(9, np.uint8), r"not \(9,\)"),
-    "five axes": (np.zeros((1, 2, 2, 2, 3), np.uint8), "has shape"),
-    "two channels": (np.zeros((4, 4, 2), np.uint8), r"not \(4, 4, 2\)"),
-    "empty": (np.zeros((0, 4, 3), np.uint8), "is empty"),
-    "no images": (np.zeros((0, 4, 4, 3), np.uint8), "There is no image to predict"),
-    "no list": ([], "There is no image to predict"),
-    "complex": (np.zeros((4, 4), complex), "integers or floats, not complex"),
-    "text array": (np.array([["a"]]), "integers or floats"),
-    "truth values": (np.ones((4, 4), bool), "integers or floats, not bool"),
-    "None": ([None], "not NoneType"),
-    "16 bits": (Image.new("I;16", (4, 4)), "mode I;16"),
-    "float image": (Image.new("F", (4, 4)), "mode F"),
-    "no pixels": (Image.new("RGB", (0, 4)), "is empty"),
+def logit():
+    pixels, x = pooled(28)
+    return keras.Model(pixels, keras.layers.Dense(1)(x))
+
+
+def seven():
+    pixels, x = pooled(28)
+    return keras.Model(pixels, keras.layers.Dense(7, activation="softmax")(x))
+
+
+def any_size():
+    pixels, x = pooled(None)
+    return keras.Model(pixels, keras.layers.Dense(1, activation="sigmoid")(x))
+
+
+def grey():
+    pixels, x = pooled(28, 1)
+    return keras.Model(pixels, keras.layers.Dense(1, activation="sigmoid")(x))
+
+
+def no_image():
+    x = keras.Input((9,))
+    return keras.Model(x, keras.layers.Dense(1, activation="sigmoid")(x))
+
+
+ONE_PROBABILITY, SQUARE = "with one probability", "square colour images of a fixed size"
+UNFIT = {
+    "logit": (logit, rf"{ONE_PROBABILITY}.*shape \(None, 1\) and activation linear"),
+    "seven": (seven, rf"{ONE_PROBABILITY}.*shape \(None, 7\) and activation softmax"),
+    "any size": (any_size, rf"{SQUARE}.*\(None, None, None, 3\)"),
+    "grey": (grey, rf"{SQUARE}.*\(None, 28, 28, 1\)"),
+    "no image": (no_image, SQUARE),
+    "not built": (lambda: keras.Sequential([keras.layers.Dense(1)]), SQUARE),
 }
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_what_is_no_picture_is_refused_in_a_sentence(model, name):
-    picture, message = BAD[name]
+@pytest.mark.parametrize("name", UNFIT)
+def test_a_model_that_gives_no_probability_of_an_image_is_not_saved(tmp_path, name):
+    build, message = UNFIT[name]
     with pytest.raises(ValueError, match=message):
-        predict.melanoma_probability(picture, model)
+        predict.save_model(build(), FACTS, tmp_path / "m.keras")
+    assert os.listdir(tmp_path) == []
 
 
-def test_files_that_are_no_picture_are_refused(model, tmp_path):
-    path = tmp_path / "mole.jpg"
-    for missing in (path, tmp_path):
-        with pytest.raises(FileNotFoundError, match="There is no image file"):
-            predict.predict_skin_cancer(missing, model)
-    path.write_text("not a picture")
-    with pytest.raises(ValueError, match=r"mole.jpg is not an image"):
-        predict.predict_skin_cancer(path, model)
-    Image.effect_noise((90, 90), 90).save(path)
-    path.write_bytes(path.read_bytes()[:1500])
-    with pytest.raises(ValueError, match=r"mole.jpg is broken or truncated"):
-        predict.predict_skin_cancer(path, model)
+@pytest.mark.parametrize("name", UNFIT)
+def test_nor_does_it_predict(tmp_path, image, name):
+    keras.utils.set_random_seed(0)
+    built = UNFIT[name][0]()
+    if name == "not built":
+        with pytest.raises(ValueError, match=SQUARE):
+            predict.melanoma_probability(image, built)
+        return
+    path = tmp_path / "m.keras"  # as an earlier version of the course saved it
+    built.save(path)
+    path.with_suffix(".json").write_text(json.dumps(FACTS))
+    for model in (built, path):
+        with pytest.raises(ValueError, match=f"{ONE_PROBABILITY}|{SQUARE}"):
+            predict.melanoma_probability(image, model)
 
 
-def test_a_decompression_bomb_is_refused(model, tmp_path, monkeypatch):
-    bomb = np.zeros((30, 30, 3), np.uint8)
-    Image.fromarray(bomb).save(tmp_path / "bomb.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)
-    for picture in (tmp_path / "bomb.png", bomb, Image.fromarray(bomb)):
-        with pytest.raises(ValueError, match="more than 400 pixels"):
-            predict.predict_skin_cancer(picture, model)
+def test_a_sigmoid_may_stand_alone_or_in_a_model_inside(tmp_path, image):
+    sigmoid = keras.Sequential([keras.Input((1,)), keras.layers.Activation("sigmoid")])
+    inner = logit()
+    for end in (keras.layers.Activation("sigmoid"), sigmoid):
+        predict.save_model(keras.Sequential([inner, end]), FACTS, tmp_path / "m.keras")
+        assert 0 <= predict.melanoma_probability(image, tmp_path / "m.keras")[0] <= 1
+
+
+def test_a_model_with_the_courses_own_layer_is_saved_and_loaded(tmp_path, image):
+    pixels = keras.Input((64, 64, 3))
+    x = training.RandomView(32, seed=3)(pixels)
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(x))
+    own = keras.Model(pixels, keras.layers.Dense(1, activation="sigmoid")(x))
+    predict.save_model(own, FACTS, tmp_path / "own.keras")
+    once, twice = (predict.melanoma_probability(image, tmp_path / "own.keras") for _ in range(2))
+    expected = own.predict(square(read(image), 64)[None], verbose=0)[0]
+    np.testing.assert_array_equal(once, twice)
+    np.testing.assert_allclose(once, expected, rtol=1e-5)
 
 
 # --- the model's files
 
 
-def test_a_model_that_is_not_there_or_broken_is_said(model, tmp_path, picture):
+def test_a_model_that_is_not_there_or_broken_is_said(model, tmp_path, image):
     path = tmp_path / "m.keras"
     with pytest.raises(FileNotFoundError, match=r"no trained model .*m.keras: run lesson 00"):
-        predict.predict_skin_cancer(picture, path)
+        predict.predict_skin_cancer(image, path)
     path.write_bytes(model.read_bytes()[:500])
     with pytest.raises(FileNotFoundError, match=r"no trained model .*m.json"):
-        predict.predict_skin_cancer(picture, path)
+        predict.predict_skin_cancer(image, path)
     path.with_suffix(".json").write_text('{"threshold": 0.5}')
     with pytest.raises(ValueError, match="is broken: train it again"):
-        predict.predict_skin_cancer(picture, path)
+        predict.predict_skin_cancer(image, path)
     path.write_bytes(model.read_bytes())
     path.with_suffix(".json").write_text('{"threshold"')
     with pytest.raises(ValueError, match="is broken: train it again"):
-        predict.predict_skin_cancer(picture, path)
+        predict.predict_skin_cancer(image, path)
 
 
 @pytest.mark.parametrize(
-    ("facts", "name"), [({"threshold": 0.5}, "m.keras"), ({"threshold": 1, "source": ""}, "m.h5")]
+    ("facts", "name", "message"),
+    [
+        ({"threshold": 0.5}, "m.keras", "needs a name in .keras and facts"),
+        (FACTS, "m.h5", "needs a name in .keras and facts"),
+        (FACTS | {"threshold": float("nan")}, "m.keras", "must be a number, not nan"),
+        (FACTS | {"threshold": "0.5"}, "m.keras", "must be a number, not '0.5'"),
+    ],
 )
-def test_a_model_is_saved_with_its_facts_only(tmp_path, facts, name):
-    with pytest.raises(ValueError, match=r"needs a name in .keras and facts"):
+def test_a_model_is_saved_with_its_facts_only(tmp_path, facts, name, message):
+    with pytest.raises(ValueError, match=message):
         predict.save_model(redness(), facts, tmp_path / name)
     assert os.listdir(tmp_path) == []
 
 
+def test_what_lesson_00_trained_lies_among_its_results(tmp_path, monkeypatch, image):
+    monkeypatch.setenv("COURSE_RESULTS_DIR", str(tmp_path / "results"))
+    predict.save_model(redness(), FACTS | {"threshold": np.float32(0.25)})
+    assert sorted(os.listdir(tmp_path / "results")) == [
+        "melanoma_mobilenetv2.json",
+        "melanoma_mobilenetv2.keras",
+    ]
+    assert predict.load_model(predict.trained())[1]["threshold"] == 0.25
+
+
 def test_a_model_trained_anew_is_loaded_anew_and_a_failed_save_keeps_the_old(
-    tmp_path, picture, monkeypatch
+    tmp_path, image, monkeypatch
 ):
-    path, facts = tmp_path / "m.keras", {"threshold": 0.5, "source": "folder"}
+    path = tmp_path / "m.keras"
     model = redness()
-    predict.save_model(model, facts, path)
-    before = predict.melanoma_probability(picture, path)
+    predict.save_model(model, FACTS, path)
+    before = predict.melanoma_probability(image, path)
     model.layers[-1].set_weights([np.zeros((3, 1)), np.zeros(1)])
-    predict.save_model(model, facts, path)
+    predict.save_model(model, FACTS, path)
     os.utime(path, (1e9, 1e9))
-    assert predict.melanoma_probability(picture, path)[0] == 0.5 != before[0]
-    assert json.loads(path.with_suffix(".json").read_text()) == facts
+    assert predict.melanoma_probability(image, path)[0] == 0.5 != before[0]
+    assert FACTS.items() < json.loads(path.with_suffix(".json").read_text()).items()
 
     def save(to):
         to.write_bytes(b"half")
         raise OSError("disk full")
 
-    kept = path.read_bytes()
+    kept = path.read_bytes(), path.with_suffix(".json").read_bytes()
     monkeypatch.setattr(model, "save", save)
     with pytest.raises(OSError, match="disk full"):
-        predict.save_model(model, facts, path)
-    assert path.read_bytes() == kept and sorted(os.listdir(tmp_path)) == ["m.json", "m.keras"]
+        predict.save_model(model, FACTS | {"threshold": 0.7}, path)
+    assert (path.read_bytes(), path.with_suffix(".json").read_bytes()) == kept
+    assert sorted(os.listdir(tmp_path)) == ["m.json", "m.keras"]
+
+
+def test_a_threshold_edited_in_the_json_counts_at_once(tmp_path):
+    path, red = tmp_path / "m.keras", np.full((9, 9, 3), (255, 0, 0), np.uint8)
+    predict.save_model(redness(), FACTS, path)
+    assert predict.predict_skin_cancer(red, path).label == "melanoma"
+    facts = path.with_suffix(".json")
+    state = facts.stat()
+    facts.write_text(facts.read_text().replace("0.5", "1.5"))
+    os.utime(facts, ns=(state.st_atime_ns, state.st_mtime_ns))  # within one tick of the clock
+    assert predict.predict_skin_cancer(red, path).label == "benign"
+    for wrong in ("null", '"high"', "NaN"):
+        facts.write_text('{"threshold": ' + wrong + "}")
+        with pytest.raises(ValueError, match=r"train it again. .*must be a number"):
+            predict.predict_skin_cancer(red, path)
+
+
+def test_files_of_two_trainings_are_told_apart(tmp_path, image):
+    """As two runs leave them that write at the same time."""
+    for name in ("a", "b"):
+        predict.save_model(redness(), FACTS, tmp_path / f"{name}.keras")
+    (tmp_path / "b.json").replace(tmp_path / "a.json")
+    with pytest.raises(ValueError, match=r"a.keras is broken: train it again. .*another training"):
+        predict.predict_skin_cancer(image, tmp_path / "a.keras")
+
+
+# --- the shipped model
+
+
+def noise(n=1, shape=(150, 200, 3)):
+    return np.random.default_rng(0).integers(0, 256, (n, *shape), dtype=np.uint8)
+
+
+@contextmanager
+def keras_set_to(policy, floatx, image_data_format):
+    config = keras.config
+    try:
+        config.set_floatx(floatx)
+        config.set_image_data_format(image_data_format)
+        config.set_dtype_policy(policy)
+        yield
+        after = config.dtype_policy().name, config.floatx(), config.image_data_format()
+        assert after == (policy, floatx, image_data_format)
+    finally:
+        config.set_floatx("float32")
+        config.set_image_data_format("channels_last")
+        config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize(
+    "settings_of_the_caller",
+    [
+        ("mixed_bfloat16", "float32", "channels_last"),
+        pytest.param(("float64", "float64", "channels_last"), marks=pytest.mark.slow),
+        pytest.param(("float16", "float16", "channels_first"), marks=pytest.mark.slow),
+    ],
+)
+def test_settings_of_the_caller_change_no_answer(settings_of_the_caller):
+    expected = predict.melanoma_probability(noise(3))
+    predict._load.cache_clear()
+    with keras_set_to(*settings_of_the_caller):
+        for _ in ("built", "already there"):
+            p = predict.melanoma_probability(noise(3))
+            assert p.dtype == np.float32
+            np.testing.assert_allclose(p, expected, rtol=1e-5)
+
+
+def test_a_predictor_is_built_and_asked_in_float32_whatever_is_set():
+    pixels, x = pooled(14)
+    trained = keras.Model(pixels, keras.layers.Dense(7)(x))
+    with keras_set_to("mixed_bfloat16", "float32", "channels_last"):
+        predictor = predict.as_predictor(trained, 16, 1.5)
+        p = predict.melanoma_probability(noise(), predictor)
+    assert {layer.compute_dtype for layer in predictor.layers} == {"float32"}
+    np.testing.assert_array_equal(p, predict.melanoma_probability(noise(), predictor))
+
+
+def test_corner_views_are_every_corner_in_every_symmetry():
+    image = np.arange(16 * 16 * 3).reshape(1, 16, 16, 3)
+    views = list(predict.corner_views(image))
+    assert len({view.tobytes() for view in views}) == 32
+    assert {view.shape for view in views} == {(1, 14, 14, 3)}
+    for corner in (image[:, :14, :14], image[:, :14, 2:], image[:, 2:, :14], image[:, 2:, 2:]):
+        assert any(np.array_equal(view, corner) for view in views)
+
+
+def test_what_is_shipped_averages_the_log_odds_of_its_views():
+    pixels = keras.Input((35, 35, 3))
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(pixels))
+    model = keras.Model(pixels, keras.layers.Dense(7)(x))
+    images = noise(3, (40, 40, 3))  # a corner has 35 px
+    views = np.stack(list(predict.corner_views(images)))
+    logits = np.array([training.melanoma_logit(model.predict(v, verbose=0)) for v in views])
+    assert np.ptp(logits, axis=0).min() > 1e-2  # the views do differ
+    found = predict.as_predictor(model, 40, 1.7).predict(images, verbose=0)
+    np.testing.assert_allclose(found, expit(logits.mean(0) / 1.7), atol=1e-5)
+
+
+def test_the_shipped_files_belong_to_each_other():
+    facts = json.loads(predict.SHIPPED.with_suffix(".json").read_text())
+    model, loaded = predict.load_model()
+    assert facts == loaded and len(facts["model_sha256"]) == 64
+    assert predict.SHIPPED.stat().st_size < 4_000_000
+    assert model.input.shape == (None, 128, 128, 3) and model.output.shape == (None, 1)
+    assert model.get_layer("temperature").scale == pytest.approx(1 / facts["temperature"])
+
+
+@pytest.mark.slow
+def test_the_shipped_file_needs_no_description_of_layers_by_another_keras(monkeypatch, capsys):
+    image = noise()[0]
+    whole = keras.models.load_model(predict.SHIPPED, compile=False)  # by the Keras that wrote it
+    expected = predict.melanoma_probability(image, whole)
+    predict._load.cache_clear()
+    monkeypatch.setattr(keras.models, "load_model", None)
+    np.testing.assert_allclose(predict.melanoma_probability(image), expected, rtol=1e-4)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_broken_shipped_file_is_said(tmp_path):
+    path = tmp_path / "m.keras"
+    path.write_bytes(predict.SHIPPED.read_bytes()[:5000])
+    path.with_suffix(".json").write_bytes(predict.SHIPPED.with_suffix(".json").read_bytes())
+    with pytest.raises(ValueError, match="is broken: train it again"):
+        predict.load_model(path)
+
+
+def test_the_shipped_model_answers_for_any_image():
+    for shape in ((450, 600, 3), (40, 31), (1, 1, 3)):
+        image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        label, confidence = predict.predict_skin_cancer(image)
+        assert label in ("melanoma", "benign") and 0 <= confidence <= 1

@@ -1,6 +1,5 @@
-"""Training of all layers, the model in models/ and its card."""
+"""Training of all layers, and the model in models/."""
 
-import json
 import os
 import signal
 import subprocess
@@ -8,16 +7,36 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
-from utils import backbone, course, data, predict, results, shipped, splits, synthetic, training
-from utils.data import Lesions
+from course import publish, shipped
+from course.errors import CourseError
+from utils import (
+    backbone,
+    data,
+    evaluation,
+    predict,
+    pretrained,
+    results,
+    settings,
+    splits,
+    training,
+)
+from utils.data import Lesions, synthetic
 from utils.quiet import keras
 
 
-def pictures(n, size=40):
+@pytest.fixture
+def few_resamples(monkeypatch):
+    """Fifty for every interval: enough to see that it is there."""
+    draw = evaluation.resampled_lesions
+    monkeypatch.setattr(evaluation, "resampled_lesions", lambda y, g, n, seed: draw(y, g, 50, seed))
+
+
+def images_of(n, size=40):
     rng = np.random.default_rng(0)
     labels = np.arange(n) % len(data.DX)
     images = rng.integers(0, 120, (n, size, size, 3)) + 15 * labels[:, None, None, None]
@@ -28,7 +47,7 @@ def pictures(n, size=40):
 
 
 def test_an_epoch_depends_on_its_seed_alone():
-    images, labels = pictures(20)
+    images, labels = images_of(20)
     once, again, other = (list(training.batches(images, labels, 32, seed, 8)) for seed in (3, 3, 4))
     assert len(once) == 2
     for (x, y), (x_again, y_again) in zip(once, again, strict=True):
@@ -40,7 +59,7 @@ def test_an_epoch_depends_on_its_seed_alone():
     assert not np.array_equal(x, other[0][0])
 
 
-def test_labels_follow_their_pictures():
+def test_labels_follow_their_images():
     images = np.empty((16, 40, 40, 3), np.uint8)
     images[:] = 10 * np.arange(16)[:, None, None, None]
     for x, y in training.batches(images, np.arange(16), 32, 0, 4):
@@ -49,7 +68,7 @@ def test_labels_follow_their_pictures():
 
 
 def test_every_layer_may_learn_and_batch_norm_follows_quickly():
-    base, _ = backbone.mobilenet_v2(0.35, 32, 32, weights=None)
+    base = backbone.mobilenet_v2(0.35, 32, 32)
     model = training.logit_classifier(base, 7)
     assert model.output.shape == (None, 7)
     norms = [x for x in base.layers if isinstance(x, keras.layers.BatchNormalization)]
@@ -62,7 +81,6 @@ import sys
 import numpy as np
 import tensorflow as tf
 tf.config.experimental.enable_op_determinism()
-from tests.test_shipped import pictures
 from utils import training
 from utils.quiet import keras
 keras.utils.set_random_seed(0)
@@ -71,18 +89,20 @@ y = keras.layers.Conv2D(8, 3, strides=2)(keras.layers.Rescaling(1 / 255)(x))
 y = keras.layers.BatchNormalization(momentum=0.9)(y)
 y = keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(y))
 model = keras.Model(x, keras.layers.Dense(7)(y))
-images, labels = pictures(640)
+labels = np.arange(640) % 7
+images = np.random.default_rng(0).integers(0, 120, (640, 40, 40, 3))
+images = (images + 15 * labels[:, None, None, None]).astype(np.uint8)
 training.all_layers(model, images, labels, 32, sys.argv[1], epochs=8, batch_size=16, verbose=2)
 np.savez(sys.argv[2], *model.get_weights())
 """
 
 
 @pytest.mark.slow
-def test_a_killed_training_goes_on_and_ends_at_the_same_weights(tmp_path):
+def test_a_killed_training_resumes_and_ends_at_the_same_weights(tmp_path):
     def start(name, end):
         command = [sys.executable, "-c", TRAINING, tmp_path / f"{name}.weights.h5", tmp_path / end]
         return subprocess.Popen(
-            command, cwd=course.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, cwd=settings.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
     killed = start("a", "never.npz")
@@ -96,7 +116,7 @@ def test_a_killed_training_goes_on_and_ends_at_the_same_weights(tmp_path):
     resumed, unbroken = start("a", "resumed.npz"), start("b", "unbroken.npz")
     said, errors = resumed.communicate(timeout=300)
     assert resumed.returncode == 0, errors
-    assert "of 8 epochs are done, going on from there" in said
+    assert "of 8 epochs are done, resuming from there" in said
     assert "Epoch 1/8" not in said and "Epoch 8/8" in said
     assert unbroken.wait(300) == 0
     with np.load(tmp_path / "resumed.npz") as a, np.load(tmp_path / "unbroken.npz") as b:
@@ -105,9 +125,9 @@ def test_a_killed_training_goes_on_and_ends_at_the_same_weights(tmp_path):
 
 
 def test_training_that_cannot_be_is_refused(tmp_path):
-    base, _ = backbone.mobilenet_v2(0.35, 32, 32, weights=None)
+    base = backbone.mobilenet_v2(0.35, 32, 32)
     model = training.logit_classifier(base, 7)
-    images, labels = pictures(20)
+    images, labels = images_of(20)
     with pytest.raises(ValueError, match="less than one batch of 64"):
         training.all_layers(model, images, labels, 32, tmp_path / "a.weights.h5")
     (tmp_path / "a.weights.h5").write_bytes(b"torn")
@@ -149,43 +169,93 @@ def test_threshold_finds_the_share_that_was_asked_for():
 
 
 @pytest.mark.slow
-def test_the_whole_recipe_in_small(tmp_path, monkeypatch):
-    """Every step but the learning: random pictures, one epoch, weights that were never trained."""
+def test_the_whole_recipe_in_small(tmp_path, monkeypatch, few_resamples):
+    """Every step but the learning: random images, one epoch, weights that were never trained."""
     table = synthetic.metadata().iloc[::2]  # half of it is enough
     table = splits.full(table.assign(copy_of=table["image_id"]))
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (len(table), 32, 32, 3), dtype=np.uint8)
-    lesions = Lesions(images, table, "folder")
-    monkeypatch.setattr(shipped.data, "load_lesions", lambda *_: lesions)
-    mobilenet = backbone.mobilenet_v2
-    monkeypatch.setattr(
-        shipped.backbone,
-        "mobilenet_v2",
-        lambda *a, **_: (mobilenet(*a, weights=None)[0], "a test"),
-    )
+    asked = []
+
+    def load_lesions(*given):
+        asked.append(given)
+        return Lesions(images, table, "folder")
+
+    monkeypatch.setattr(data, "load_lesions", load_lesions)
+    monkeypatch.setattr(pretrained, "mobilenet_v2", lambda *_: None)
     monkeypatch.setattr(results, "COMMITTED", tmp_path)
     monkeypatch.setattr(predict, "SHIPPED", tmp_path / "models" / "m.keras")
-    monkeypatch.setattr(shipped, "CARD", tmp_path / "models" / "README.md")
+    monkeypatch.setattr(pretrained, "SHIPPED", tmp_path / "models" / "backbone.weights.h5")
     small = dict(size=32, source_size=32, epochs=1)
     shipped.make(tmp_path / "work", seeds=(0, 1), mini_seeds=(5,), **small)
+    assert asked == [("folder", 32, splits.full)]  # real images, and the full split
     model, facts = predict.load_model(predict.SHIPPED)
     assert model.output.shape == (None, 1) and model.input.shape == (None, 32, 32, 3)
-    found = shipped.read()
+    found = results.committed("shipped_model")
     assert facts["split_fingerprint"] == found["split_fingerprint"] == splits.fingerprint(table)
-    assert len(found["ways"]["single"]["roc_auc"]["seeds"]) == 2
-    assert found["mini"]["pictures"] == 200
-    assert len(found["mini_600"]["roc_auc"]["seeds"]) == 1
-    # Random pictures: nothing can be known, and nothing may be claimed.
+    assert facts["threshold"] == found["threshold"]
+    assert facts["training_images"] == table["image_id"][table["split"] == "train"].tolist()
+    # The backbone beside it holds the same layers.
+    base = backbone.mobilenet_v2(0.35, 32, 32, pretrained.SHIPPED)
+    ours = model.get_layer("one_view").get_layer("Conv_1").get_weights()
+    np.testing.assert_array_equal(base.get_layer("Conv_1").get_weights()[0], ours[0])
+    assert len(found["ways"]["single"]["roc_auc"].seeds) == 2
+    assert found["mini"]["images"] == 200
+    assert len(found["mini_600"]["roc_auc"].seeds) == 1
+    # Random images: nothing can be known, and nothing may be claimed.
     single = found["ways"]["single"]["roc_auc"]
-    assert single["low"] < 0.5 < single["high"]
-    assert "mean of 2 seeds" in shipped.CARD.read_text()
+    assert single.low < 0.5 < single.high
+    assert "mean of 2 seeds" in publish.card()
     # No backup is left by which the next call would believe that all is done.
     assert not (tmp_path / "work").exists()
 
 
+@pytest.mark.parametrize("error", [ConnectionError, FileNotFoundError, ValueError])
+def test_a_training_that_cannot_be_leaves_the_model_as_it_was(tmp_path, monkeypatch, error):
+    def stop(*_):
+        raise error("Why it cannot be.")
+
+    monkeypatch.setenv("COURSE_WORK_DIR", str(tmp_path))
+    monkeypatch.setattr(data, "load_lesions", stop)
+    with pytest.raises(CourseError, match=r"is as it was\. Why it cannot be\."):
+        shipped.train_shipped()
+
+
+def test_figures_by_group_are_those_of_the_group_and_only_where_there_are_enough(few_resamples):
+    n = 60
+    table = pd.DataFrame(
+        {
+            "group": np.arange(n),
+            "dx": ["mel" if k % 3 == 0 else "nv" for k in range(n)],
+            "sex": ["female"] * 45 + ["male"] * 15,
+            "age": [30.0] * 50 + [np.nan] * 10,
+            "localization": ["ear"] * n,
+            "dx_type": ["histo"] * n,
+        }
+    )
+    test = Lesions(np.zeros((n, 1, 1, 3), np.uint8), table, "folder")
+    probability = np.where(test.melanoma == 1, 0.9, 0.1)
+    probability[0] = 0.2  # a missed melanoma, in the first group alone
+    found = shipped.subgroups(test, probability, 0.5)
+    counts = {name: (group["images"], group["melanomas"]) for name, group in found.items()}
+    assert counts == {
+        "sex: female": (45, 15),
+        "sex: male": (15, 5),
+        "age: up to 40": (50, 17),
+        "age: 41 to 60": (0, 0),
+        "age: over 60": (0, 0),
+        "site: ear": (60, 20),
+        "confirmed by: histo": (60, 20),
+    }
+    assert found["sex: female"]["sensitivity"].value == pytest.approx(14 / 15)
+    assert found["site: ear"]["sensitivity"].value == pytest.approx(19 / 20)
+    assert found["site: ear"]["specificity"].value == found["site: ear"]["roc_auc"].value == 1
+    assert found["sex: male"].keys() == {"images", "melanomas"}
+
+
 def test_corner_views_are_every_corner_in_every_symmetry():
     image = np.arange(16 * 16 * 3).reshape(1, 16, 16, 3)
-    views = list(shipped.corner_views(image))
+    views = list(predict.corner_views(image))
     assert len({view.tobytes() for view in views}) == 32
     assert {view.shape for view in views} == {(1, 14, 14, 3)}
     for corner in (image[:, :14, :14], image[:, :14, 2:], image[:, 2:, :14], image[:, 2:, 2:]):
@@ -196,11 +266,11 @@ def test_what_is_shipped_averages_the_log_odds_of_its_views():
     pixels = keras.Input((35, 35, 3))
     x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(pixels))
     model = keras.Model(pixels, keras.layers.Dense(7)(x))
-    images = pictures(3)[0]  # of 40 px: a corner has 35
-    views = np.stack(list(shipped.corner_views(images)))
+    images = images_of(3)[0]  # of 40 px: a corner has 35
+    views = np.stack(list(predict.corner_views(images)))
     logits = np.array([training.melanoma_logit(model.predict(v, verbose=0)) for v in views])
     assert np.ptp(logits, axis=0).min() > 1e-2  # the views do differ
-    found = shipped.as_predictor(model, 40, 1.7).predict(images, verbose=0)
+    found = predict.as_predictor(model, 40, 1.7).predict(images, verbose=0)
     np.testing.assert_allclose(found, expit(logits.mean(0) / 1.7), atol=1e-5)
 
 
@@ -209,7 +279,7 @@ def test_what_is_shipped_averages_the_log_odds_of_its_views():
 
 def test_the_shipped_file_is_what_the_results_speak_of():
     model, facts = predict.load_model()
-    found = shipped.read()
+    found = results.committed("shipped_model")
     assert predict.SHIPPED.stat().st_size < 4_000_000
     for key in ("threshold", "temperature", "split_fingerprint", "source"):
         assert facts[key] == found[key]
@@ -235,7 +305,7 @@ def test_a_broken_shipped_file_is_said(tmp_path):
         predict.load_model(path)
 
 
-def test_the_shipped_model_answers_for_any_picture():
+def test_the_shipped_model_answers_for_any_image():
     for shape in ((450, 600, 3), (40, 31), (1, 1, 3)):
         image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
         label, confidence = predict.predict_skin_cancer(image)
@@ -243,20 +313,20 @@ def test_the_shipped_model_answers_for_any_picture():
 
 
 def test_the_card_agrees_with_the_results():
-    assert shipped.CARD.read_text(encoding="utf-8") == shipped.card()
-    assert "not a medical device" in shipped.card().lower()
-    assert json.dumps(shipped.read()["shipped"])  # whole, no NaN
+    card = (settings.ROOT / "models" / "README.md").read_text(encoding="utf-8")
+    assert card == publish.card()
+    assert "not a medical device" in card.lower()
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("HAM10K_DIR"), reason="needs the real images")
 def test_the_shipped_model_has_the_figures_of_its_card():
-    found = shipped.read()
+    found = results.committed("shipped_model")
     lesions = data.load_lesions("folder", found["parameters"]["source_size"], splits.full)
     assert splits.fingerprint(lesions.table) == found["split_fingerprint"]
-    test = lesions.part("test")
+    test = lesions.subset("test")
     p = predict.melanoma_probability(test.images)
-    auc = found["ways"]["corner views"]["roc_auc"]["seeds"][0]
+    auc = found["ways"]["corner views"]["roc_auc"].seeds[0]
     assert roc_auc_score(test.melanoma, p) == pytest.approx(auc, abs=1e-3)
     sensitivity = (p[test.melanoma == 1] >= found["threshold"]).mean()
-    assert sensitivity == pytest.approx(found["shipped"]["sensitivity"]["value"], abs=0.01)
+    assert sensitivity == pytest.approx(found["shipped"]["sensitivity"].value, abs=0.01)

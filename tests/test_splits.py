@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from utils import splits, synthetic
+from utils import splits
+from utils.data import synthetic
 
 
 def small(**columns):
@@ -42,8 +43,8 @@ def test_groups_join_identical_files_and_published_duplicates():
 
 
 def test_groups_survive_a_copy_that_is_not_in_the_table():
-    part = small(copy_of=["a", "b", "gone", "d", "e", "f"])
-    assert splits.lesion_groups(part).tolist() == ["L1", "L1", "L2", "L3", "L3", "L4"]
+    some = small(copy_of=["a", "b", "gone", "d", "e", "f"])
+    assert splits.lesion_groups(some).tolist() == ["L1", "L1", "L2", "L3", "L3", "L4"]
 
 
 def test_eighteen_published_pairs_of_thirty_six_images():
@@ -60,7 +61,7 @@ def test_full_split_is_clean_stratified_and_60_20_20(table):
         axis=None
     )
     shares = pd.crosstab(full["dx"], full["split"], normalize="index")
-    assert np.abs(shares[list(splits.PARTS)].to_numpy() - splits.SHARES).max() < 0.03
+    assert np.abs(shares[list(splits.SUBSETS)].to_numpy() - splits.SHARES).max() < 0.03
     assert full.groupby("group")["split"].nunique().max() == 1
 
 
@@ -125,6 +126,11 @@ def test_missing_columns_and_repeated_images_are_named():
         splits.fingerprint(small())
     with pytest.raises(ValueError, match="occurs twice"):
         splits.lesion_groups(small(image_id=list("aacdef")))
+
+
+def test_synthetic_split_is_the_one_the_lessons_show(table):
+    assert splits.fingerprint(splits.full(table)).startswith("e1a68f10f642")
+    assert splits.fingerprint(splits.mini(table)).startswith("ac09997fb80f")
 
 
 @pytest.mark.skipif(not os.environ.get("HAM10K_DIR"), reason="needs the real metadata")

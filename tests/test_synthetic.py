@@ -5,8 +5,10 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from threadpoolctl import threadpool_limits
 
-from utils import data, splits, synthetic
+from utils import data, splits
+from utils.data import synthetic
 from utils.evaluation import colour_features
 
 
@@ -28,7 +30,7 @@ def test_same_bytes_on_every_machine():
     assert digest == ("0859ed7bd4a6f153a00f33fa1812550ea9807d4c63c585a751b0d585e4a00268")
 
 
-def test_a_picture_does_not_depend_on_what_is_drawn_with_it():
+def test_an_image_does_not_depend_on_what_is_drawn_with_it():
     ids = synthetic.metadata()["image_id"][:4].tolist()
     together = synthetic.draw(ids)
     assert together.shape == (4, 150, 200, 3) and together.dtype == np.uint8
@@ -56,6 +58,7 @@ def test_unknown_ids_are_refused():
         synthetic.draw(["ISIC_0027419"])
 
 
+@threadpool_limits.wrap(limits=1)  # OpenMP's threads wait for each other where cores are busy
 def test_melanoma_is_neither_in_the_colours_alone_nor_certain():
     table = synthetic.metadata()
     mini = splits.mini(table.assign(copy_of=table["image_id"]))
@@ -67,7 +70,7 @@ def test_melanoma_is_neither_in_the_colours_alone_nor_certain():
     features, y = colour_features(lesions.images), lesions.melanoma
     p = cross_val_predict(model, features, y, cv=folds, method="predict_proba")[:, 1]
     assert 0.70 < roc_auc_score(y, p) < 0.85
-    hidden = synthetic.latents()  # no picture says more than these do
+    hidden = synthetic.latents()  # no image says more than these do
     one_hot = np.array([hidden["look"] == look for look in synthetic.LOOKS], float).T
     known = np.column_stack([hidden["severity"], one_hot])
     y = (hidden["dx"] == "mel").to_numpy()

@@ -1,27 +1,58 @@
-"""Metrics with intervals by lesion, a threshold chosen on validation, and the two simple answers
-that stand beside every deep result. Taught in lesson 05."""
+"""Metrics with intervals by lesion, a threshold chosen on validation, and the two baselines that
+stand beside every deep result. Taught in lesson 05."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.metrics import (
-    average_precision_score,
-    confusion_matrix,
-    roc_auc_score,
-    roc_curve,
-)
+from sklearn.metrics import auc, average_precision_score, confusion_matrix, roc_curve
 
-METRICS = (
-    "accuracy",
-    "precision",
-    "sensitivity",
-    "specificity",
-    "f1",
-    "roc_auc",
-    "average_precision",
-)
+METRICS = ("accuracy", "precision", "sensitivity", "specificity", "f1")
+METRICS += ("roc_auc", "average_precision")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval; ``f"{estimate:.2f}"`` gives ``0.87 [0.81, 0.92]``.
+
+    Attributes
+    ----------
+    value : float
+        NaN where it is undefined, such as the precision of a model that never says melanoma.
+    low, high : float
+        Ends of the interval, lesions resampled.
+    seeds : tuple of float
+        The numbers of single trainings, where ``value`` is a mean over several.
+    """
+
+    value: float
+    low: float
+    high: float
+    seeds: tuple = ()
+
+    def __format__(self, form=""):
+        form = form or ".3f"
+        if math.isnan(self.value):
+            return "undefined"
+        return f"{self.value:{form}} [{self.low:{form}}, {self.high:{form}}]"
+
+    __str__ = __format__
+
+    def to_json(self):
+        """As a dict for a JSON file; None where a number is not finite."""
+        numbers = (self.value, self.low, self.high, *self.seeds)
+        numbers = [float(v) if math.isfinite(v) else None for v in numbers]
+        kept = dict(zip(("value", "low", "high"), numbers, strict=False))
+        return kept | ({"seeds": numbers[3:]} if self.seeds else {})
+
+    @classmethod
+    def from_json(cls, kept):
+        """The Estimate that ``to_json`` wrote."""
+        numbers = (kept["value"], kept["low"], kept["high"], *kept.get("seeds", ()))
+        value, low, high, *seeds = (math.nan if v is None else v for v in numbers)
+        return cls(value, low, high, tuple(seeds))
 
 
 @dataclass(frozen=True)
@@ -31,12 +62,9 @@ class Evaluation:
     Attributes
     ----------
     name : str
-        Whose answers these are, for example ``"MobileNetV2"``.
-    values : dict of str to float
-        One number for each name in ``METRICS``; NaN where it is undefined (precision of an
-        answer that never says melanoma).
-    intervals : dict of str to (float, float)
-        95 % interval of each, lesions resampled.
+        Of the model, for example ``"MobileNetV2"``.
+    metrics : dict of str to Estimate
+        One for each name in ``METRICS``.
     confusion : ndarray of int, shape (2, 2)
         Rows: truly benign, truly melanoma; columns: called benign, called melanoma.
     threshold : float
@@ -46,42 +74,26 @@ class Evaluation:
     """
 
     name: str
-    values: dict
-    intervals: dict
+    metrics: dict
     confusion: np.ndarray
     threshold: float
     n_images: int
     n_lesions: int
 
-    def text(self, metric):
-        """The metric as ``0.87 [0.81, 0.92]``."""
-        low, high = self.intervals[metric]
-        return f"{self.values[metric]:.3f} [{low:.3f}, {high:.3f}]"
 
-    def as_dict(self):
-        """Of each metric its ``value`` and ``interval``, as results/ keeps them."""
-        return {
-            m: {"value": value, "interval": list(self.intervals[m])}
-            for m, value in self.values.items()
-        }
-
-
-def check_probabilities(y, probability):
-    """Labels and probabilities as 1-D arrays.
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, nothing is there, labels are not 0/1 with both present, or a
-        probability is NaN or outside [0, 1].
-    """
-    y, probability = np.asarray(y).ravel(), np.asarray(probability, dtype=float).ravel()
-    if len(y) != len(probability):
-        raise ValueError(f"{len(y)} labels but {len(probability)} probabilities: pass one each.")
-    if set(np.unique(y)) != {0, 1}:
-        raise ValueError("Labels must be 0 (benign) and 1 (melanoma), and both must occur.")
-    if not ((probability >= 0) & (probability <= 1)).all():
-        raise ValueError("Probabilities must lie between 0 and 1 and contain no NaN.")
+def _arrays(y, probability, both=True, bounded=True):
+    """Labels as integers of shape (n,), probabilities as floats of shape (..., n)."""
+    y, probability = np.asarray(y).ravel(), np.asarray(probability, dtype=float)
+    n = probability.shape[-1] if probability.ndim else 1
+    if len(y) != n or n == 0:
+        raise ValueError(f"{len(y)} labels but {n} probabilities: pass one each.")
+    if not np.isin(y, (0, 1)).all() or (both and len(np.unique(y)) < 2):
+        also = ", and both must occur" if both else ""
+        raise ValueError(f"Labels must be 0 (benign) and 1 (melanoma){also}.")
+    if not np.isfinite(probability).all():
+        raise ValueError("Probabilities must be finite and contain no NaN.")
+    if bounded and not ((probability >= 0) & (probability <= 1)).all():
+        raise ValueError("Probabilities must lie between 0 and 1.")
     return y.astype(int), probability
 
 
@@ -91,7 +103,7 @@ def choose_threshold(y, probability, cost_of_miss=1.0):
     Parameters
     ----------
     y : array of 0/1, shape (n,)
-    probability : array of float, shape (n,)
+    probability : array of float in [0, 1], shape (n,)
     cost_of_miss : float
         How many false alarms one missed melanoma is worth. At 1 the cheapest threshold is the
         one with the best accuracy.
@@ -99,22 +111,32 @@ def choose_threshold(y, probability, cost_of_miss=1.0):
     Returns
     -------
     float
-        Halfway between two neighbouring probabilities; of equally cheap thresholds the lowest,
-        which misses fewest melanomas.
+        Halfway between two neighbouring probabilities; the lowest probability, to call every
+        image melanoma; 1, or just above if a probability is 1, to call none. Of equally cheap
+        thresholds the lowest, which misses fewest melanomas.
 
     Raises
     ------
     ValueError
-        As ``check_probabilities``; or if ``cost_of_miss`` is not positive.
+        As ``evaluate``; or if ``cost_of_miss`` is not positive.
     """
-    y, probability = check_probabilities(y, probability)
+    y, probability = _arrays(y, np.ravel(probability))
     if not cost_of_miss > 0:
         raise ValueError(f"cost_of_miss must be positive, not {cost_of_miss}.")
-    steps = np.unique(probability)
-    candidates = np.concatenate([[steps[0]], (steps[1:] + steps[:-1]) / 2, [1.0]])
-    called = probability >= candidates[:, None]
-    cost = cost_of_miss * (~called & (y == 1)).sum(1) + (called & (y == 0)).sum(1)
-    return float(candidates[cost.argmin()])
+    alarms, found, steps = (a[::-1] for a in roc_curve(y, probability, drop_intermediate=False))
+    # Counts again, not shares, so that equal costs are equal.
+    cost = cost_of_miss * np.rint((1 - found) * y.sum()) + np.rint(alarms * (1 - y).sum())
+    below, above = steps[:-2], steps[1:-1]
+    middle = (below + above) / 2
+    # Where single precision knows no number between two neighbours, the upper one.
+    middle = np.where(np.float32(middle) > below, middle, above)
+    none = 1.0 if np.float32(steps[-2]) < 1 else np.nextafter(np.float32(1), np.float32(2))
+    return float([steps[0], *middle, none][cost.argmin()])
+
+
+def roc_auc(y, probability):
+    """As scikit-learn's ``roc_auc_score``, whose checks take longer than the area itself."""
+    return float(auc(*roc_curve(y, probability)[:2]))
 
 
 def metrics(y, probability, threshold):
@@ -122,10 +144,10 @@ def metrics(y, probability, threshold):
 
     Undefined ratios (0/0) are NaN. The ranking metrics do not depend on ``threshold``.
     """
-    (tn, fp), (fn, tp) = confusion_matrix(y, probability >= threshold, labels=[0, 1])
+    tn, fp, fn, tp = np.bincount(2 * y + (probability >= threshold), minlength=4)
 
     def ratio(a, b):
-        return float(a / b) if b else float("nan")
+        return float(a / b) if b else math.nan
 
     return {
         "accuracy": ratio(tp + tn, len(y)),
@@ -133,7 +155,7 @@ def metrics(y, probability, threshold):
         "sensitivity": ratio(tp, tp + fn),
         "specificity": ratio(tn, tn + fp),
         "f1": ratio(2 * tp, 2 * tp + fp + fn),
-        "roc_auc": float(roc_auc_score(y, probability)),
+        "roc_auc": roc_auc(y, probability),
         "average_precision": float(average_precision_score(y, probability)),
     }
 
@@ -157,7 +179,7 @@ def sensitivity_at_specificity(y, probability, specificity=0.9):
 
 
 RANKING = {
-    "roc_auc": roc_auc_score,
+    "roc_auc": roc_auc,
     "average_precision": average_precision_score,
     "sensitivity_at_specificity_90": sensitivity_at_specificity,
 }
@@ -189,13 +211,7 @@ def calibration_error(y, probability, bins=10):
         If lengths differ, nothing is there, a label is not 0/1, a probability is NaN or outside
         [0, 1], or there is no bin.
     """
-    y, probability = np.asarray(y).ravel(), np.asarray(probability, dtype=float).ravel()
-    if len(y) != len(probability) or len(y) == 0:
-        raise ValueError(f"{len(y)} labels but {len(probability)} probabilities: pass one each.")
-    if not np.isin(y, (0, 1)).all():
-        raise ValueError("Labels must be 0 (benign) and 1 (melanoma).")
-    if not ((probability >= 0) & (probability <= 1)).all():
-        raise ValueError("Probabilities must lie between 0 and 1 and contain no NaN.")
+    y, probability = _arrays(y, np.ravel(probability), both=False)
     if bins < 1:
         raise ValueError(f"There must be at least one bin, not {bins}.")
     own = np.minimum((probability * bins).astype(int), bins - 1)
@@ -213,42 +229,128 @@ def resampled_lesions(y, groups, n_resamples=1000, seed=0):
     ----------
     y : array of 0/1, shape (n,)
     groups : array, shape (n,)
-        Lesion group of each image.
+        Lesion group of each image (``table["group"]``).
 
     Yields
     ------
     ndarray of int
         Row numbers of one sample; about n of them.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, or one label alone occurs.
     """
+    y, groups = np.asarray(y), np.asarray(groups)
+    if len(groups) != len(y):
+        raise ValueError(f"{len(y)} labels but {len(groups)} lesion groups: pass one each.")
+    if len(np.unique(y)) < 2:
+        raise ValueError("Both labels must occur, or no sample can have both.")
     codes = np.unique(groups, return_inverse=True)[1]
     rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
     rng = np.random.default_rng(seed)
-    for _ in range(n_resamples):
+    while n_resamples > 0:
         sample = np.concatenate([rows[i] for i in rng.integers(0, len(rows), len(rows))])
-        while len(np.unique(y[sample])) < 2:
-            sample = np.concatenate([rows[i] for i in rng.integers(0, len(rows), len(rows))])
-        yield sample
+        if len(np.unique(y[sample])) == 2:
+            n_resamples -= 1
+            yield sample
 
 
 def interval(values):
     """Percentile interval of 95 % over axis 0, undefined values left out."""
     values = np.asarray(values, dtype=float)
     if np.isnan(values).all():
-        return float("nan"), float("nan")
+        return math.nan, math.nan
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
 
 
+def _estimates(found_on, y, groups, n_resamples, seed, several=True):
+    """An Estimate of each number in ``found_on(rows)``, a list of one dict for each training."""
+    trainings = found_on(np.arange(len(y)))
+    draws = [
+        np.mean([list(found.values()) for found in found_on(rows)], axis=0)
+        for rows in resampled_lesions(y, groups, n_resamples, seed)
+    ]
+    estimates = {}
+    for name, drawn in zip(trainings[0], np.transpose(draws), strict=True):
+        seeds = tuple(float(found[name]) for found in trainings)
+        value = float(np.mean(seeds))
+        estimates[name] = Estimate(value, *interval(drawn), seeds if several else ())
+    return estimates
+
+
+def estimate(measure, y, probability, groups, n_resamples=1000, seed=0):
+    """Any measure of a model on a test set, with its 95 % interval by lesion.
+
+    Parameters
+    ----------
+    measure : callable
+        ``measure(y, probability)`` gives a float, as ``roc_auc`` does.
+    y : array of 0/1, shape (n,)
+    probability : array of float, shape (n,) or (n_seeds, n)
+        With a row for each training of one recipe, the mean over the trainings is estimated.
+    groups : array, shape (n,)
+        Lesion group of each image (``table["group"]``).
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, labels are not 0/1 with both present, or a probability is not finite.
+    """
+    y, probability = _arrays(y, probability, bounded=False)
+
+    def found_on(rows):
+        return [{"": measure(y[rows], p[rows])} for p in np.atleast_2d(probability)]
+
+    return _estimates(found_on, y, groups, n_resamples, seed, probability.ndim == 2)[""]
+
+
+def difference(measure, y, a, b, groups, n_resamples=1000, seed=0):
+    """The measure of model ``a`` minus that of ``b``, paired: both judged on the same images.
+
+    Parameters
+    ----------
+    measure, y, groups
+        As ``estimate``.
+    a, b : array of float, shape (n,) or (n_seeds, n)
+        Trainings are paired row by row; a single one is paired with each of the other's.
+
+    Returns
+    -------
+    Estimate
+        If its interval holds zero, the comparison is inconclusive.
+
+    Raises
+    ------
+    ValueError
+        As ``estimate``; or if both have several trainings, and not as many.
+    """
+    (y, a), (_, b) = _arrays(y, a, bounded=False), _arrays(y, b, bounded=False)
+    models = np.atleast_2d(a), np.atleast_2d(b)
+    if len({len(m) for m in models} - {1}) > 1:
+        raise ValueError(f"{len(a)} trainings cannot be paired with {len(b)}: pass equal numbers.")
+
+    def found_on(rows):
+        of_a, of_b = (np.array([measure(y[rows], p[rows]) for p in m]) for m in models)
+        return [{"": gain} for gain in of_a - of_b]
+
+    return _estimates(found_on, y, groups, n_resamples, seed, max(a.ndim, b.ndim) == 2)[""]
+
+
 def evaluate(name, y, probability, groups, threshold, n_resamples=1000, seed=0):
-    """Every metric of one model on one test set, with a 95 % interval by lesion.
+    """Every metric of one model on one test set, with 95 % intervals by lesion.
 
     Parameters
     ----------
     name : str
     y : array of 0/1, shape (n,)
-    probability : array of float, shape (n,)
+    probability : array of float in [0, 1], shape (n,)
     groups : array, shape (n,)
-        Lesion group of each image (``table["group"]``).
     threshold : float
         Chosen beforehand on validation images.
 
@@ -259,20 +361,16 @@ def evaluate(name, y, probability, groups, threshold, n_resamples=1000, seed=0):
     Raises
     ------
     ValueError
-        As ``check_probabilities``; or if ``groups`` has another length.
+        As ``estimate``; or if a probability lies outside [0, 1].
     """
-    y, probability = check_probabilities(y, probability)
-    groups = np.asarray(groups)
-    if len(groups) != len(y):
-        raise ValueError(f"{len(y)} labels but {len(groups)} lesion groups: pass one each.")
-    samples = [
-        metrics(y[rows], probability[rows], threshold)
-        for rows in resampled_lesions(y, groups, n_resamples, seed)
-    ]
+    y, probability = _arrays(y, np.ravel(probability))
+
+    def found_on(rows):
+        return [metrics(y[rows], probability[rows], threshold)]
+
     return Evaluation(
         name=name,
-        values=metrics(y, probability, threshold),
-        intervals={m: interval([s[m] for s in samples]) for m in METRICS},
+        metrics=_estimates(found_on, y, groups, n_resamples, seed, several=False),
         confusion=confusion_matrix(y, probability >= threshold, labels=[0, 1]),
         threshold=float(threshold),
         n_images=len(y),
@@ -280,13 +378,13 @@ def evaluate(name, y, probability, groups, threshold, n_resamples=1000, seed=0):
     )
 
 
-def mean_over_seeds(y, probabilities, groups, thresholds, n_resamples=1000, seed=0):
+def evaluate_seeds(y, probabilities, groups, thresholds, n_resamples=1000, seed=0):
     """What a recipe is worth: each metric's mean over trainings from different seeds.
 
     Parameters
     ----------
     y : array of 0/1, shape (n,)
-    probabilities : array of float, shape (n_seeds, n)
+    probabilities : array of float in [0, 1], shape (n_seeds, n)
         One row a training, all on the same test images.
     groups : array, shape (n,)
     thresholds : sequence of float, length n_seeds
@@ -294,65 +392,34 @@ def mean_over_seeds(y, probabilities, groups, thresholds, n_resamples=1000, seed
 
     Returns
     -------
-    dict of str to dict
-        For each of ``METRICS``: ``mean``, ``min`` and ``max`` over the seeds (the spread of
-        training), ``low`` and ``high``: the 95 % interval of the mean, lesions resampled (the
-        uncertainty of the test set), and ``seeds``: each training's.
+    dict of str to Estimate
+        By ``METRICS``. The intervals are those of the means, lesions resampled (the uncertainty
+        of the test set); ``seeds`` show the spread of training.
     """
-    y, probabilities = np.asarray(y), np.asarray(probabilities)
+    y, probabilities = _arrays(y, probabilities)
 
-    def of_each(rows):
+    def found_on(rows):
         pairs = zip(probabilities, thresholds, strict=True)
-        return [list(metrics(y[rows], p[rows], t).values()) for p, t in pairs]
+        return [metrics(y[rows], p[rows], threshold) for p, threshold in pairs]
 
-    return _over_seeds(METRICS, of_each, resampled_lesions(y, groups, n_resamples, seed), len(y))
-
-
-def ranking_over_seeds(y, probabilities, groups, n_resamples=500, seed=0):
-    """As ``mean_over_seeds``, for ``RANKING``: measures that need no threshold.
-
-    Parameters
-    ----------
-    y : array of 0/1, shape (n,)
-    probabilities : array of float, shape (n_seeds, n)
-    groups : array, shape (n,)
-
-    Returns
-    -------
-    dict of str to dict
-    """
-    y, probabilities = np.asarray(y), np.asarray(probabilities)
-
-    def of_each(rows):
-        return [[measure(y[rows], p[rows]) for measure in RANKING.values()] for p in probabilities]
-
-    return _over_seeds(RANKING, of_each, resampled_lesions(y, groups, n_resamples, seed), len(y))
+    return _estimates(found_on, y, groups, n_resamples, seed)
 
 
-def _over_seeds(names, of_each, draws, n):
-    """Mean, range and interval of measures: ``of_each(rows)`` has a row a seed."""
-    seeds = np.array(of_each(np.arange(n)))
-    means = [np.mean(of_each(rows), axis=0) for rows in draws]
-    summary = {}
-    for i, name in enumerate(names):
-        low, high = interval([m[i] for m in means])
-        column = seeds[:, i]
-        summary[name] = {
-            "mean": float(column.mean()),
-            "min": float(column.min()),
-            "max": float(column.max()),
-            "low": low,
-            "high": high,
-            "seeds": column.tolist(),
-        }
-    return summary
+def ranking(y, probabilities, groups, n_resamples=500, seed=0):
+    """As ``evaluate_seeds``, for the measures of ``RANKING``, which need no threshold."""
+    y, probabilities = _arrays(y, probabilities)
+
+    def found_on(rows):
+        return [{k: f(y[rows], p[rows]) for k, f in RANKING.items()} for p in probabilities]
+
+    return _estimates(found_on, y, groups, n_resamples, seed)
 
 
 def colour_features(images):
-    """Nine colour numbers an image, in pixel units 0..255.
+    """Nine numbers on the colour of each image, in pixel units 0..255.
 
     Mean and standard deviation of each channel, and the mean of the central quarter of the
-    picture minus that of a border one eighth wide.
+    image minus that of a border one eighth wide.
 
     Parameters
     ----------
@@ -362,25 +429,20 @@ def colour_features(images):
     -------
     ndarray of float64, shape (n, 9)
     """
-    n, h, w, _ = images.shape
-    features = np.empty((n, 9))
+    h, w = images.shape[1:3]
     border = np.ones((h, w), bool)
     border[h // 8 : h - h // 8, w // 8 : w - w // 8] = False
-    for i, image in enumerate(images):  # one by one: the whole set as float64 fills the memory
-        centre = image[h // 4 : h - h // 4, w // 4 : w - w // 4].reshape(-1, 3)
-        pixels = image.reshape(-1, 3)
-        features[i] = np.concatenate(
-            [
-                pixels.mean(0, dtype=float),
-                pixels.std(0, dtype=float),
-                centre.mean(0, dtype=float) - image[border].mean(0, dtype=float),
-            ]
-        )
-    return features
+    features = np.empty((len(images), 3, 3))
+    for row, image in zip(features, images, strict=True):  # one by one: float64 needs much memory
+        centre = image[h // 4 : h - h // 4, w // 4 : w - w // 4]
+        row[0] = image.mean((0, 1), dtype=float)
+        row[1] = image.std((0, 1), dtype=float)
+        row[2] = centre.mean((0, 1), dtype=float) - image[border].mean(0, dtype=float)
+    return features.reshape(-1, 9)
 
 
 def colour_baseline(images, y, seed=0):
-    """Gradient boosting on ``colour_features``: the bar that a deep model has to clear.
+    """Gradient boosting on ``colour_features``: what a deep model has to be better than.
 
     Parameters
     ----------
@@ -398,31 +460,31 @@ def colour_baseline(images, y, seed=0):
     return model.fit(colour_features(images), y)
 
 
-def simple_answers(train, *others):
-    """The two answers that every deep result is shown beside.
+def baselines(train, *others):
+    """The two baselines that every deep result is shown beside.
 
     Parameters
     ----------
     train : utils.data.Lesions
     *others : utils.data.Lesions
-        The parts to answer for.
+        The sets to predict.
 
     Returns
     -------
     dict of str to list of ndarray
-        By name, probabilities of melanoma for each of ``others``: the colour baseline, and the
-        constant answer (the share of melanomas in training, whatever the picture).
+        By name, probabilities of melanoma for each of ``others``: from the colour baseline, and
+        from the majority class (the share of melanomas in training, whatever the image).
     """
     model = colour_baseline(train.images, train.melanoma)
     return {
-        "nine colour numbers": [
-            model.predict_proba(colour_features(part.images))[:, 1] for part in others
+        "colour baseline": [
+            model.predict_proba(colour_features(lesions.images))[:, 1] for lesions in others
         ],
-        "constant answer": [np.full(len(part), train.melanoma.mean()) for part in others],
+        "majority class": [np.full(len(lesions), train.melanoma.mean()) for lesions in others],
     }
 
 
 def as_table(evaluations):
-    """Evaluations as a DataFrame of text: a row each, metrics with their intervals."""
-    rows = {e.name: {m: e.text(m) for m in METRICS} for e in evaluations}
-    return pd.DataFrame(rows).rename_axis("95 % interval by lesion")
+    """Evaluations as a DataFrame of text: a row a metric, a column a model, with intervals."""
+    columns = {e.name: {m: f"{e.metrics[m]:.3f}" for m in METRICS} for e in evaluations}
+    return pd.DataFrame(columns).rename_axis("95 % interval by lesion")

@@ -83,7 +83,7 @@ def roc_and_precision_recall(y, probabilities, source):
 
 
 def sample_predictions(images, y, probability, threshold, source):
-    """Pictures with the model's answer and the truth beneath; wrong answers say so.
+    """Images with the model's prediction and the truth above; wrong predictions are marked.
 
     Parameters
     ----------
@@ -118,12 +118,12 @@ def sample_predictions(images, y, probability, threshold, source):
 
 
 def predictions(table):
-    """The learner's guesses against what came out, a line for each question.
+    """The learner's guesses against the outcomes, a line for each question.
 
     Parameters
     ----------
     table : DataFrame
-        From ``ledger.table()``; a question without a guess shows only what came out.
+        From ``ledger.table()``; a question without a guess shows only its outcome.
 
     Returns
     -------
@@ -132,8 +132,8 @@ def predictions(table):
     figure, ax = plt.subplots(figsize=(8, 1.2 + 0.4 * len(table)), layout="constrained")
     rows = range(len(table))
     ax.hlines(rows, table["low"], table["high"], color=PALETTE[0], linewidth=3, alpha=0.5)
-    ax.plot(table["value"], rows, "o", color=PALETTE[0], label="came out, with its interval")
-    ax.plot(table["guess"], rows, "D", color=PALETTE[1], markeredgecolor="k", label="you predicted")
+    ax.plot(table["value"], rows, "o", color=PALETTE[0], label="outcome, with its interval")
+    ax.plot(table["guess"], rows, "D", color=PALETTE[1], markeredgecolor="k", label="your guess")
     ax.set(yticks=rows, yticklabels=table.index, xlim=(0, 1), ylim=(len(table) - 0.5, -0.5))
     ax.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2)
@@ -145,11 +145,10 @@ def ladder(rungs, lines, source):
 
     Parameters
     ----------
-    rungs : dict of str to dict
-        From the foot to the top; ``mean``, ``low``, ``high`` and ``seeds`` of each, as
-        ``evaluation.ranking_over_seeds`` gives them.
+    rungs : dict of str to utils.evaluation.Estimate
+        The test AUC of each, from the lowest rung to the highest.
     lines : dict of str to float
-        AUC of the answers that all of them stand beside, as vertical lines.
+        AUC of the baselines, as vertical lines.
     source : str
 
     Returns
@@ -157,14 +156,14 @@ def ladder(rungs, lines, source):
     matplotlib.figure.Figure
     """
     figure, ax = plt.subplots(figsize=(8, 1.4 + 0.4 * len(rungs)), layout="constrained")
-    for y, found in enumerate(rungs.values()):
-        ax.plot([found["low"], found["high"]], [y, y], color=PALETTE[0], linewidth=6, alpha=0.3)
-        ax.plot(found["seeds"], [y] * len(found["seeds"]), "|", color="black", markersize=9)
-        ax.plot(found["mean"], y, "o", color=PALETTE[0])
-        ax.annotate(f"{found['mean']:.3f}", (found["high"], y), (5, -3), textcoords="offset points")
+    for y, e in enumerate(rungs.values()):
+        ax.plot([e.low, e.high], [y, y], color=PALETTE[0], linewidth=6, alpha=0.3)
+        ax.plot(e.seeds, [y] * len(e.seeds), "|", color="black", markersize=9)
+        ax.plot(e.value, y, "o", color=PALETTE[0])
+        ax.annotate(f"{e.value:.3f}", (e.high, y), (5, -3), textcoords="offset points")
     for (name, value), style in zip(lines.items(), ("--", ":"), strict=False):
         ax.axvline(value, color=PALETTE[5], linestyle=style, label=f"{name}, {value:.3f}")
-    ax.set(yticks=range(len(rungs)), yticklabels=rungs, xlabel="ROC AUC, test part")
+    ax.set(yticks=range(len(rungs)), yticklabels=rungs, xlabel="ROC AUC, test set")
     ax.set_xlim(0.48, 1.0)
     figure.legend(loc="outside lower center", ncols=2, fontsize=9)
     figure.suptitle(title("one change a rung, 95 % intervals by lesion", source), fontsize=10)

@@ -1,33 +1,31 @@
-"""A trained model's answer for a picture: any picture that can be read, or one clear refusal.
+"""A trained model's answer for an image: saving, loading, asking, and the shipped architecture.
 
 Education only: this is not a medical device, and no answer of it is a diagnosis."""
 
+import hashlib
 import json
+import math
 import os
-import warnings
 import zipfile
+from contextlib import contextmanager
 from functools import lru_cache
+from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from utils.data import fit, write_atomically
+from utils import backbone, settings, training
+from utils.images import read, square
 from utils.quiet import keras
 
-RESULTS = os.environ.get("COURSE_RESULTS_DIR") or Path(__file__).parents[1] / "runs" / "results"
-MODEL = Path(RESULTS) / "melanoma_mobilenetv2.keras"  # what lesson 00 trained last
-SHIPPED = Path(__file__).parents[1] / "models" / "melanoma_mobilenetv2.keras"
-BATCH = 8  # pictures at a time: the shipped model makes thirty-two views of each
-MODES = (
-    *("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa"),
-    *("CMYK", "YCbCr", "HSV", "LAB"),
-)
+SHIPPED = settings.ROOT / "models" / "melanoma_mobilenetv2.keras"
+BATCH = 8  # images at a time: the shipped model makes thirty-two views of each
 
 
 class Prediction(NamedTuple):
-    """What the model says of one picture. For education only, not a diagnosis.
+    """What the model says of one image. For education only, not a diagnosis.
 
     Attributes
     ----------
@@ -41,16 +39,34 @@ class Prediction(NamedTuple):
     confidence: float
 
 
+@contextmanager
+def _plain_keras():
+    """Float32 and channels last, whatever the caller has set; the caller's settings come back."""
+    config = keras.config
+    before = config.floatx(), config.image_data_format(), config.dtype_policy()
+
+    def use(floatx, image_data_format, policy):
+        config.set_floatx(floatx)
+        config.set_image_data_format(image_data_format)
+        config.set_dtype_policy(policy)
+
+    try:
+        use("float32", "channels_last", "float32")
+        yield
+    finally:
+        use(*before)
+
+
 def predict_skin_cancer(image, model=SHIPPED):
-    """Label and confidence for one picture.
+    """Label and confidence for one image.
 
     Parameters
     ----------
     image : path, PIL.Image.Image or ndarray
-        As ``read_image`` takes it.
+        As ``images.read`` takes it.
     model : path
         A model saved by ``save_model``; by default the one that the course ships (its card:
-        models/README.md). ``MODEL`` is the one that lesson 00 trained last.
+        models/README.md). ``trained()`` is the one that lesson 00 trained last.
 
     Returns
     -------
@@ -59,23 +75,25 @@ def predict_skin_cancer(image, model=SHIPPED):
     Raises
     ------
     FileNotFoundError
-        If the picture or the model is not there.
+        If the image or the model is not there.
     ValueError
-        If the picture cannot be used; the sentence says why.
+        If the image or the model cannot be used; the sentence says why.
     """
-    probability = float(melanoma_probability([image], model)[0])
-    if probability >= load_model(model)[1]["threshold"]:
+    loaded, facts = load_model(model)
+    probability = float(melanoma_probability([image], loaded)[0])
+    if probability >= facts["threshold"]:
         return Prediction("melanoma", probability)
     return Prediction("benign", 1 - probability)
 
 
+@_plain_keras()
 def melanoma_probability(images, model=SHIPPED):
-    """Probability of melanoma for pictures of any size.
+    """Probability of melanoma for images of any size.
 
     Parameters
     ----------
-    images : ndarray of shape (n, h, w, channels), sequence of pictures, or a single picture
-        Each as ``read_image`` takes it.
+    images : ndarray of shape (n, h, w, channels), sequence of images, or a single image
+        Each as ``images.read`` takes it.
     model : path or keras.Model
         A model saved by ``save_model`` or in memory; it takes square pixels 0..255.
 
@@ -88,7 +106,7 @@ def melanoma_probability(images, model=SHIPPED):
     FileNotFoundError, ValueError
         As ``predict_skin_cancer``; also for an empty sequence.
     """
-    if isinstance(images, (str, Path, Image.Image)) or (
+    if isinstance(images, (str, os.PathLike, Image.Image)) or (
         isinstance(images, np.ndarray) and images.ndim != 4
     ):
         images = [images]
@@ -96,139 +114,94 @@ def melanoma_probability(images, model=SHIPPED):
         raise ValueError("There is no image to predict: the list is empty.")
     if not isinstance(model, keras.Model):
         model = load_model(model)[0]
-    size = model.input_shape[1]
-    pixels = np.stack([fit(read_image(image), size) for image in images])
+    size = _input_size(model)
+    pixels = np.stack([square(read(image), size) for image in images])
     if len(pixels) <= BATCH:  # here ``predict`` would spend longer on its loop than on the network
-        return np.asarray(model.predict_on_batch(pixels))[:, 0]
-    return model.predict(pixels, batch_size=BATCH, verbose=0)[:, 0]
-
-
-def read_image(image):
-    """Any usable picture as an upright RGB image; everything else is refused.
-
-    Parameters
-    ----------
-    image : path, PIL.Image.Image or ndarray
-        An array has shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4) and holds integers 0..255
-        or floats 0..1. Transparent pixels become white.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Mode RGB.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is no picture, broken, empty, too large to be one, or an array of another shape or
-        range.
-    """
-    if isinstance(image, (str, Path)):
-        return _read_file(Path(image))
-    if isinstance(image, Image.Image):
-        return _to_rgb(image, "This image")
-    if isinstance(image, np.ndarray):
-        return _to_rgb(_from_array(image), "This array")
-    raise ValueError(
-        f"A picture must be a path, a PIL image or a NumPy array, not {type(image).__name__}."
-    )
-
-
-def _read_file(path):
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no image file {path}: check the name and the folder.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                return _to_rgb(image, path.name)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        answer = np.asarray(model.predict_on_batch(pixels))
+    else:
+        answer = model.predict(pixels, batch_size=BATCH, verbose=0)
+    if answer.shape != (len(pixels), 1) or not ((answer >= 0) & (answer <= 1)).all():
         raise ValueError(
-            f"{path.name} claims more than {Image.MAX_IMAGE_PIXELS:,} pixels, too many for a "
-            "photograph of a lesion: save it smaller."
-        ) from error
-    except UnidentifiedImageError as error:
-        raise ValueError(f"{path.name} is not an image: give a JPEG or PNG file.") from error
-
-
-def _to_rgb(image, name):
-    if image.mode not in MODES:
-        raise ValueError(
-            f"{name} has pixels of mode {image.mode}, not 8 bits a channel: save it as an "
-            "ordinary JPEG or PNG."
+            "The model does not answer with one probability an image: its output must have shape "
+            "(n, 1) and end with a sigmoid."
         )
-    if 0 in image.size:
-        raise ValueError(f"{name} is empty: it has {image.width} x {image.height} pixels.")
-    if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+    return answer[:, 0].astype(np.float32)
+
+
+def _input_size(model):
+    """Pixels a side that a model takes; ValueError if it does not take square colour images."""
+    inputs = getattr(model, "inputs", None) or ()
+    shape = tuple(inputs[0].shape) if len(inputs) == 1 else ()
+    if len(shape) != 4 or None in shape[1:] or shape[1] != shape[2] or shape[3] != 3:
         raise ValueError(
-            f"{name} has more than {Image.MAX_IMAGE_PIXELS:,} pixels: make it smaller."
+            "The model must take square colour images of a fixed size, for example "
+            f"keras.Input((96, 96, 3)); its input has the shape {shape}."
         )
-    try:
-        image = ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"{name} is broken or truncated: get a new copy of it.") from error
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    return shape[1]
 
 
-def _from_array(array):
-    if array.size == 0:
-        raise ValueError(f"The array is empty: its shape is {array.shape}.")
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[:, :, 0]
-    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
-        raise ValueError(
-            f"An image array has shape (h, w) or (h, w, 1, 3 or 4), not {array.shape}."
-        )
-    if np.issubdtype(array.dtype, np.floating):
-        if not np.isfinite(array).all():
-            raise ValueError("The array holds NaN or infinite values: repair it first.")
-        if array.min() < 0 or array.max() > 1:
-            raise ValueError(
-                f"A float array must lie in [0, 1]; this one goes from {array.min():g} to "
-                f"{array.max():g}. For pixels 0..255 pass integers (array.astype('uint8'))."
-            )
-        array = np.round(array * 255)
-    elif not np.issubdtype(array.dtype, np.integer):
-        raise ValueError(f"An image array holds integers or floats, not {array.dtype}.")
-    elif array.min() < 0 or array.max() > 255:
-        raise ValueError(
-            f"An integer array must lie in 0..255; this one goes from {array.min()} to "
-            f"{array.max()}."
-        )
-    return Image.fromarray(array.astype(np.uint8))
+def trained():
+    """Path of the model that lesson 00 trained last."""
+    return settings.results() / "melanoma_mobilenetv2.keras"
 
 
-def save_model(model, facts, path=MODEL):
+def save_model(model, facts, path=None):
     """Save a model as ``.keras`` and what belongs to it as ``.json`` beside it.
 
     Parameters
     ----------
     model : keras.Model
+        From square pixels 0..255 of a fixed size to probabilities of shape (n, 1), by a sigmoid.
     facts : dict
-        Must hold ``threshold`` (float) and ``source`` (of the training data).
-    path : path
-        Ends in ``.keras``.
+        Must hold ``threshold`` (float) and ``source`` (of the training data). The file adds
+        ``model_sha256``, by which the two files know each other.
+    path : path, optional
+        Ends in ``.keras``; by default ``trained()``.
 
     Raises
     ------
     ValueError
-        If a fact is missing or the name ends otherwise.
+        If a fact is missing, the name ends otherwise, or the model takes or gives something else.
+    OSError
+        If the folder cannot be written.
     """
-    path = Path(path)
+    path = trained() if path is None else Path(path).expanduser()
     if path.suffix != ".keras" or not {"threshold", "source"} <= facts.keys():
         raise ValueError("save_model needs a name in .keras and facts with threshold and source.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path.with_suffix(".json"), lambda p: p.write_text(json.dumps(facts, indent=1)))
-    write_atomically(path, model.save)
+    facts = dict(facts) | {"threshold": _threshold(facts)}
+    _input_size(model)
+    last = model
+    while isinstance(last, keras.Model):
+        last = last.layers[-1]
+    activation = getattr(getattr(last, "activation", None), "__name__", None)
+    shape = tuple(model.outputs[0].shape)
+    if len(model.outputs) != 1 or shape != (None, 1) or activation != "sigmoid":
+        raise ValueError(
+            "The model must end with one probability, for example keras.layers.Dense(1, "
+            f'activation="sigmoid"); its output has shape {shape} and activation {activation}.'
+        )
+    settings.make_folder(path.parent)
+
+    def write(to):
+        model.save(to)
+        settings.write_json(path.with_suffix(".json"), facts | {"model_sha256": _sha256(to)})
+
+    settings.write_atomically(path, write)
+
+
+def _sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _threshold(facts):
+    threshold = facts["threshold"]
+    if not isinstance(threshold, Real) or not math.isfinite(threshold):
+        raise ValueError(f"The threshold must be a number, not {threshold!r}.")
+    return float(threshold)
 
 
 def load_model(path=SHIPPED):
-    """The model and its facts, as ``save_model`` wrote them; loaded once a process.
+    """The model and its facts, as ``save_model`` wrote them; loaded anew if a file has changed.
 
     Returns
     -------
@@ -239,27 +212,117 @@ def load_model(path=SHIPPED):
     FileNotFoundError
         If either file is not there.
     ValueError
-        If one is broken.
+        If one is broken, or the two belong to different trainings.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     for file in (path, path.with_suffix(".json")):
         if not file.is_file():
             raise FileNotFoundError(
                 f"There is no trained model {file}: run lesson 00, which makes one."
             )
-    return _load(path, path.stat().st_mtime_ns)
+    state = path.stat()
+    return _load(path, state.st_mtime_ns, state.st_size, path.with_suffix(".json").read_bytes())
 
 
 @lru_cache(maxsize=2)
-def _load(path, changed):
+@_plain_keras()
+def _load(path, changed, size, text):
     try:
-        facts = json.loads(path.with_suffix(".json").read_text())
+        facts = json.loads(text)
+        _threshold(facts)
+        if facts.get("model_sha256") not in (None, _sha256(path)):
+            raise ValueError("its .json file belongs to another training")
         if "source_size" not in facts:
             return keras.models.load_model(path, compile=False), facts
-        from utils import shipped  # here, since it imports this module
-
-        model = shipped.architecture(facts)
+        model = architecture(facts)
         model.load_weights(path)
         return model, facts
-    except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise ValueError(f"The model {path} is broken: train it again. [{error}]") from error
+
+
+# --- the architecture of the shipped model -------------------------------------------------------
+
+
+def corner_views(images):
+    """The four corners of each image, seven eighths of the side, in their eight symmetries.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, size, size, 3)
+
+    Yields
+    ------
+    ndarray of shape (n, side, side, 3), same dtype
+        Thirty-two times.
+    """
+    size = images.shape[1]
+    margin = corner_margin(size)
+    ends = (slice(0, size - margin), slice(margin, size))
+    for rows in ends:
+        for columns in ends:
+            yield from training.symmetric_views(images[:, rows, columns])
+
+
+def corner_margin(size):
+    """Pixels that a corner view leaves out of each side."""
+    return size // 8
+
+
+@_plain_keras()
+def as_predictor(model, source_size, t):
+    """The model that is shipped: raw pixels in, one calibrated probability of melanoma out.
+
+    Inside, the network (layer ``one_view``) looks at the thirty-two ``corner_views`` of an image;
+    their log-odds are averaged.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From ``training.logit_classifier``.
+    source_size : int
+        Pixels a side that will be fed.
+    t : float
+        Temperature.
+
+    Returns
+    -------
+    keras.Model
+        From pixels 0..255 of shape (n, source_size, source_size, 3) to probabilities of shape
+        (n, 1).
+    """
+    ops, size, margin = keras.ops, model.input.shape[1], corner_margin(source_size)
+    one_view = keras.Model(model.input, training.melanoma_logit(model.output), name="one_view")
+    pixels = keras.Input((source_size, source_size, 3))
+    ends = ((0, margin), (margin, 0))
+    corners = [keras.layers.Cropping2D((rows, columns)) for rows in ends for columns in ends]
+    x = ops.concatenate([corner(pixels) for corner in corners])
+    x = keras.layers.Resizing(size, size)(x)
+    views = [x, ops.transpose(x, (0, 2, 1, 3))]
+    for axis in (1, 2):
+        views += [ops.flip(view, axis) for view in views]
+    logits = ops.reshape(one_view(ops.concatenate(views)), (32, -1, 1))  # all views in one batch
+    x = keras.layers.Rescaling(1 / t, name="temperature")(ops.mean(logits, axis=0))
+    return keras.Model(pixels, keras.layers.Activation("sigmoid")(x), name="melanoma")
+
+
+@_plain_keras()
+def architecture(facts):
+    """The shipped model with initial values, for ``load_weights``.
+
+    Keras reads the description of layers in a ``.keras`` file only if its version is not older than
+    that which wrote it; built by code, the model runs under every version of the course.
+
+    Parameters
+    ----------
+    facts : dict
+        ``alpha``, ``size``, ``source_size`` and ``temperature``, from the model's ``.json`` file.
+
+    Returns
+    -------
+    keras.Model
+        As ``as_predictor``.
+    """
+    base = backbone.mobilenet_v2(facts["alpha"], facts["size"], facts["size"])
+    model = training.logit_classifier(base, 7)  # the diagnoses
+    return as_predictor(model, facts["source_size"], facts["temperature"])

@@ -6,7 +6,11 @@ import os
 import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-_stderr = os.dup(2)
+try:
+    _stderr = os.dup(2)
+except OSError:  # it is closed, and the next file to be opened would get its number
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    _stderr = os.dup(2)
 with tempfile.TemporaryFile() as _said:
     os.dup2(_said.fileno(), 2)
     try:

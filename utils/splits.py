@@ -1,4 +1,4 @@
-"""Train, validation and test parts that share no lesion. Taught in lesson 02."""
+"""Training, validation and test sets that share no lesion. Taught in lesson 02."""
 
 import hashlib
 
@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-PARTS = ("train", "validation", "test")
+SUBSETS = ("train", "validation", "test")
 SHARES = (0.6, 0.2, 0.2)
 MINI_SIZES = (600, 200, 200)
 MINI_MELANOMA_SHARE = 0.24  # of the original project's confusion matrix; 11.1 % is natural
@@ -90,7 +90,7 @@ def full(table, seed=0):
     Returns
     -------
     DataFrame
-        A copy; ``split`` is one of ``PARTS``.
+        A copy; ``split`` is one of ``SUBSETS``.
     """
     _require(table, "dx")
     table = table.assign(group=lesion_groups(table))
@@ -99,16 +99,16 @@ def full(table, seed=0):
     by_group = by_group.sort_values(["dx", "order"])
     images_before = by_group.groupby("dx")["images"].cumsum() - by_group["images"]
     position = images_before / by_group.groupby("dx")["images"].transform("sum")
-    part = np.searchsorted(np.cumsum(SHARES)[:-1], position, side="right")
-    by_group["split"] = np.array(PARTS, dtype=object)[part]
+    subset = np.searchsorted(np.cumsum(SHARES)[:-1], position, side="right")
+    by_group["split"] = np.array(SUBSETS, dtype=object)[subset]
     return table.assign(split=table["group"].map(by_group["split"])).reset_index(drop=True)
 
 
 def mini(table, seed=0):
     """HAM10k-Mini: 1,000 images of 1,000 lesions, 600/200/200, 24 % melanoma.
 
-    Drawn inside each part of the full split, so that a Mini test lesion is never in the full
-    training part. Other diagnoses keep their natural proportions among each other.
+    Drawn inside each subset of the full split, so that a Mini test lesion is never in the full
+    training set. Other diagnoses keep their natural proportions among each other.
 
     Parameters
     ----------
@@ -133,11 +133,11 @@ def mini(table, seed=0):
     table["order"] = [_hash(seed, image) for image in table["image_id"]]
     one_a_lesion = table.sort_values(["lesion_order", "order"]).drop_duplicates("group")
     chosen = []
-    for (part, dx), wanted in counts.items():
-        there = one_a_lesion.query("split == @part and dx == @dx")
+    for (subset, dx), wanted in counts.items():
+        there = one_a_lesion.query("split == @subset and dx == @dx")
         if len(there) < wanted:
             raise ValueError(
-                f"HAM10k-Mini needs {wanted} lesions of {dx} for {part}, the table has "
+                f"HAM10k-Mini needs {wanted} lesions of {dx} for {subset}, the table has "
                 f"{len(there)}: use the whole data set."
             )
         chosen.append(there.head(wanted))
@@ -150,43 +150,43 @@ def mini(table, seed=0):
 
 
 def _mini_counts(table):
-    """Lesions wanted for each (part, dx): largest remainders over the benign diagnoses."""
+    """Lesions wanted for each (subset, dx): largest remainders over the benign diagnoses."""
     benign = table.loc[table["dx"] != "mel", "dx"].value_counts(normalize=True).sort_index()
     counts = {}
-    for part, size in zip(PARTS, MINI_SIZES, strict=True):
+    for subset, size in zip(SUBSETS, MINI_SIZES, strict=True):
         melanomas = round(size * MINI_MELANOMA_SHARE)
         exact = benign * (size - melanomas)
         wanted = exact.astype(int)
         remainder = (exact - wanted).sort_values(ascending=False, kind="stable")
         wanted[remainder.index[: size - melanomas - wanted.sum()]] += 1
-        counts |= {(part, dx): int(k) for dx, k in wanted.items()} | {(part, "mel"): melanomas}
+        counts |= {(subset, dx): int(k) for dx, k in wanted.items()} | {(subset, "mel"): melanomas}
     return counts
 
 
 def leakage(table):
-    """What a proposed split shares between its parts, and how many melanomas each part has.
+    """What a proposed split shares between its subsets, and how many melanomas each subset has.
 
     Parameters
     ----------
     table : DataFrame
-        With ``image_id``, ``lesion_id``, ``copy_of``, ``dx`` and ``split`` (any part names).
+        With ``image_id``, ``lesion_id``, ``copy_of``, ``dx`` and ``split`` (any subset names).
 
     Returns
     -------
     DataFrame
-        One row a part: ``images``, ``lesions``, ``melanoma_share``, and, against all other
-        parts together, ``shared_lesions`` (lesion groups that are there too),
-        ``images_of_shared_lesions`` (share of this part's images that show one) and
-        ``shared_images`` (identical pictures). The last three are 0 in a clean split.
+        One row a subset: ``images``, ``lesions``, ``melanoma_share``, and, against all other
+        subsets together, ``shared_lesions`` (lesion groups that are there too),
+        ``images_of_shared_lesions`` (share of this subset's images that show one) and
+        ``shared_images`` (identical images). The last three are 0 in a clean split.
     """
     _require(table, "dx", "split")
     group = pd.Series(lesion_groups(table), index=table.index)
     rows = {}
-    for part in pd.unique(table["split"]):
-        here = (table["split"] == part).to_numpy()
+    for subset in pd.unique(table["split"]):
+        here = (table["split"] == subset).to_numpy()
         elsewhere = group[here].isin(set(group[~here]))
         copies = table.loc[here, "copy_of"].isin(set(table.loc[~here, "copy_of"]))
-        rows[part] = {
+        rows[subset] = {
             "images": int(here.sum()),
             "lesions": group[here].nunique(),
             "melanoma_share": float((table.loc[here, "dx"] == "mel").mean()),
@@ -198,7 +198,7 @@ def leakage(table):
 
 
 def fingerprint(table):
-    """sha256 of which image is in which part; row order and other columns do not matter."""
+    """sha256 of which image is in which subset; row order and other columns do not matter."""
     _require(table, "image_id", "split")
     lines = sorted(f"{i},{s}" for i, s in zip(table["image_id"], table["split"], strict=True))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,12 +1,12 @@
-"""The original project's two-stage recipe, with the frozen layers computed once (taught in lesson
-04), and the training of all layers on all of HAM10000, which outlives a kill."""
+"""Trains: the original project's two-stage recipe with the frozen layers computed once (taught in
+lesson 04), and all layers on all of HAM10000, resumed after an interruption."""
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from utils import backbone
-from utils.data import write_atomically
+from utils import backbone, settings
 from utils.quiet import keras
 
 FROZEN_END = backbone.BACKBONES["MobileNetV2"].frozen_end  # 20 layers come after it
@@ -32,10 +32,41 @@ def melanoma_classifier(base):
     return keras.Model(base.input, keras.layers.Dense(1, activation="sigmoid")(x))
 
 
-def callbacks(checkpoint, best=None):
+class ExactAUC(keras.callbacks.Callback):
+    """The exact AUC of some sets after each epoch, among the logs of training.
+
+    Keras's AUC metric compares with 200 thresholds: where all probabilities lie between two of
+    them, it reads 0.5 whatever their order. Stands first in the list of callbacks, so that those
+    after it, and the history, find its numbers. NaN where the model answers with NaN.
+
+    Parameters
+    ----------
+    **sets : (array, array of 0/1)
+        Inputs of the model and labels by the name in the logs, for example
+        ``val_auc=(x_validation, y_validation)``. The model answers with probabilities or logits
+        of shape (n, 1).
+    """
+
+    def __init__(self, **sets):
+        super().__init__()
+        self.sets = sets
+
+    def on_epoch_end(self, epoch, logs=None):
+        from sklearn.metrics import roc_auc_score  # here: a prediction does without
+
+        for name, (x, y) in self.sets.items():
+            # Called, not `predict`: that is traced anew after each `compile`, and TensorFlow warns.
+            batches = [x[start : start + 32] for start in range(0, len(x), 32)]
+            answers = [np.asarray(self.model(batch, training=False))[:, 0] for batch in batches]
+            answer = np.concatenate(answers)
+            known = np.isfinite(answer).all()
+            logs[name] = float(roc_auc_score(y, answer)) if known else float("nan")
+
+
+def callbacks(checkpoint, best=None, **sets):
     """Stop early, lower the learning rate on a plateau, keep the best: all by validation AUC.
 
-    Accuracy would be a poor guide: with few melanomas the constant answer "benign" has a high one.
+    Accuracy would be a poor guide: with few melanomas the majority class "benign" has a high one.
 
     Parameters
     ----------
@@ -43,6 +74,8 @@ def callbacks(checkpoint, best=None):
         Where the best weights are kept, ends in ``.weights.h5``.
     best : float, optional
         Validation AUC that has to be exceeded before anything is kept.
+    **sets : (array, array of 0/1)
+        As for ``ExactAUC``; ``val_auc`` must be one of them.
 
     Returns
     -------
@@ -50,6 +83,7 @@ def callbacks(checkpoint, best=None):
     """
     auc = {"monitor": "val_auc", "mode": "max"}
     return [
+        ExactAUC(**sets),
         keras.callbacks.EarlyStopping(patience=5, **auc),
         keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=3, **auc),
         keras.callbacks.ModelCheckpoint(
@@ -62,28 +96,23 @@ def callbacks(checkpoint, best=None):
     ]
 
 
-def compile_for_auc(model, learning_rate):
-    """Adam, binary cross-entropy, and accuracy and AUC as metrics."""
-    model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
-        loss="binary_crossentropy",
-        metrics=["accuracy", keras.metrics.AUC(name="auc")],
-    )
+def compile_model(model, learning_rate):
+    """Adam, binary cross-entropy, and accuracy as metric."""
+    optimizer = keras.optimizers.Adam(learning_rate)
+    model.compile(optimizer=optimizer, loss="binary_crossentropy", metrics=["accuracy"])
 
 
 def two_stages(
-    base, model, train, validation, folder, epochs=(25, 10), batch_size=32, n_layers=20, verbose=2
+    base, model, train, validation, epochs=(25, 10), batch_size=32, n_layers=20, verbose=2
 ):
-    """Train the head on frozen features, then the top layers of the backbone with it.
+    """Train the head on cached features, then the top layers of the backbone with it.
 
     Parameters
     ----------
     base, model : keras.Model
         From ``backbone.mobilenet_v2`` and ``melanoma_classifier``; trained in place.
     train, validation : utils.data.Lesions
-        Pictures of the size that the model takes.
-    folder : path
-        Where the best weights are kept while training.
+        Images of the size that the model takes.
     epochs : (int, int)
         At most so many, frozen and fine-tuning.
     n_layers : int
@@ -92,42 +121,46 @@ def two_stages(
     Returns
     -------
     list of dict
-        Keras's history of each stage.
+        Keras's history of each stage, with the exact ``auc`` and ``val_auc``.
 
     Raises
     ------
     ValueError
-        If ``n_layers`` reaches into the part that is computed once.
+        If ``n_layers`` reaches into the layers that are computed once.
     """
     if n_layers > 20:
         raise ValueError(f"n_layers must be 20 or less: the layers before {FROZEN_END} are frozen.")
-    Path(folder).mkdir(parents=True, exist_ok=True)
     prefix, middle, head = backbone.cut(model, FROZEN_END, "pooled")
     top = backbone.cut(model, FROZEN_END)[1]
-    activations = [prefix.predict(part.images, verbose=0) for part in (train, validation)]
-    histories, best = [], None
+    y, y_validation = train.melanoma, validation.melanoma
+    activations = [prefix.predict(lesions.images, verbose=0) for lesions in (train, validation)]
     stages = [
         (head, [middle.predict(a, verbose=0) for a in activations], 0, 1e-3),
         (top, activations, n_layers, 1e-4),
     ]
-    for number, (piece, (x, x_validation), trainable, learning_rate) in enumerate(stages, 1):
-        checkpoint = Path(folder) / f"stage{number}.weights.h5"
-        backbone.unfreeze_top(base, trainable)
-        compile_for_auc(piece, learning_rate)
-        piece.optimizer.build(piece.trainable_variables)  # a checkpoint holds them too
-        piece.save_weights(checkpoint)  # if no epoch is better than what there is, this stays
-        history = piece.fit(
-            x,
-            train.melanoma,
-            validation_data=(x_validation, validation.melanoma),
-            epochs=epochs[number - 1],
-            batch_size=batch_size,
-            callbacks=callbacks(checkpoint, best),
-            verbose=verbose,
-        ).history
-        piece.load_weights(checkpoint)
-        histories.append(history)
-        best = max([best or 0, *history.get("val_auc", [])])  # none in a stage of 0 epochs
+    histories, best = [], None
+    with tempfile.TemporaryDirectory(dir=settings.scratch()) as folder:
+        checkpoint = Path(folder) / "best.weights.h5"
+        for n_epochs, (piece, (x, x_validation), trainable, rate) in zip(
+            epochs, stages, strict=True
+        ):
+            backbone.unfreeze_top(base, trainable)
+            compile_model(piece, rate)
+            piece.optimizer.build(piece.trainable_variables)  # a checkpoint holds them too
+            piece.save_weights(checkpoint)  # if no epoch is better than what there is, this stays
+            sets = {"auc": (x, y), "val_auc": (x_validation, y_validation)}
+            history = piece.fit(
+                x,
+                y,
+                validation_data=sets["val_auc"],
+                epochs=n_epochs,
+                batch_size=batch_size,
+                callbacks=callbacks(checkpoint, best, **sets),
+                verbose=verbose,
+            ).history
+            piece.load_weights(checkpoint)
+            histories.append(history)
+            best = max([best or 0, *history.get("val_auc", [])])  # none in a stage of 0 epochs
     return histories
 
 
@@ -198,11 +231,12 @@ def melanoma_logit(logits):
     return logits[:, -1:] - others
 
 
+@keras.saving.register_keras_serializable(package="course")
 class RandomView(keras.layers.Layer):
-    """Pictures as they might have been taken as well; in prediction only resized.
+    """Images as they might have been taken as well; in prediction only resized.
 
     Flipped, turned by quarters, cut (a square of 70 to 100 % of the side, stretched by up to a
-    tenth) and lit otherwise (light, colour and contrast by up to a tenth), each picture in its own
+    tenth) and lit otherwise (light, colour and contrast by up to a tenth), each image in its own
     way. All changes of place need one interpolation together: what is interpolated several times
     in training looks too sharp in prediction (lesson 06 measures the blur).
 
@@ -215,12 +249,12 @@ class RandomView(keras.layers.Layer):
     """
 
     def __init__(self, size, seed=None, **options):
-        super().__init__(trainable=False, **options)
+        super().__init__(**options)
         self.size, self.seed = size, seed
         self.random = keras.random.SeedGenerator(seed)
 
     def call(self, images, training=False):
-        """Float32 pictures, shape (n, size, size, 3), from 0..255 of shape (n, h, h, 3)."""
+        """Float32 images, shape (n, size, size, 3), from 0..255 of shape (n, h, h, 3)."""
         import tensorflow as tf
 
         x = tf.cast(images, "float32")
@@ -257,7 +291,7 @@ def batches(images, labels, size, seed, batch_size=64, augment=True):
     Parameters
     ----------
     images : ndarray of uint8, shape (n, h, h, 3), or of str, shape (n,)
-        Pixels, or paths of pictures on disk (``data.load_lesions(in_memory=False)``), which are
+        Pixels, or paths of images on disk (``data.load_lesions(in_memory=False)``), which are
         read when their turn comes.
     labels : array of int, shape (n,)
     size : int
@@ -270,7 +304,7 @@ def batches(images, labels, size, seed, batch_size=64, augment=True):
     Returns
     -------
     tf.data.Dataset
-        Of float32 pictures and int64 labels. The last n % batch_size pictures of the order are
+        Of float32 images and int64 labels. The last n % batch_size images of the order are
         left out, so that every step has as many.
     """
     import tensorflow as tf
@@ -312,10 +346,10 @@ def all_layers(
     augment=True,
     verbose=2,
 ):
-    """Train every layer, with warm-up and cosine decay; go on where a killed training stopped.
+    """Train every layer, with warm-up and cosine decay; resumes after an interruption.
 
     After each epoch weights and optimizer are written to ``backup``, whole or not at all. The
-    pictures of an epoch depend on the seed and the epoch alone, so a training that was killed
+    images of an epoch depend on the seed and the epoch alone, so a training that was killed
     and called again ends at the weights of an unbroken one (on one device with deterministic
     operations).
 
@@ -327,7 +361,7 @@ def all_layers(
     images : ndarray of uint8, shape (n, h, h, 3), or of str, shape (n,)
         As for ``batches``.
     labels : array of int, shape (n,)
-        Which logit belongs to each picture.
+        Which logit belongs to each image.
     size : int
         Pixels a side that the model takes.
     backup : path
@@ -337,16 +371,16 @@ def all_layers(
     seed : int
         Of order and augmentation.
     augment : bool
-        Whether each epoch sees every picture in another view (``RandomView``).
+        Whether each epoch sees every image in another view (``RandomView``).
 
     Raises
     ------
     ValueError
-        If there are fewer pictures than a batch, or the backup belongs to another training.
+        If there are fewer images than a batch, or the backup belongs to another training.
     """
     steps, backup = len(images) // batch_size, Path(backup)
     if steps == 0:
-        raise ValueError(f"{len(images)} pictures are less than one batch of {batch_size}.")
+        raise ValueError(f"{len(images)} images are less than one batch of {batch_size}.")
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, (epochs - 1) * steps), warmup_target=learning_rate, warmup_steps=steps
     )
@@ -365,16 +399,16 @@ def all_layers(
             ) from error
     done = int(keras.ops.convert_to_numpy(optimizer.iterations)) // steps
     if done:
-        print(f"{backup.name}: {done} of {epochs} epochs are done, going on from there")
+        print(f"{backup.name}: {done} of {epochs} epochs are done, resuming from there")
     for epoch in range(done, epochs):
         views = batches(images, labels, size, 1000 * seed + epoch, batch_size, augment)
         span = {"initial_epoch": epoch, "epochs": epoch + 1}
         model.fit(views, shuffle=False, verbose=verbose, **span)
-        write_atomically(backup, model.save_weights)
+        settings.write_atomically(backup, model.save_weights)
 
 
 def symmetric_views(images):
-    """The eight symmetries of the square of each picture, the picture itself first.
+    """The eight symmetries of the square of each image, the image itself first.
 
     Parameters
     ----------

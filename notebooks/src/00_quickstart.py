@@ -23,7 +23,7 @@
 # **You will be able to**
 #
 # - train and test a melanoma classifier by transfer learning, from raw pictures to a saved model;
-# - read its test figures beside two simple answers, and say what an interval of 95 % means;
+# - read its test figures beside two baselines, and say what an interval of 95 % means;
 # - ask the model about a picture of your own, and know why you must not trust the answer.
 #
 # **You need** a little Python; nothing has to be installed in Colab.
@@ -64,17 +64,20 @@ try:
 except NameError:
     SOURCE, SIZE, ALPHA, SEED, EPOCHS, FINE_TUNE_EPOCHS = "auto", 28, 0.35, 0, 25, 10
 # {{ setup }}
-from utils import backbone, data, evaluation, plots, predict, results, splits, training
+from utils import backbone, data, evaluation, plots, predict
+from utils import pretrained, results, settings, splits, training
 import keras
 
-# 1. Data: one picture of each of 1,000 lesions; no lesion is in two parts
+# 1. Data: one image of each of 1,000 lesions; no lesion is in two subsets
 lesions = data.load_lesions(SOURCE, size=SIZE, select=splits.mini)
-train, validation, test = (lesions.part(name) for name in splits.PARTS)
+train, validation, test = (lesions.subset(name) for name in splits.SUBSETS)
 print(splits.leakage(lesions.table)[["images", "melanoma_share", "shared_lesions"]])
 
 # 2. Model: MobileNetV2 as it comes from ImageNet, and a new head that answers one question
 keras.utils.set_random_seed(SEED)
-base, weights = backbone.mobilenet_v2(ALPHA, source_size=SIZE, size=96, lesions=lesions)
+weights = pretrained.mobilenet_v2(ALPHA, 96, lesions.source)
+base = backbone.mobilenet_v2(ALPHA, source_size=SIZE, size=96, weights=weights)
+print("Weights:", pretrained.describe(weights))
 x = keras.layers.GlobalAveragePooling2D(name="pooled")(base.output)
 x = keras.layers.Dropout(0.3)(x)
 x = keras.layers.Dense(128, activation="relu")(x)
@@ -86,26 +89,27 @@ top = backbone.cut(model, "block_14_add")[1]  # the last 20 layers and the head
 prefix, middle, head = backbone.cut(model, "block_14_add", "pooled")  # the head alone
 features = [prefix.predict(part.images, verbose=0) for part in (train, validation, test)]
 pooled = [middle.predict(f, verbose=0) for f in features]
-checkpoint, histories, best = results.folder() / "checkpoint.weights.h5", [], 0.0
+checkpoint, histories, best = settings.scratch() / "checkpoint.weights.h5", [], 0.0
 for piece, (x, x_validation, _), n_layers, learning_rate, epochs in (
     (head, pooled, 0, 1e-3, EPOCHS),  # stage 1: the head alone
     (top, features, 20, 1e-4, FINE_TUNE_EPOCHS),  # stage 2: the last 20 layers with it
 ):
     backbone.unfreeze_top(base, n_layers)  # BatchNorm stays frozen
-    adam, auc = keras.optimizers.Adam(learning_rate), keras.metrics.AUC(name="auc")
-    piece.compile(optimizer=adam, loss="binary_crossentropy", metrics=["accuracy", auc])
+    adam = keras.optimizers.Adam(learning_rate)
+    piece.compile(optimizer=adam, loss="binary_crossentropy", metrics=["accuracy"])
     adam.build(piece.trainable_variables)  # its state is saved too
     piece.save_weights(checkpoint)  # stays if no epoch is better
-    kept = training.callbacks(checkpoint, best)  # stop early, slow down, keep the best: by AUC
     judge = (x_validation, validation.melanoma)
+    # Measure the AUC; by that of validation stop early, slow down, and keep the best epoch.
+    kept = training.callbacks(checkpoint, best, auc=(x, train.melanoma), val_auc=judge)
     how = dict(validation_data=judge, batch_size=32, epochs=epochs, callbacks=kept, verbose=2)
     histories.append(piece.fit(x, train.melanoma, **how).history)
     piece.load_weights(checkpoint)  # the epoch with the best validation AUC
     best = max([best, *histories[-1].get("val_auc", [])])
 
-# 4. Test: thresholds from validation, then the test set once, two simple answers beside the model
+# 4. Test: thresholds from validation, then the test set once, two baselines beside the model
 answers = {"MobileNetV2": [top.predict(f, verbose=0)[:, 0] for f in features[1:]]}
-answers |= evaluation.simple_answers(train, validation, test)
+answers |= evaluation.baselines(train, validation, test)
 judged = []
 for who, (p_validation, p_test) in answers.items():
     threshold = evaluation.choose_threshold(validation.melanoma, p_validation)
@@ -114,9 +118,9 @@ print(evaluation.as_table(judged).to_string())
 
 # 5. Keep and show: a model that takes raw pixels, the numbers as JSON, figures, sample predictions
 p, threshold, source = answers["MobileNetV2"][1], judged[0].threshold, lesions.source
-settings = dict(SIZE=SIZE, ALPHA=ALPHA, EPOCHS=EPOCHS, FINE_TUNE_EPOCHS=FINE_TUNE_EPOCHS)
+parameters = dict(SIZE=SIZE, ALPHA=ALPHA, EPOCHS=EPOCHS, FINE_TUNE_EPOCHS=FINE_TUNE_EPOCHS)
 name = f"00_quickstart-width{ALPHA}-{SIZE}px-seed{SEED}"
-results.record(name, judged, lesions, p, SEED, settings, weights)
+results.record(name, judged, lesions, p, SEED, parameters, pretrained.describe(weights))
 predict.save_model(model, {"threshold": threshold, "source": source})
 curves = {who: p_test for who, (_, p_test) in answers.items()}
 results.save_figure(plots.training_curves(histories, source), f"{name}-training")
@@ -127,31 +131,30 @@ figure = plots.sample_predictions(test.images, test.melanoma, p, threshold, sour
 # %%
 from utils import exercises, ledger
 
-ledger.predict("00 accuracy of the quickstart", MY_ACCURACY)
-accuracy = judged[0].values["accuracy"]
-ledger.outcome("00 accuracy of the quickstart", accuracy, *judged[0].intervals["accuracy"])
+ledger.guess("00 accuracy of the quickstart", MY_ACCURACY)
+ledger.outcome("00 accuracy of the quickstart", judged[0].metrics["accuracy"])
 
 # %% [markdown]
-# **What we saw.** Read the last table column by column. *Constant answer* looks at no picture, and
-# still has the accuracy of the benign share: accuracy alone proves nothing. *Nine colour numbers*
-# is a small tree model that knows only how light, how red and how even a picture is. *MobileNetV2*
+# **What we saw.** Read the last table column by column. *Majority class* looks at no image, and
+# still has the accuracy of the benign share: accuracy alone proves nothing. *Colour baseline*
+# is a small tree model that knows nine numbers on how light, how red and how even an image is. *MobileNetV2*
 # has to stand clear of both before all its layers are worth anything, and with
 # 200 test pictures its interval is wide. Where the brackets of two columns overlap as much as the
 # numbers differ, nothing was shown.
 #
 # The figures, from the top: loss and AUC by epoch, training against validation (when the lines
 # part, the model has begun to learn its 600 pictures by heart); the confusion matrix of the test
-# set (bottom left are the missed melanomas); ROC and precision-recall curves of the three answers
-# (the further up, the better; the constant answer is the straight line); ten test pictures with
+# set (bottom left are the missed melanomas); ROC and precision-recall curves of all three
+# (the further up, the better; the majority class is the straight line); ten test images with
 # what the model says and what is true.
 #
 # On real lesions (HAM10k-Mini, pictures of 28 px, mean of five trainings, 95 % interval by lesion)
-# this recipe has an accuracy of {{ 00_quickstart-width0.35-28px: over_seeds.accuracy }} and a ROC
-# AUC of {{ 00_quickstart-width0.35-28px: over_seeds.roc_auc }}. Nine colour numbers have
-# {{ 00_quickstart-width0.35-28px: beside.nine colour numbers.metrics.accuracy }} and
-# {{ 00_quickstart-width0.35-28px: beside.nine colour numbers.metrics.roc_auc }}, the constant answer
-# {{ 00_quickstart-width0.35-28px: beside.constant answer.metrics.accuracy }} and an AUC of one half.
-# **These 200 test pictures do not show that the deep model beats nine colour numbers**, and the 85 %
+# this recipe has an accuracy of {{ quote("00_quickstart-width0.35-28px", "over_seeds.accuracy") }} and a ROC
+# AUC of {{ quote("00_quickstart-width0.35-28px", "over_seeds.roc_auc") }}. The colour baseline has
+# {{ quote("00_quickstart-width0.35-28px", "beside.colour baseline.metrics.accuracy") }} and
+# {{ quote("00_quickstart-width0.35-28px", "beside.colour baseline.metrics.roc_auc") }}, the majority class
+# {{ quote("00_quickstart-width0.35-28px", "beside.majority class.metrics.accuracy") }} and an AUC of one half.
+# **These 200 test images do not show that the deep model beats the colour baseline**, and the 85 %
 # that the original project claimed lie outside its interval. (Lesson 05 asks again with ten times as
 # many test pictures.) That is not where the story ends but where the course begins:
 # what the data can give (01), how a split deceives (02), what the network does (03), how to train
@@ -168,10 +171,10 @@ ledger.outcome("00 accuracy of the quickstart", accuracy, *judged[0].intervals["
 # %%
 MY_IMAGE = ""
 
-label, confidence = predict.predict_skin_cancer(MY_IMAGE or test.images[0], predict.MODEL)
-what = MY_IMAGE or f"the test picture {test.table['image_id'][0]} (truth: {test.table['dx'][0]})"
-print(f"{what}: {label}, confidence {confidence:.2f}, trained on {source} lesions")
-print(plots.DISCLAIMER)
+label, confidence = predict.predict_skin_cancer(MY_IMAGE or test.images[0], predict.trained())
+what = MY_IMAGE or f"the test image {test.table['image_id'][0]} (truth: {test.table['dx'][0]})"
+print(f"{what}: {label}, confidence {confidence:.2f}")
+print(f"Trained on {source} lesions. {plots.DISCLAIMER}")
 
 # %% [markdown]
 # `confidence` is the model's own number, and nobody has checked yet that "0.90" is right nine times
@@ -237,15 +240,15 @@ exercises.solution("00.3", better)
 # - Frozen layers give the same output for a picture in every epoch, so they are run once.
 # - No lesion is in two parts of the split; thresholds and the best epoch come from validation; the
 #   test set is opened once.
-# - A result is a number, its interval, and what a simple answer reaches on the same pictures.
+# - A result is a number, its interval, and what a baseline reaches on the same images.
 #
 # ## Can you still say it?
 #
 # Answer aloud before you open each answer.
 #
-# <details><summary>Which two simple answers stand beside the deep model, and why both?</summary>
-# The constant answer shows what the mix of the test set gives away for nothing; nine colour numbers
-# show what can be had without looking at shapes.</details>
+# <details><summary>Which two baselines stand beside the deep model, and why both?</summary>
+# The majority class shows what the mix of the test set gives away for nothing; the colour baseline
+# shows what can be had without looking at shapes.</details>
 #
 # <details><summary>Why are the frozen layers run only once?</summary>
 # Their weights do not change, so their output for a picture is the same in every epoch.</details>

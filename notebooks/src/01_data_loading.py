@@ -103,7 +103,7 @@ pd.crosstab(table["dx"], table["dx_type"], margins=True)
 # %%
 MY_SHARE = ...
 
-ledger.predict("01 labels that agree after a slip of one row", MY_SHARE)
+ledger.guess("01 labels that agree after a slip of one row", MY_SHARE)
 
 # %% [markdown]
 # Here is the slip: each row's diagnosis against that of the row before.
@@ -118,7 +118,7 @@ print(f"with the rows in random order it would be {in_random_order:.2f}")
 # %% [markdown]
 # Two thirds of the rows are `nv`, so even in random order about half the labels agree with *any*
 # other row: the sum of the squared shares. In HAM10000's own file, whose rows lie sorted by diagnosis,
-# {{ 01_data_loading-28px: slip.agree | .4f }} of them agree after the slip. "Nearly all agree" therefore proves
+# {{ quote("01_data_loading-28px", "slip.agree", ".4f") }} of them agree after the slip. "Nearly all agree" therefore proves
 # nothing, and nearly nothing would show in training either: most pictures would still have a right
 # label, but no lesion could be trusted to have its own age, sex or `lesion_id`. The only proof is that **all** agree,
 # which `data.load_lesions` demands of Kaggle's files before it gives out a single picture:
@@ -191,8 +191,8 @@ plt.show()
 MY_AUC_OF_DX_TYPE = ...
 MY_AUC_OF_AGE = ...
 
-ledger.predict("01 AUC of dx_type", MY_AUC_OF_DX_TYPE)
-ledger.predict("01 AUC of age", MY_AUC_OF_AGE)
+ledger.guess("01 AUC of dx_type", MY_AUC_OF_DX_TYPE)
+ledger.guess("01 AUC of age", MY_AUC_OF_AGE)
 
 # %% [markdown]
 # A score for each row: the share of melanomas among rows with the same `dx_type`; and simply the age
@@ -208,11 +208,11 @@ without_picture = {}
 for name, score in scores.items():
     e = evaluation.evaluate(name, melanoma, score, groups, threshold=0.5, n_resamples=100)
     without_picture[name] = e
-    ledger.outcome(f"01 AUC of {name}", e.values["roc_auc"], *e.intervals["roc_auc"])
+    ledger.outcome(f"01 AUC of {name}", e.metrics["roc_auc"])
 
 # %% [markdown]
-# On the real table `dx_type` has an AUC of {{ 01_data_loading-28px: without_picture.dx_type }}, age
-# {{ 01_data_loading-28px: without_picture.age }}, and no pixel was read. For `dx_type` the cause is plain: **every**
+# On the real table `dx_type` has an AUC of {{ quote("01_data_loading-28px", "without_picture.dx_type") }}, age
+# {{ quote("01_data_loading-28px", "without_picture.age") }}, and no pixel was read. For `dx_type` the cause is plain: **every**
 # melanoma was confirmed by histology, because a lesion is cut out when somebody already fears a melanoma.
 # The column was written *after* the diagnosis and carries it backwards. A model that was given it
 # would look good in this table and be useless in a clinic, where the column does not exist yet. This
@@ -327,8 +327,8 @@ exercises.solution("01.3", middle_square)
 
 # %% [markdown]
 # How much does it matter? In lesson 00 the same recipe, on real lesions, has a ROC AUC of
-# {{ 00_quickstart-width0.35-28px: over_seeds.roc_auc }} at 28 pixels and
-# {{ 00_quickstart-width0.35-96px: over_seeds.roc_auc }} at 96. The intervals overlap: with 200 test
+# {{ quote("00_quickstart-width0.35-28px", "over_seeds.roc_auc") }} at 28 pixels and
+# {{ quote("00_quickstart-width0.35-96px", "over_seeds.roc_auc") }} at 96. The intervals overlap: with 200 test
 # pictures this is not enough to show that sharper pictures help. Keep that for lesson 06, which has 2,000.
 #
 # ## A pipeline that shuffles, or only seems to
@@ -342,10 +342,10 @@ exercises.solution("01.3", middle_square)
 # %%
 MY_SHARE_IN_BATCHES = ...
 
-ledger.predict("01 melanomas in the first ten batches", MY_SHARE_IN_BATCHES)
+ledger.guess("01 melanomas in the first ten batches", MY_SHARE_IN_BATCHES)
 
 # %%
-train = lesions.part("train")
+train = lesions.subset("train")
 order = np.argsort(train.melanoma, kind="stable")
 keras.utils.set_random_seed(SEED)
 
@@ -369,7 +369,7 @@ ledger.outcome("01 melanomas in the first ten batches", np.mean(share[100][:10])
 figure, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
 ax.plot(share[100], "--o", color=plots.PALETTE[1], label="buffer of 100")
 ax.plot(share[len(train)], "-s", color=plots.PALETTE[0], label=f"buffer of {len(train)}")
-ax.axhline(train.melanoma.mean(), color="black", linestyle=":", label="whole training part")
+ax.axhline(train.melanoma.mean(), color="black", linestyle=":", label="whole training set")
 ax.set(xlabel="batch", ylabel="share of melanomas")
 ax.legend(fontsize=8)
 figure.suptitle(plots.title("one pass through a sorted table", lesions.source), fontsize=10)
@@ -404,7 +404,7 @@ exercises.solution("01.4", steps)
 # %%
 MY_AUC_OF_COLOURS = ...
 
-ledger.predict("01 AUC of nine colour numbers", MY_AUC_OF_COLOURS)
+ledger.guess("01 AUC of the colour baseline", MY_AUC_OF_COLOURS)
 
 # %% [markdown]
 # The nine numbers of one picture, by hand, equal to what the helper computes for all of them:
@@ -420,25 +420,23 @@ assert np.allclose(by_hand, evaluation.colour_features(train.images[:1])[0])
 print(np.round(by_hand, 1))
 
 # %% [markdown]
-# Train on the training part, choose the threshold on validation, and open the test part once, for this
-# one claim. The constant answer stands beside it.
+# Train on the training set, choose the threshold on validation, and open the test set once, for this
+# one claim. The majority class stands beside it.
 
 # %%
-validation, test = lesions.part("validation"), lesions.part("test")
+validation, test = lesions.subset("validation"), lesions.subset("test")
 judged = []
-for name, (p_validation, p_test) in evaluation.simple_answers(train, validation, test).items():
+for name, (p_validation, p_test) in evaluation.baselines(train, validation, test).items():
     threshold = evaluation.choose_threshold(validation.melanoma, p_validation)
     judged += [evaluation.evaluate(name, test.melanoma, p_test, test.table["group"], threshold)]
 colours = judged[0]
-ledger.outcome(
-    "01 AUC of nine colour numbers", colours.values["roc_auc"], *colours.intervals["roc_auc"]
-)
+ledger.outcome("01 AUC of the colour baseline", colours.metrics["roc_auc"])
 evaluation.as_table(judged)
 
 # %% [markdown]
-# On real lesions nine colour numbers have a ROC AUC of {{ 01_data_loading-28px: colours.roc_auc }} at 28 pixels
-# and {{ 01_data_loading-96px: colours.roc_auc }} at 96: colour needs no resolution. That is the bar. A deep model
-# below or near it has shown nothing, whatever its accuracy: look how the constant answer's accuracy
+# On real lesions the colour baseline has a ROC AUC of {{ quote("01_data_loading-28px", "colours.roc_auc") }} at 28 pixels
+# and {{ quote("01_data_loading-96px", "colours.roc_auc") }} at 96: colour needs no resolution. That is the bar. A deep model
+# below or near it has shown nothing, whatever its accuracy: look how the accuracy of the majority class
 # stands beside that of the colours.
 #
 # What do the trees see? The figure compares one of the nine numbers, the middle's red minus the
@@ -468,16 +466,15 @@ plt.show()
 # What this lesson found is kept beside the other results of your runs:
 
 # %%
-value = {
-    name: {"value": e.values["roc_auc"], "interval": e.intervals["roc_auc"]}
-    for name, e in without_picture.items()
+found = {
+    "slip": {"agree": agree},
+    "without_picture": {name: e.metrics["roc_auc"] for name, e in without_picture.items()},
+    "colours": colours.metrics,
 }
-one = {m: {"value": colours.values[m], "interval": colours.intervals[m]} for m in colours.values}
-found = {"slip": {"agree": agree}, "without_picture": value, "colours": one}
-low, high = colours.intervals["roc_auc"]
-headline = {"name": "roc_auc", "value": colours.values["roc_auc"], "low": low, "high": high}
-settings = dict(SIZE=SIZE, SEED=SEED)
-results.keep(f"01_data_loading-{SIZE}px", lesions.source, lesions.table, settings, found, headline)
+parameters, headline = dict(SIZE=SIZE, SEED=SEED), ("roc_auc", colours.metrics["roc_auc"])
+results.keep(
+    f"01_data_loading-{SIZE}px", lesions.source, lesions.table, parameters, found, headline
+)
 print("kept")
 
 # %% [markdown]

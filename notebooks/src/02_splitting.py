@@ -43,7 +43,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from utils import backbone, data, evaluation, exercises, ledger, plots, results, splits
+from utils import backbone, data, evaluation, exercises, ledger, plots, pretrained, results, splits
 import tensorflow as tf
 
 # %% [markdown]
@@ -79,7 +79,9 @@ def some_lesions(table):
 
 
 lesions = data.load_lesions(SOURCE, size=SIZE, select=some_lesions)
-base, weights = backbone.mobilenet_v2(ALPHA, source_size=SIZE)
+weights = pretrained.mobilenet_v2(ALPHA, 96, lesions.source)
+base = backbone.mobilenet_v2(ALPHA, source_size=SIZE, size=96, weights=weights)
+print("Weights:", pretrained.describe(weights))
 features = base.predict(lesions.images, batch_size=128, verbose=0).mean((1, 2))
 print(
     len(lesions),
@@ -116,8 +118,8 @@ print(len(train), "for training,", len(validation), "for validation,", len(safe)
 MY_CLAIM = ...
 MY_TRUTH = ...
 
-ledger.predict("02 AUC on shuffled pictures", MY_CLAIM)
-ledger.predict("02 AUC of the same model in the safe", MY_TRUTH)
+ledger.guess("02 AUC on shuffled pictures", MY_CLAIM)
+ledger.guess("02 AUC of the same model in the safe", MY_TRUTH)
 
 # %%
 model = forest(train)
@@ -162,7 +164,7 @@ plt.show()
 # %%
 MY_SHARE = ...
 
-ledger.predict("02 validation pictures whose lesion is in training", MY_SHARE)
+ledger.guess("02 validation pictures whose lesion is in training", MY_SHARE)
 
 # %%
 lesion = table["lesion_id"].to_numpy()
@@ -173,7 +175,7 @@ ledger.outcome("02 validation pictures whose lesion is in training", known.mean(
 # The examination contains questions from the textbook. A model may pass them by remembering the
 # lesion, and the number it earns says nothing about the next patient, whose lesion is in no textbook.
 # Of all 10,015 real pictures, shuffled like this, a share of
-# {{ 02_splitting-28px: leak.known | .2f }} of those in validation show a lesion that training has.
+# {{ quote("02_splitting-28px", "leak.known", ".2f") }} of those in validation show a lesion that training has.
 #
 # **Exercise 02.1** Write `shared_lesions(train, validation)`: given the `lesion_id` of each training
 # picture and of each validation picture (two lists), how many *lesions* are in both?
@@ -231,18 +233,14 @@ several = table.groupby("lesion_id")["image_id"].transform("size").to_numpy() > 
 gains = {}
 for name, rows in (("several photographs", several), ("one photograph", ~several)):
     with_, without = (p[rows] for p in probability.values())
-    gain = [
-        roc_auc_score(y[rows][s], with_[s]) - roc_auc_score(y[rows][s], without[s])
-        for s in evaluation.resampled_lesions(y[rows], group[rows], n_resamples=200, seed=SEED)
-    ]
-    gain_here = roc_auc_score(y[rows], with_) - roc_auc_score(y[rows], without)
-    gains[name] = {"value": gain_here, "interval": evaluation.interval(gain)}
-    low, high = gains[name]["interval"]
-    print(f"{name}: AUC {gain_here:+.3f} [{low:+.3f}, {high:+.3f}] by having siblings in training")
+    gains[name] = evaluation.difference(
+        roc_auc_score, y[rows], with_, without, group[rows], n_resamples=200, seed=SEED
+    )
+    print(f"{name}: AUC {gains[name]:+.3f} by having siblings in training")
 
 # %% [markdown]
-# On all real pictures: {{ 02_splitting-28px: gains.several photographs | +.3f }} for lesions with several
-# photographs, {{ 02_splitting-28px: gains.one photograph | +.3f }} for those with one. The gain sits exactly where
+# On all real pictures: {{ quote("02_splitting-28px", "gains.several photographs", "+.3f") }} for lesions with several
+# photographs, {{ quote("02_splitting-28px", "gains.one photograph", "+.3f") }} for those with one. The gain sits exactly where
 # remembering is possible. (In your run, with fewer pictures, the intervals are wide; drawn lesions
 # also resemble their siblings less than real ones do.)
 #
@@ -256,7 +254,7 @@ for name, rows in (("several photographs", several), ("one photograph", ~several
 # %%
 MY_SEEN = ...
 
-ledger.predict("02 validation pictures that training has seen, take and skip", MY_SEEN)
+ledger.guess("02 validation pictures that training has seen, take and skip", MY_SEEN)
 
 
 # %%
@@ -315,16 +313,12 @@ for name in rounds:
     values = optimism(name)
     low, high = np.percentile(values[1:], [2.5, 97.5], axis=0)
     laboratory[name] = {
-        what: {"value": values[0][i], "interval": [low[i], high[i]]}
+        what: evaluation.Estimate(values[0][i], low[i], high[i])
         for i, what in enumerate(("claim", "truth", "optimism"))
     }
 
 
-def text(cell):
-    return "{:.3f} [{:.3f}, {:.3f}]".format(cell["value"], *cell["interval"])
-
-
-pd.DataFrame(laboratory).map(text).T
+pd.DataFrame(laboratory).map("{:.3f}".format).T
 
 # %% [markdown]
 # In the figure each split has its claim (orange) above its truth (blue), with intervals: the further
@@ -334,11 +328,12 @@ pd.DataFrame(laboratory).map(text).T
 figure, ax = plt.subplots(figsize=(7.5, 2.8), layout="constrained")
 marks = (("claim", "D", plots.PALETTE[1], -0.15), ("truth", "o", plots.PALETTE[0], 0.15))
 for what, marker, color, shift in marks:
-    value = [laboratory[name][what]["value"] for name in laboratory]
-    ends = np.array([laboratory[name][what]["interval"] for name in laboratory]).T
+    found = [row[what] for row in laboratory.values()]
     rows = np.arange(len(laboratory)) + shift
-    ax.hlines(rows, *ends, color=color, linewidth=3, alpha=0.5)
-    ax.plot(value, rows, marker, color=color, label=what)
+    ax.hlines(
+        rows, [f.low for f in found], [f.high for f in found], color=color, linewidth=3, alpha=0.5
+    )
+    ax.plot([f.value for f in found], rows, marker, color=color, label=what)
 ax.set(
     yticks=range(len(laboratory)), yticklabels=list(laboratory), xlabel="ROC AUC", ylim=(3.5, -0.5)
 )
@@ -349,10 +344,10 @@ results.save_figure(figure, f"02_splitting-{SIZE}px-laboratory")
 # %% [markdown]
 # On all 10,015 real pictures the optimism is
 #
-# - by picture: {{ 02_splitting-28px: laboratory.by picture.optimism | +.3f }}
-# - take and skip: {{ 02_splitting-28px: laboratory.take and skip.optimism | +.3f }}
-# - by `lesion_id`: {{ 02_splitting-28px: laboratory.by lesion_id.optimism | +.3f }}
-# - by lesion group: {{ 02_splitting-28px: laboratory.by lesion group.optimism | +.3f }}
+# - by picture: {{ quote("02_splitting-28px", "laboratory.by picture.optimism", "+.3f") }}
+# - take and skip: {{ quote("02_splitting-28px", "laboratory.take and skip.optimism", "+.3f") }}
+# - by `lesion_id`: {{ quote("02_splitting-28px", "laboratory.by lesion_id.optimism", "+.3f") }}
+# - by lesion group: {{ quote("02_splitting-28px", "laboratory.by lesion group.optimism", "+.3f") }}
 #
 # An interval that holds zero means: no optimism was shown. Four things to see.
 #
@@ -476,7 +471,7 @@ exercises.solution("02.3", validation_rows)
 # %%
 MY_WIDTH = ...
 
-ledger.predict("02 width of the interval with 200 pictures", MY_WIDTH)
+ledger.guess("02 width of the interval with 200 pictures", MY_WIDTH)
 
 # %% [markdown]
 # No picture is needed to find out. Two bell curves, their centres √2·z apart with Φ(z) = 0.85, have
@@ -536,12 +531,11 @@ exercises.solution("02.4", times_as_many)
 
 # %%
 known_lesions = {"known": float(known.mean()), "seen_by_take_and_skip": float(seen.mean())}
-found = {"weights": weights, "leak": known_lesions, "gains": gains, "laboratory": laboratory}
-best = laboratory["by picture"]["optimism"]
-low, high = map(float, best["interval"])
-headline = {"name": "optimism by picture", "value": float(best["value"]), "low": low, "high": high}
-settings = dict(SIZE=SIZE, ALPHA=ALPHA, IMAGES=IMAGES, EPOCHS=EPOCHS, TREES=TREES, SEED=SEED)
-results.keep(f"02_splitting-{SIZE}px", lesions.source, lesions.table, settings, found, headline)
+found = {"weights": pretrained.describe(weights), "leak": known_lesions}
+found |= {"gains": gains, "laboratory": laboratory}
+headline = ("optimism by picture", laboratory["by picture"]["optimism"])
+parameters = dict(SIZE=SIZE, ALPHA=ALPHA, IMAGES=IMAGES, EPOCHS=EPOCHS, TREES=TREES, SEED=SEED)
+results.keep(f"02_splitting-{SIZE}px", lesions.source, lesions.table, parameters, found, headline)
 print("kept")
 
 # %% [markdown]

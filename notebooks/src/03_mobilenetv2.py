@@ -27,7 +27,7 @@
 # - say why the narrow layers have no ReLU, and why the ReLU of the others ends at 6;
 # - compute a receptive field, layer by layer;
 # - feed pretrained weights the pixels they expect, and recognise it when somebody did not;
-# - choose a width and a resolution from a measured table, with an interval and two simple answers
+# - choose a width and a resolution from a measured table, with an interval and two baselines
 #   beside each number.
 #
 # **You need** a little Python, and to know what a convolution does (a small window of weights moves
@@ -50,7 +50,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from utils import backbone, data, evaluation, exercises, ledger, plots, results, splits
+from utils import backbone, data, evaluation, exercises, ledger, plots, pretrained, results, splits
 import keras
 from keras import layers
 
@@ -97,7 +97,7 @@ print(f"plain: {plain_parameters:,} parameters, {plain_macs:,} MACs")
 # %%
 MY_SHARE = ...
 
-ledger.predict("03 multiply-adds left when separable", MY_SHARE)
+ledger.guess("03 multiply-adds left when separable", MY_SHARE)
 
 # %% tags=["nbval-check-output"]
 y = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
@@ -194,8 +194,11 @@ def inverted_residual(x, channels, stride=1, expansion=6):
 # the stride is 2, Keras pads the picture in a layer of its own.)
 
 # %%
+lesions = data.load_lesions(SOURCE, size=SIZE, select=splits.mini)
+weights = pretrained.mobilenet_v2(ALPHA, 96, lesions.source)
 keras.utils.set_random_seed(SEED)
-base, weights = backbone.mobilenet_v2(ALPHA, source_size=SIZE, size=96)
+base = backbone.mobilenet_v2(ALPHA, source_size=SIZE, size=96, weights=weights)
+print("Weights:", pretrained.describe(weights))
 theirs = backbone.cut(base, "block_1_project_BN", "block_2_add")[1]
 x = keras.Input(theirs.input.shape[1:])
 ours = keras.Model(x, inverted_residual(x, theirs.output.shape[-1]))
@@ -349,8 +352,7 @@ for name in ("Conv1", "block_3_depthwise", "block_6_depthwise", "block_13_depthw
 # picture black. Which of the nine places notice, and how strongly?
 
 # %%
-lesions = data.load_lesions(SOURCE, size=SIZE, select=splits.mini)
-train, validation = lesions.part("train"), lesions.part("validation")
+train, validation = lesions.subset("train"), lesions.subset("validation")
 painted = train.images[:32].copy()
 painted[:, -(SIZE // 6) :, -(SIZE // 6) :] = 0  # the lower right corner
 both = np.concatenate([train.images[:32], painted])
@@ -397,8 +399,8 @@ exercises.solution("03.3", field_of_three, kernels=(3, 3, 3), strides=(2, 2, 1))
 MY_AUC_OF_IMAGENET = ...
 MY_AUC_OF_RANDOM = ...
 
-ledger.predict("03 AUC of frozen ImageNet features", MY_AUC_OF_IMAGENET)
-ledger.predict("03 AUC of random features", MY_AUC_OF_RANDOM)
+ledger.guess("03 AUC of frozen ImageNet features", MY_AUC_OF_IMAGENET)
+ledger.guess("03 AUC of random features", MY_AUC_OF_RANDOM)
 
 # %% [markdown]
 # 1,280 features for 600 pictures need a strong penalty. How strong is chosen for each network by
@@ -437,23 +439,19 @@ def aucs(p):
 
 
 def with_interval(values):
-    return {"value": float(values[0]), "interval": list(evaluation.interval(values[1:]))}
-
-
-def as_text(auc, sign=""):
-    return "{1:{0}.3f} [{2:{0}.3f}, {3:{0}.3f}]".format(sign, auc["value"], *auc["interval"])
+    return evaluation.Estimate(float(values[0]), *evaluation.interval(values[1:]))
 
 
 # %% [markdown]
-# Without any network: nine colour numbers, and the constant answer.
+# Without any network: the colour baseline, and the majority class.
 
 # %%
-simple = {k: p for k, (p,) in evaluation.simple_answers(train, validation).items()}
+simple = {k: p for k, (p,) in evaluation.baselines(train, validation).items()}
 found = {name: aucs(p) for name, p in simple.items()}
-colours = found["nine colour numbers"]
-assert np.isclose(colours[0], roc_auc_score(truth, simple["nine colour numbers"]))
+colours = found["colour baseline"]
+assert np.isclose(colours[0], roc_auc_score(truth, simple["colour baseline"]))
 for name, values in found.items():
-    print(f"{name}: {as_text(with_interval(values))}")
+    print(f"{name}: {with_interval(values):.3f}")
 
 # %% [markdown]
 # With networks: each configuration that is there with ImageNet weights, then `RANDOM_SEEDS` networks
@@ -461,9 +459,9 @@ for name, values in found.items():
 
 
 # %%
-def network(width, size, weights="imagenet"):
-    base, origin = backbone.mobilenet_v2(width, source_size=SIZE, size=size, weights=weights)
-    return keras.Model(base.input, layers.GlobalAveragePooling2D()(base.output)), origin
+def network(width, size, weights):
+    base = backbone.mobilenet_v2(width, source_size=SIZE, size=size, weights=weights)
+    return keras.Model(base.input, layers.GlobalAveragePooling2D()(base.output))
 
 
 def milliseconds(model):
@@ -477,28 +475,33 @@ def milliseconds(model):
 
 
 # %%
-wanted = [(*name.split("@"), "imagenet", SEED, name) for name in CONFIGURATIONS.split()]
-wanted += [(ALPHA, 96, None, i, f"random {ALPHA}@96 seed {i}") for i in range(RANDOM_SEEDS)]
+wanted = [(*name.split("@"), True, SEED, name) for name in CONFIGURATIONS.split()]
+wanted += [(ALPHA, 96, False, i, f"random {ALPHA}@96 seed {i}") for i in range(RANDOM_SEEDS)]
 measured = {}
 for width, size, trained, seed, name in wanted:
-    keras.utils.set_random_seed(seed)
-    model, origin = network(float(width), int(size), trained)
-    if trained and origin.startswith("RANDOM"):
-        print(f"{name} is left out: it would be random.")
+    width, size, file = float(width), int(size), None
+    try:
+        if trained:
+            file = pretrained.mobilenet_v2(width, size, lesions.source)
+    except OSError:
+        print(f"{name} is left out: its weights cannot be had here.")
         continue
+    keras.utils.set_random_seed(seed)
+    model = network(width, size, file)
     of_train, of_validation = (model.predict(p.images, verbose=0) for p in (train, validation))
     found[name] = aucs(probe(of_train).predict_proba(of_validation)[:, 1])
     counts = {"parameters": model.count_params(), "MACs": backbone.macs(model)}
-    measured[name] = counts | {"milliseconds": milliseconds(model), "weights": origin}
+    measured[name] = counts | {"milliseconds": milliseconds(model)}
+    measured[name]["weights"] = pretrained.describe(file)
 
 # %%
 rows = {}
 for name, values in found.items():
-    rows[name] = {"AUC": as_text(with_interval(values))}
+    rows[name] = {"AUC": f"{with_interval(values):.3f}"}
     if name in measured:
         m = measured[name]
         rows[name] |= {
-            "minus colours": as_text(with_interval(values - colours), "+"),
+            "minus colours": f"{with_interval(values - colours):+.3f}",
             "parameters": f"{m['parameters']:,}",
             "million MACs": f"{m['MACs'] / 1e6:.1f}",
             "ms a picture": f"{m['milliseconds']:.2f}",
@@ -512,28 +515,28 @@ pd.DataFrame.from_dict(rows, orient="index").fillna("")
 # grows with the square of the side: 224 is $(224/96)^2 \approx 5.4$ times 96. Milliseconds follow only
 # roughly: memory and overhead count too, and depthwise layers are slow for their few multiply-adds.
 #
-# The figure draws AUC against the work: dots with solid bars are ImageNet's weights, diamonds with
+# The figure draws AUC against the work: dots with solid bars are pretrained weights, diamonds with
 # dotted bars random ones (a little apart, so that they can be told), the dashed line with its band is
-# the nine colour numbers. Ask of each dot: does its bar clear the band?
+# the colour baseline. Ask of each dot: does its bar clear the band?
 
 # %%
 dials, ax = plt.subplots(figsize=(7.5, 3.6), layout="constrained")
-low, high = with_interval(colours)["interval"]
-ax.axhspan(low, high, color=plots.PALETTE[1], alpha=0.15)
-ax.axhline(colours[0], color=plots.PALETTE[1], linestyle="--", label="nine colour numbers")
+band = with_interval(colours)
+ax.axhspan(band.low, band.high, color=plots.PALETTE[1], alpha=0.15)
+ax.axhline(band.value, color=plots.PALETTE[1], linestyle="--", label="colour baseline")
 for i, (name, m) in enumerate(measured.items()):
     auc, random = with_interval(found[name]), name.startswith("random")
     place = m["MACs"] / 1e6 * (0.94 ** (len(measured) - i) if random else 1)
     color, marker, line = (plots.PALETTE[3], "D", ":") if random else (plots.PALETTE[0], "o", "-")
-    label = "random weights" if random else "ImageNet weights"
+    label = "random weights" if random else "pretrained weights"
     known = ax.get_legend_handles_labels()[1]
-    ax.vlines(place, *auc["interval"], color=color, linestyle=line)
-    ax.plot(place, auc["value"], marker, color=color, label=None if label in known else label)
+    ax.vlines(place, auc.low, auc.high, color=color, linestyle=line)
+    ax.plot(place, auc.value, marker, color=color, label=None if label in known else label)
     if not random:
         side = "left" if name.startswith("0") else "right"
         offset = (6 if side == "left" else -6, 4)
-        ax.annotate(name, (place, auc["value"]), offset, textcoords="offset points", ha=side)
-ax.set(xscale="log", xlabel="million multiply-adds a picture", ylabel="AUC, validation part")
+        ax.annotate(name, (place, auc.value), offset, textcoords="offset points", ha=side)
+ax.set(xscale="log", xlabel="million multiply-adds a picture", ylabel="AUC, validation set")
 ax.legend(fontsize=8, loc="lower right")
 dials.suptitle(plots.title("linear probes on frozen features", lesions.source), fontsize=10)
 plt.show()
@@ -542,42 +545,40 @@ plt.show()
 first = next((name for name in measured if not name.startswith("random")), None)
 untrained = [name for name in measured if name.startswith("random")]
 if first:
-    interval = with_interval(found[first])["interval"]
-    ledger.outcome("03 AUC of frozen ImageNet features", found[first][0], *interval)
+    ledger.outcome("03 AUC of frozen ImageNet features", with_interval(found[first]))
 if untrained:
     random_mean = np.mean([found[name] for name in untrained], axis=0)
-    interval = with_interval(random_mean)["interval"]
-    ledger.outcome("03 AUC of random features", random_mean[0], *interval)
+    ledger.outcome("03 AUC of random features", with_interval(random_mean))
 if first and untrained:
-    gain = as_text(with_interval(found[first] - random_mean), "+")
-    print(f"{first} from ImageNet minus the mean of the random ones: {gain}")
+    gain = with_interval(found[first] - random_mean)
+    print(f"{first}, pretrained, minus the mean of the random ones: {gain:+.3f}")
 
 # %% [markdown]
 # On real lesions (200 validation lesions, 48 of them melanomas):
 #
 # | | multiply-adds | ms a picture | AUC, pictures of 28 px | AUC, pictures of 96 px |
 # | --- | --- | --- | --- | --- |
-# | nine colour numbers | | | {{ 03_mobilenetv2-28px: probes.nine colour numbers.auc }} | {{ 03_mobilenetv2-96px: probes.nine colour numbers.auc }} |
-# | constant answer | | | {{ 03_mobilenetv2-28px: probes.constant answer.auc }} | {{ 03_mobilenetv2-96px: probes.constant answer.auc }} |
-# | 0.35@96 | {{ 03_mobilenetv2-96px: probes.035 at 96.MACs | ,.0f }} | {{ 03_mobilenetv2-96px: probes.035 at 96.milliseconds | .1f }} | {{ 03_mobilenetv2-28px: probes.035 at 96.auc }} | {{ 03_mobilenetv2-96px: probes.035 at 96.auc }} |
-# | 0.35@224 | {{ 03_mobilenetv2-96px: probes.035 at 224.MACs | ,.0f }} | {{ 03_mobilenetv2-96px: probes.035 at 224.milliseconds | .1f }} | {{ 03_mobilenetv2-28px: probes.035 at 224.auc }} | {{ 03_mobilenetv2-96px: probes.035 at 224.auc }} |
-# | 1.0@96 | {{ 03_mobilenetv2-96px: probes.10 at 96.MACs | ,.0f }} | {{ 03_mobilenetv2-96px: probes.10 at 96.milliseconds | .1f }} | {{ 03_mobilenetv2-28px: probes.10 at 96.auc }} | {{ 03_mobilenetv2-96px: probes.10 at 96.auc }} |
-# | 1.0@224 | {{ 03_mobilenetv2-96px: probes.10 at 224.MACs | ,.0f }} | {{ 03_mobilenetv2-96px: probes.10 at 224.milliseconds | .1f }} | {{ 03_mobilenetv2-28px: probes.10 at 224.auc }} | {{ 03_mobilenetv2-96px: probes.10 at 224.auc }} |
-# | random 0.35@96, three of them | {{ 03_mobilenetv2-96px: probes.random 035 at 96 seed 0.MACs | ,.0f }} | {{ 03_mobilenetv2-96px: probes.random 035 at 96 seed 0.milliseconds | .1f }} | {{ 03_mobilenetv2-28px: probes.random 035 at 96 seed 0.auc.value }}, {{ 03_mobilenetv2-28px: probes.random 035 at 96 seed 1.auc.value }}, {{ 03_mobilenetv2-28px: probes.random 035 at 96 seed 2.auc.value }} | {{ 03_mobilenetv2-96px: probes.random 035 at 96 seed 0.auc.value }}, {{ 03_mobilenetv2-96px: probes.random 035 at 96 seed 1.auc.value }}, {{ 03_mobilenetv2-96px: probes.random 035 at 96 seed 2.auc.value }} |
+# | colour baseline | | | {{ quote("03_mobilenetv2-28px", "probes.colour baseline.auc") }} | {{ quote("03_mobilenetv2-96px", "probes.colour baseline.auc") }} |
+# | majority class | | | {{ quote("03_mobilenetv2-28px", "probes.majority class.auc") }} | {{ quote("03_mobilenetv2-96px", "probes.majority class.auc") }} |
+# | 0.35@96 | {{ quote("03_mobilenetv2-96px", "probes.035 at 96.MACs", ",.0f") }} | {{ quote("03_mobilenetv2-96px", "probes.035 at 96.milliseconds", ".1f") }} | {{ quote("03_mobilenetv2-28px", "probes.035 at 96.auc") }} | {{ quote("03_mobilenetv2-96px", "probes.035 at 96.auc") }} |
+# | 0.35@224 | {{ quote("03_mobilenetv2-96px", "probes.035 at 224.MACs", ",.0f") }} | {{ quote("03_mobilenetv2-96px", "probes.035 at 224.milliseconds", ".1f") }} | {{ quote("03_mobilenetv2-28px", "probes.035 at 224.auc") }} | {{ quote("03_mobilenetv2-96px", "probes.035 at 224.auc") }} |
+# | 1.0@96 | {{ quote("03_mobilenetv2-96px", "probes.10 at 96.MACs", ",.0f") }} | {{ quote("03_mobilenetv2-96px", "probes.10 at 96.milliseconds", ".1f") }} | {{ quote("03_mobilenetv2-28px", "probes.10 at 96.auc") }} | {{ quote("03_mobilenetv2-96px", "probes.10 at 96.auc") }} |
+# | 1.0@224 | {{ quote("03_mobilenetv2-96px", "probes.10 at 224.MACs", ",.0f") }} | {{ quote("03_mobilenetv2-96px", "probes.10 at 224.milliseconds", ".1f") }} | {{ quote("03_mobilenetv2-28px", "probes.10 at 224.auc") }} | {{ quote("03_mobilenetv2-96px", "probes.10 at 224.auc") }} |
+# | random 0.35@96, three of them | {{ quote("03_mobilenetv2-96px", "probes.random 035 at 96 seed 0.MACs", ",.0f") }} | {{ quote("03_mobilenetv2-96px", "probes.random 035 at 96 seed 0.milliseconds", ".1f") }} | {{ quote("03_mobilenetv2-28px", "probes.random 035 at 96 seed 0.auc.value") }}, {{ quote("03_mobilenetv2-28px", "probes.random 035 at 96 seed 1.auc.value") }}, {{ quote("03_mobilenetv2-28px", "probes.random 035 at 96 seed 2.auc.value") }} | {{ quote("03_mobilenetv2-96px", "probes.random 035 at 96 seed 0.auc.value") }}, {{ quote("03_mobilenetv2-96px", "probes.random 035 at 96 seed 1.auc.value") }}, {{ quote("03_mobilenetv2-96px", "probes.random 035 at 96 seed 2.auc.value") }} |
 #
 # (Milliseconds on 2 shared CPU cores, so upper bounds. For 1.0@96 the weights of 224 stood in, the one
 # file of that width that was at hand.) **No network is shown to
-# beat nine colour numbers.** The best difference from them, 0.35@96 on pictures of 28 px, is
-# {{ 03_mobilenetv2-28px: probes.035 at 96.minus_colours }}; the same network on sharper pictures has
-# {{ 03_mobilenetv2-96px: probes.035 at 96.minus_colours }}. Twenty-eight times the work (1.0@224) buys
+# beat the colour baseline.** The best difference from them, 0.35@96 on pictures of 28 px, is
+# {{ quote("03_mobilenetv2-28px", "probes.035 at 96.minus_colours") }}; the same network on sharper pictures has
+# {{ quote("03_mobilenetv2-96px", "probes.035 at 96.minus_colours") }}. Twenty-eight times the work (1.0@224) buys
 # nothing that 200 lesions could show.
 #
 # And what did ImageNet teach? Against the mean of three networks that learned nothing, 0.35@96 has an
-# advantage of {{ 03_mobilenetv2-28px: random_mean.imagenet_minus_it }} at 28 px and
-# {{ 03_mobilenetv2-96px: random_mean.imagenet_minus_it }} at 96: something, then. But the luckiest of
+# advantage of {{ quote("03_mobilenetv2-28px", "random_mean.imagenet_minus_it") }} at 28 px and
+# {{ quote("03_mobilenetv2-96px", "random_mean.imagenet_minus_it") }} at 96: something, then. But the luckiest of
 # the three comes close to it, and the interval does not count that another three would give another
 # mean. Random filters still pass on how light, how red and how uneven a picture is, and that alone is
-# worth as much as the row of the nine colour numbers says. Features that tell breeds of dogs apart add
+# worth as much as the row of the colour baseline says. Features that tell breeds of dogs apart add
 # little to it, as long as they stay as they are. Raghu et al. (references) found for retina and chest
 # pictures, too, that ImageNet helps less than is believed. This is the reason to **fine-tune**: lesson
 # 04 lets the last layers learn from skin.
@@ -594,7 +595,7 @@ if first and untrained:
 # %%
 MY_AUC_FED_WRONGLY = ...
 
-ledger.predict("03 AUC of features fed 0 to 1", MY_AUC_FED_WRONGLY)
+ledger.guess("03 AUC of features fed 0 to 1", MY_AUC_FED_WRONGLY)
 
 # %% [markdown]
 # The model below starts behind the scaling and gives, beside the pooled features, two numbers for each
@@ -642,18 +643,14 @@ for name, (of_train, of_validation) in fed.items():
     always[name] = aucs(probe(of_train["pooled"]).predict_proba(features)[:, 1])
     later[name] = aucs(learned.predict_proba(features)[:, 1])
     rows[name] = {
-        "AUC, always": as_text(with_interval(always[name])),
-        "AUC, only later": as_text(with_interval(later[name])),
+        "AUC, always": f"{with_interval(always[name]):.3f}",
+        "AUC, only later": f"{with_interval(later[name]):.3f}",
         "moved": f"{np.linalg.norm(features - own, axis=1).mean() / between:.2f}",
         "mean probability, only later": f"{learned.predict_proba(features)[:, 1].mean():.2f}",
         "at 0": f"{of_validation['at 0'].mean():.1%}",
         "at 6": f"{of_validation['at 6'].mean():.1%}",
     }
-ledger.outcome(
-    "03 AUC of features fed 0 to 1",
-    always["0 to 1"][0],
-    *with_interval(always["0 to 1"])["interval"],
-)
+ledger.outcome("03 AUC of features fed 0 to 1", with_interval(always["0 to 1"]))
 pd.DataFrame.from_dict(rows, orient="index")
 
 # %% [markdown]
@@ -675,30 +672,30 @@ plt.show()
 # %% [markdown]
 # Read the row `0 to 1` first. The features move, as *moved* says, though the shares at 0 and at 6 hardly
 # change; and *always* may hide it, because a new probe learns from whatever the features are. On real
-# lesions that wrong range changes the AUC by {{ 03_mobilenetv2-28px: fed.0 to 1.minus_right }} at 28 px
-# and by {{ 03_mobilenetv2-96px: fed.0 to 1.minus_right }} at 96: no difference is shown. That is how such
+# lesions that wrong range changes the AUC by {{ quote("03_mobilenetv2-28px", "fed.0 to 1.minus_right") }} at 28 px
+# and by {{ quote("03_mobilenetv2-96px", "fed.0 to 1.minus_right") }} at 96: no difference is shown. That is how such
 # a mistake stays in a project for years. *Only later* is where it bites: at 28 px the AUC changes by
-# {{ 03_mobilenetv2-28px: fed.0 to 1.later_minus_right }}, at 96 by
-# {{ 03_mobilenetv2-96px: fed.0 to 1.later_minus_right }}, and at both sizes the mean probability falls,
-# from {{ 03_mobilenetv2-28px: fed.-1 to 1.mean_probability_later }} to
-# {{ 03_mobilenetv2-28px: fed.0 to 1.mean_probability_later }} and from
-# {{ 03_mobilenetv2-96px: fed.-1 to 1.mean_probability_later }} to
-# {{ 03_mobilenetv2-96px: fed.0 to 1.mean_probability_later }}: a threshold that was chosen before no
+# {{ quote("03_mobilenetv2-28px", "fed.0 to 1.later_minus_right") }}, at 96 by
+# {{ quote("03_mobilenetv2-96px", "fed.0 to 1.later_minus_right") }}, and at both sizes the mean probability falls,
+# from {{ quote("03_mobilenetv2-28px", "fed.-1 to 1.mean_probability_later") }} to
+# {{ quote("03_mobilenetv2-28px", "fed.0 to 1.mean_probability_later") }} and from
+# {{ quote("03_mobilenetv2-96px", "fed.-1 to 1.mean_probability_later") }} to
+# {{ quote("03_mobilenetv2-96px", "fed.0 to 1.mean_probability_later") }}: a threshold that was chosen before no
 # longer fits.
 #
-# Pixels of `0 to 255` are coarser: in the first layer {{ 03_mobilenetv2-28px: fed.0 to 255.at_6_first_layer | .0% }}
+# Pixels of `0 to 255` are coarser: in the first layer {{ quote("03_mobilenetv2-28px", "fed.0 to 255.at_6_first_layer", ".0%") }}
 # of the activations are cut off at 6 (real lesions, 28 px). *Only later* its AUC is
-# {{ 03_mobilenetv2-28px: fed.0 to 255.only_later }} at 28 px and
-# {{ 03_mobilenetv2-96px: fed.0 to 255.only_later }} at 96, where guessing has 0.5. And still no line of code complained. Keep the
+# {{ quote("03_mobilenetv2-28px", "fed.0 to 255.only_later") }} at 28 px and
+# {{ quote("03_mobilenetv2-96px", "fed.0 to 255.only_later") }} at 96, where guessing has 0.5. And still no line of code complained. Keep the
 # scaling inside the model, as `backbone.mobilenet_v2` does, and look at the activations once.
 #
 # **Sizes.** The files were trained at 96, 128, 160, 192 or 224 pixels, one file for each width and
 # size. A convolution fits any size from 32 on, so Keras takes the file of 224 for every other size,
 # with a warning. And where a file cannot be fetched, this course takes the same width from another
-# size, and prints which:
+# size (or, for drawn lesions only, the layers of the model in `models/`). Which one is it here?
 
 # %%
-print(backbone.imagenet_weights(ALPHA, 100)[1])
+print(pretrained.describe(pretrained.mobilenet_v2(ALPHA, 100, lesions.source)))
 
 # %% [markdown]
 # **Exercise 03.4** Write `scaled(pixels)`: an array of `uint8` pixels, 0 to 255, becomes numbers from
@@ -763,9 +760,11 @@ plt.show()
 # What this lesson found is kept beside the other results of your runs:
 
 # %%
-kept = {"weights": weights, "judged_on": "validation", "probes": {}, "fed": {}}
+kept = {"weights": pretrained.describe(weights), "judged_on": "validation", "probes": {}, "fed": {}}
 for name, values in found.items():
-    plain_name = name.replace(".", "").replace("@", " at ")  # as results.quote can read it
+    plain_name = name.replace(".", "").replace(
+        "@", " at "
+    )  # a dot would end a key where it is quoted
     kept["probes"][plain_name] = measured.get(name, {}) | {
         "auc": with_interval(values),
         "minus_colours": with_interval(values - colours),
@@ -787,17 +786,12 @@ if untrained:
     kept["random_mean"]["minus_colours"] = with_interval(random_mean - colours)
 if first and untrained:
     kept["random_mean"]["imagenet_minus_it"] = with_interval(found[first] - random_mean)
-settings = dict(SIZE=SIZE, ALPHA=ALPHA, SEED=SEED, RANDOM_SEEDS=RANDOM_SEEDS)
-settings |= dict(CONFIGURATIONS=CONFIGURATIONS)
-shown = with_interval(found[first]) if first else with_interval(colours)
-headline = {
-    "name": f"validation AUC of {first or 'colours'}",
-    "value": shown["value"],
-    "low": shown["interval"][0],
-    "high": shown["interval"][1],
-}
+parameters = dict(SIZE=SIZE, ALPHA=ALPHA, SEED=SEED, RANDOM_SEEDS=RANDOM_SEEDS)
+parameters |= dict(CONFIGURATIONS=CONFIGURATIONS)
+shown = with_interval(found[first] if first else colours)
+headline = (f"validation AUC of {first or 'colours'}", shown)
 name = f"03_mobilenetv2-{SIZE}px"
-results.keep(name, lesions.source, lesions.table, settings, kept, headline)
+results.keep(name, lesions.source, lesions.table, parameters, kept, headline)
 results.save_figure(dials, f"{name}-dials")
 print("kept")
 

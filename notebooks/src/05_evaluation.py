@@ -15,7 +15,7 @@
 #
 # # 05 · Evaluation: what is a good number worth?
 #
-# "Benign" for every picture of HAM10000 is right in {{ 05_evaluation-28px: benign_share | .0% }} of them.
+# "Benign" for every picture of HAM10000 is right in {{ quote("05_evaluation-28px", "benign_share", ".0%") }} of them.
 # The network of this lesson is right less often, and it is the better answer. A threshold that was
 # chosen with care for a price turns out to be a dear one elsewhere, and probabilities that were
 # put right become wrong by walking into another waiting room. This lesson judges one trained network
@@ -52,7 +52,8 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from utils import backbone, data, evaluation, exercises, ledger, plots, results, splits, training
+from utils import backbone, data, evaluation, exercises, ledger, plots
+from utils import pretrained, results, splits, training
 import keras
 
 # %% [markdown]
@@ -88,7 +89,7 @@ def natural_test_part(table):
 
 
 lesions = data.load_lesions(SOURCE, size=SIZE, select=splits.mini)
-train, validation, mini = (lesions.part(name) for name in splits.PARTS)
+train, validation, mini = (lesions.subset(name) for name in splits.SUBSETS)
 natural = data.load_lesions(SOURCE, size=SIZE, select=natural_test_part)
 parts = {"validation": validation, "Mini": mini, "natural": natural}
 
@@ -109,19 +110,21 @@ pd.DataFrame.from_dict(count, orient="index", columns=columns).round(3)
 
 # %% [markdown]
 # The model: lesson 00's recipe, a new head on a frozen MobileNetV2, then the last 20 layers with it
-# (lesson 04 takes it apart). Beside it stand the two simple answers, as in every lesson.
+# (lesson 04 takes it apart). Beside it stand the two baselines, as in every lesson.
 
 # %%
 keras.utils.set_random_seed(SEED)
-base, weights = backbone.mobilenet_v2(ALPHA, source_size=SIZE, size=96, lesions=lesions)
+weights = pretrained.mobilenet_v2(ALPHA, 96, lesions.source)
+base = backbone.mobilenet_v2(ALPHA, source_size=SIZE, size=96, weights=weights)
+print("Weights:", pretrained.describe(weights))
 model = training.melanoma_classifier(base)
-checkpoints, epochs = results.folder() / "05_checkpoints", (EPOCHS, FINE_TUNE_EPOCHS)
-training.two_stages(base, model, train, validation, checkpoints, epochs, verbose=0)
+epochs = (EPOCHS, FINE_TUNE_EPOCHS)
+training.two_stages(base, model, train, validation, epochs=epochs, verbose=0)
 
 probability = {"MobileNetV2": [model.predict(q.images, verbose=0)[:, 0] for q in parts.values()]}
-probability |= evaluation.simple_answers(train, *parts.values())
+probability |= evaluation.baselines(train, *parts.values())
 probability = {who: dict(zip(parts, p, strict=True)) for who, p in probability.items()}
-deep, colours = probability["MobileNetV2"], probability["nine colour numbers"]
+deep, colours = probability["MobileNetV2"], probability["colour baseline"]
 
 # %% [markdown]
 # Every number below gets an interval: the lesions of a part are drawn anew, with replacement, 300
@@ -142,26 +145,21 @@ draws = {
 def with_interval(measure, part):
     """A measure of some rows, on all rows of a part, with its 95 % interval by lesion."""
     values = [measure(rows) for rows in draws[part]]
-    return {"value": float(values[0]), "interval": evaluation.interval(values[1:])}
-
-
-def text(found, digits="+.3f", plus=False):
-    form = digits if plus else digits.removeprefix("+")
-    return "{1:{0}} [{2:{0}}, {3:{0}}]".format(form, found["value"], *found["interval"])
+    return evaluation.Estimate(float(values[0]), *evaluation.interval(values[1:]))
 
 
 # %% [markdown]
 # ## Why does accuracy lie?
 #
 # A model gives probabilities; a decision needs a threshold. Let us begin as most projects do, with the
-# threshold that has the best accuracy on validation, and go to the natural part. There the constant
-# answer "benign" has the accuracy that the table above leaves over: one minus the share of melanomas.
+# threshold that has the best accuracy on validation, and go to the natural part. There the majority
+# class, "benign", has the accuracy that the table above leaves over: one minus the share of melanomas.
 # **Predict** the accuracy of the network on the natural part.
 
 # %%
 MY_ACCURACY = ...
 
-ledger.predict("05 accuracy of the network, natural part", MY_ACCURACY)
+ledger.guess("05 accuracy of the network, natural part", MY_ACCURACY)
 
 # %% [markdown]
 # The **confusion matrix** by hand: every picture is truly benign or melanoma, and called one or the
@@ -203,17 +201,16 @@ judged = {
 }
 network = judged["natural"][0]
 figure = plots.confusion(network, natural.source)
-accuracy = network.values["accuracy"]
-ledger.outcome("05 accuracy of the network, natural part", accuracy, *network.intervals["accuracy"])
+ledger.outcome("05 accuracy of the network, natural part", network.metrics["accuracy"])
 
 # %%
 evaluation.as_table(judged["natural"])
 
 # %% [markdown]
-# The constant answer finds not one melanoma and has the best or nearly the best accuracy of the
-# three. On all real test pictures its accuracy is {{ 05_evaluation-28px: natural.constant answer.accuracy }},
-# that of MobileNetV2 {{ 05_evaluation-28px: natural.MobileNetV2.accuracy }}, with a sensitivity of
-# {{ 05_evaluation-28px: natural.MobileNetV2.sensitivity }}. The cause is in the matrix: accuracy is the mean
+# The majority class finds not one melanoma and has the best or nearly the best accuracy of the
+# three. On all real test pictures its accuracy is {{ quote("05_evaluation-28px", "natural.majority class.accuracy") }},
+# that of MobileNetV2 {{ quote("05_evaluation-28px", "natural.MobileNetV2.accuracy") }}, with a sensitivity of
+# {{ quote("05_evaluation-28px", "natural.MobileNetV2.sensitivity") }}. The cause is in the matrix: accuracy is the mean
 # of sensitivity and specificity, weighted by how many melanomas and benign lesions there are. Where
 # melanomas are rare, finding them hardly counts, and each false alarm costs as much as a missed melanoma.
 # Nobody has ever wanted that; it is merely what counting right answers means.
@@ -261,7 +258,7 @@ print(f"{pairs.size:,} pairs, in {by_hand:.3f} of them the melanoma has the high
 MY_AP = ...
 
 print("average precision on Mini:", round(average_precision_score(y, p), 3))
-ledger.predict("05 average precision, natural part", MY_AP)
+ledger.guess("05 average precision, natural part", MY_AP)
 
 # %%
 measures = {"roc_auc": roc_auc_score, "average_precision": average_precision_score}
@@ -275,9 +272,8 @@ areas = {
     for part in ("Mini", "natural")
 }
 for part, area in areas.items():
-    print(f"{part}: AUC {text(area['roc_auc'])}, AP {text(area['average_precision'])}")
-found = areas["natural"]["average_precision"]
-ledger.outcome("05 average precision, natural part", found["value"], *found["interval"])
+    print(f"{part}: AUC {area['roc_auc']:.3f}, AP {area['average_precision']:.3f}")
+ledger.outcome("05 average precision, natural part", areas["natural"]["average_precision"])
 
 # %% [markdown]
 # In the figure compare the solid line (Mini) with the dashed one (natural part), the same model in
@@ -289,7 +285,7 @@ curves, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 lines = (
     ("MobileNetV2, Mini", deep, "Mini", "-", 0),
     ("MobileNetV2, natural part", deep, "natural", "--", 1),
-    ("nine colour numbers, natural part", colours, "natural", ":", 2),
+    ("colour baseline, natural part", colours, "natural", ":", 2),
 )
 for name, p, part, style, color in lines:
     y, color = parts[part].melanoma, plots.PALETTE[color]
@@ -305,10 +301,10 @@ curves.suptitle(plots.title("one model, two populations", natural.source), fonts
 plt.show()
 
 # %% [markdown]
-# On real lesions the AUC is {{ 05_evaluation-28px: areas.Mini.roc_auc }} on Mini and
-# {{ 05_evaluation-28px: areas.natural.roc_auc }} on the natural part; the AP is
-# {{ 05_evaluation-28px: areas.Mini.average_precision }} and
-# {{ 05_evaluation-28px: areas.natural.average_precision }}. The axes of the ROC curve are each a share
+# On real lesions the AUC is {{ quote("05_evaluation-28px", "areas.Mini.roc_auc") }} on Mini and
+# {{ quote("05_evaluation-28px", "areas.natural.roc_auc") }} on the natural part; the AP is
+# {{ quote("05_evaluation-28px", "areas.Mini.average_precision") }} and
+# {{ quote("05_evaluation-28px", "areas.natural.average_precision") }}. The axes of the ROC curve are each a share
 # *within* one kind of lesion, so the mix does not move it. Precision mixes both kinds: with fewer
 # melanomas the same share of false alarms drowns them. So an AP, an F1 or a precision without its share
 # of melanomas cannot be compared with any other.
@@ -324,7 +320,7 @@ plt.show()
 # %%
 MY_SENSITIVITY = ...
 
-ledger.predict("05 sensitivity promised as 0.90, natural part", MY_SENSITIVITY)
+ledger.guess("05 sensitivity promised as 0.90, natural part", MY_SENSITIVITY)
 
 
 # %%
@@ -355,14 +351,14 @@ rules = {
 }
 thresholds = {
     who: {name: rule(validation.melanoma, p["validation"]) for name, rule in rules.items()}
-    for who, p in (("MobileNetV2", deep), ("nine colour numbers", colours))
+    for who, p in (("MobileNetV2", deep), ("colour baseline", colours))
 }
 prices = {
     f"{who}, {name}": {part: rates(part, probability[who][part] >= t) for part in parts}
     for who, chosen in thresholds.items()
     for name, t in chosen.items()
 }
-for name, everybody in (("constant answer: benign", False), ("constant answer: melanoma", True)):
+for name, everybody in (("everything benign", False), ("everything melanoma", True)):
     prices[name] = {q: rates(q, np.full(len(part), everybody)) for q, part in parts.items()}
 
 # %%
@@ -370,7 +366,7 @@ shown = [(q, "sensitivity") for q in parts] + [("natural", "specificity")]
 shown += [(q, "cost") for q in parts]
 rows = {
     name: {
-        f"{measure}, {part}": text(of_part[part][measure], ".1f" if measure == "cost" else ".2f")
+        f"{measure}, {part}": format(of_part[part][measure], ".1f" if measure == "cost" else ".2f")
         for part, measure in shown
     }
     for name, of_part in prices.items()
@@ -379,7 +375,7 @@ pd.DataFrame.from_dict(rows, orient="index")
 
 # %%
 found = prices["MobileNetV2, 90 % found"]["natural"]["sensitivity"]
-ledger.outcome("05 sensitivity promised as 0.90, natural part", found["value"], *found["interval"])
+ledger.outcome("05 sensitivity promised as 0.90, natural part", found)
 
 # %% [markdown]
 # The promise is not kept exactly, and there is no reason why it should. The threshold hangs on the
@@ -393,10 +389,10 @@ swing = evaluation.interval(again)
 print("sensitivity with other validation lesions: {:.2f} to {:.2f}".format(*swing))
 
 # %% [markdown]
-# On real lesions: validation {{ 05_evaluation-28px: prices.network 90 found.validation.sensitivity }}, Mini
-# {{ 05_evaluation-28px: prices.network 90 found.Mini.sensitivity }}, natural part
-# {{ 05_evaluation-28px: prices.network 90 found.natural.sensitivity }}; other validation lesions would have
-# given from {{ 05_evaluation-28px: swing.0 | .2f }} to {{ 05_evaluation-28px: swing.1 | .2f }}. It came out
+# On real lesions: validation {{ quote("05_evaluation-28px", "prices.network 90 found.validation.sensitivity") }}, Mini
+# {{ quote("05_evaluation-28px", "prices.network 90 found.Mini.sensitivity") }}, natural part
+# {{ quote("05_evaluation-28px", "prices.network 90 found.natural.sensitivity") }}; other validation lesions would have
+# given from {{ quote("05_evaluation-28px", "swing.0", ".2f") }} to {{ quote("05_evaluation-28px", "swing.1", ".2f") }}. It came out
 # higher there, and could have come out lower. Three causes: few melanomas on validation, few in
 # the test, and a validation part that has been used before, to pick the best epoch. A threshold is an
 # estimate like any other.
@@ -428,10 +424,10 @@ plt.show()
 # %% [markdown]
 # The threshold that was cheapest at 24 % melanomas is too low where they are rare: it buys each found
 # melanoma with too many alarms. On real lesions, natural part, 100 pictures cost
-# {{ 05_evaluation-28px: prices.network cheapest.natural.cost | .1f }} at that threshold, and
-# {{ 05_evaluation-28px: prices.network best accuracy.natural.cost | .1f }} at the one for best accuracy, which
+# {{ quote("05_evaluation-28px", "prices.network cheapest.natural.cost", ".1f") }} at that threshold, and
+# {{ quote("05_evaluation-28px", "prices.network best accuracy.natural.cost", ".1f") }} at the one for best accuracy, which
 # never heard of the price. Calling everything benign costs
-# {{ 05_evaluation-28px: prices.all benign.natural.cost | .1f }}. A threshold belongs to a population. How to
+# {{ quote("05_evaluation-28px", "prices.all benign.natural.cost", ".1f") }}. A threshold belongs to a population. How to
 # carry it into another one is shown below, under calibration.
 #
 # **Exercise 05.2** A careful threshold misses 2 melanomas and raises 110 false alarms; a brisk one
@@ -458,7 +454,7 @@ exercises.solution("05.2", break_even, careful=(2, 110), brisk=(6, 60))
 # %%
 MY_SHARE_OF_WIDTH = ...
 
-ledger.predict("05 width by picture, as a share of that by lesion", MY_SHARE_OF_WIDTH)
+ledger.guess("05 width by picture, as a share of that by lesion", MY_SHARE_OF_WIDTH)
 
 # %%
 y, p = natural.melanoma, deep["natural"]
@@ -477,8 +473,8 @@ for kind, name in ((1, "melanoma"), (0, "benign")):
 
 # %% [markdown]
 # Nothing about the model changed, only what was believed to be independent. On real lesions the interval by
-# picture has {{ 05_evaluation-28px: width_share | .0% }} of the width of the honest one at 28 pixels and
-# {{ 05_evaluation-96px: width_share | .0% }} at 96. It is the melanomas that weigh most here: there are few of
+# picture has {{ quote("05_evaluation-28px", "width_share", ".0%") }} of the width of the honest one at 28 pixels and
+# {{ quote("05_evaluation-96px", "width_share", ".0%") }} at 96. It is the melanomas that weigh most here: there are few of
 # them, and they were photographed more often. (If you have the patient's number, resample patients;
 # HAM10000 does not give it, so even our interval is a little too narrow.)
 #
@@ -497,7 +493,7 @@ for kind, name in ((1, "melanoma"), (0, "benign")):
 # %%
 MY_PRECISION = ...
 
-ledger.predict("05 precision where 1 % are melanomas", MY_PRECISION)
+ledger.guess("05 precision where 1 % are melanomas", MY_PRECISION)
 
 
 # %%
@@ -531,10 +527,9 @@ y_natural = natural.melanoma
 alarm = deep["natural"] >= thresholds["MobileNetV2"]["cheapest"]
 counted = with_interval(lambda rows: y_natural[rows][alarm[rows]].mean(), "natural")
 print(f"natural part, {shares['natural']:.1%} melanomas")
-print(f"  calculated from Mini: {text(calculated['natural'])}")
-print(f"  counted:              {text(counted)}")
-found = calculated["screening"]
-ledger.outcome("05 precision where 1 % are melanomas", found["value"], *found["interval"])
+print(f"  calculated from Mini: {calculated['natural']:.3f}")
+print(f"  counted:              {counted:.3f}")
+ledger.outcome("05 precision where 1 % are melanomas", calculated["screening"])
 
 # %% [markdown]
 # The figure draws the calculated PPV (solid, with its interval) for all prevalences, from one in a thousand
@@ -545,16 +540,16 @@ ledger.outcome("05 precision where 1 % are melanomas", found["value"], *found["i
 ppv_figure, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
 grid = np.geomspace(0.001, 0.5, 25)
 line = [carried(share) for share in grid]
-ends = np.array([cell["interval"] for cell in line]).T
-ax.fill_between(grid, *ends, color=plots.PALETTE[0], alpha=0.2)
-ax.plot(grid, [v["value"] for v in line], color=plots.PALETTE[0], label="calculated from Mini")
+low, high = [cell.low for cell in line], [cell.high for cell in line]
+ax.fill_between(grid, low, high, color=plots.PALETTE[0], alpha=0.2)
+ax.plot(grid, [cell.value for cell in line], color=plots.PALETTE[0], label="calculated from Mini")
 ax.plot(grid, grid, ":", color="black", label="random choice")
 for part, found, marker in (("Mini", calculated["Mini"], "s"), ("natural", counted, "D")):
-    ax.vlines(shares[part], *found["interval"], color=plots.PALETTE[1], linewidth=3)
+    ax.vlines(shares[part], found.low, found.high, color=plots.PALETTE[1], linewidth=3)
     label = f"counted, {part}"
     ax.plot(
         shares[part],
-        found["value"],
+        found.value,
         marker,
         color=plots.PALETTE[1],
         markeredgecolor="k",
@@ -566,9 +561,9 @@ ppv_figure.suptitle(plots.title("the same model, other populations", natural.sou
 plt.show()
 
 # %% [markdown]
-# On real lesions the formula says {{ 05_evaluation-28px: ppv.calculated | .3f }} for the natural part, and
-# counted are {{ 05_evaluation-28px: ppv.counted | .3f }}. At 1 % it says
-# {{ 05_evaluation-28px: ppv.screening | .3f }}: of a hundred people who are sent to a doctor, about two have
+# On real lesions the formula says {{ quote("05_evaluation-28px", "ppv.calculated", ".3f") }} for the natural part, and
+# counted are {{ quote("05_evaluation-28px", "ppv.counted", ".3f") }}. At 1 % it says
+# {{ quote("05_evaluation-28px", "ppv.screening", ".3f") }}: of a hundred people who are sent to a doctor, about two have
 # a melanoma. The model is the same to the last weight.
 #
 # And this is the kind case. The formula assumes that melanomas look like these melanomas, and benign
@@ -626,7 +621,7 @@ for part in ("Mini", "natural"):
 # %%
 MY_MEAN = ...
 
-ledger.predict("05 mean probability, natural part", MY_MEAN)
+ledger.guess("05 mean probability, natural part", MY_MEAN)
 
 
 # %%
@@ -645,7 +640,7 @@ def calibrated(p):
 scaled = calibrated(deep)
 assert abs(scaled["validation"].mean() - validation.melanoma.mean()) < 0.001
 mean = with_interval(lambda rows: scaled["natural"][rows].mean(), "natural")
-ledger.outcome("05 mean probability, natural part", mean["value"], *mean["interval"])
+ledger.outcome("05 mean probability, natural part", mean)
 print(f"share of melanomas there: {natural.melanoma.mean():.2f}")
 
 # %% [markdown]
@@ -682,7 +677,7 @@ def floor(p):
 
 
 steps = {}
-for who in ("MobileNetV2", "nine colour numbers", "constant answer"):
+for who in ("MobileNetV2", "colour baseline", "majority class"):
     p = probability[who]
     fitted = calibrated(p)
     steps |= {(who, "as it comes"): p, (who, "calibrated on validation"): fitted}
@@ -700,8 +695,8 @@ for name, p in steps.items():
         )
 rows = {
     name: {
-        "ECE, Mini": text(c["Mini"]),
-        "ECE, natural": text(c["natural"]),
+        "ECE, Mini": f"{c['Mini']:.3f}",
+        "ECE, natural": f"{c['natural']:.3f}",
         "floor, natural": f"{c['floor']:.3f}",
         "mean probability, natural": f"{c['mean']:.3f}",
     }
@@ -711,19 +706,19 @@ pd.DataFrame.from_dict(rows, orient="index")
 
 # %% [markdown]
 # (Each draw adds chance of its own, so intervals of an ECE lean upwards, and may even begin above the
-# value: they are cautious ones.) The constant answer, once moved, has nearly no ECE and
+# value: they are cautious ones.) The majority class, once moved, has nearly no ECE and
 # knows nothing: calibration alone proves as little as accuracy alone.
 #
 # On real lesions, natural part, MobileNetV2 has an ECE of
-# {{ 05_evaluation-28px: calibration.network raw.natural | .3f }} as it comes,
-# {{ 05_evaluation-28px: calibration.network scaled.natural | .3f }} after calibration at 24 %, and
-# {{ 05_evaluation-28px: calibration.network moved.natural | .3f }} after the two lines, where chance alone
-# gives {{ 05_evaluation-28px: calibration.network moved.floor | .3f }}. Why was the first so good? By luck: on
-# Mini its ECE is {{ 05_evaluation-28px: calibration.network raw.Mini | .3f }}, for it says too little there,
-# and too little at 24 % is nearly right where melanomas are rare. Two errors cancelled. The nine colour
-# numbers, which had no such luck, go from
-# {{ 05_evaluation-28px: calibration.colours raw.natural | .3f }} to
-# {{ 05_evaluation-28px: calibration.colours moved.natural | .3f }}.
+# {{ quote("05_evaluation-28px", "calibration.network raw.natural", ".3f") }} as it comes,
+# {{ quote("05_evaluation-28px", "calibration.network scaled.natural", ".3f") }} after calibration at 24 %, and
+# {{ quote("05_evaluation-28px", "calibration.network moved.natural", ".3f") }} after the two lines, where chance alone
+# gives {{ quote("05_evaluation-28px", "calibration.network moved.floor", ".3f") }}. Why was the first so good? By luck: on
+# Mini its ECE is {{ quote("05_evaluation-28px", "calibration.network raw.Mini", ".3f") }}, for it says too little there,
+# and too little at 24 % is nearly right where melanomas are rare. Two errors cancelled. The colour
+# baseline, which had no such luck, goes from
+# {{ quote("05_evaluation-28px", "calibration.colours raw.natural", ".3f") }} to
+# {{ quote("05_evaluation-28px", "calibration.colours moved.natural", ".3f") }}.
 #
 # The figure shows the network's calibration by its curve, eight bins of equally many pictures each: on
 # the diagonal the probabilities are right, below it they promise too many melanomas. On the right,
@@ -759,19 +754,17 @@ plt.show()
 right_threshold = 1 / (1 + COST_OF_MISS)
 carried_over = rates("natural", moved["natural"] >= right_threshold)
 print(f"cost of 100 pictures, natural part, a miss at {COST_OF_MISS:g} alarms:")
-print("  cheapest on validation:", text(prices["MobileNetV2, cheapest"]["natural"]["cost"], ".1f"))
-print("  calibrated, moved, 1 / (1 + cost):", text(carried_over["cost"], ".1f"))
+print(f"  cheapest on validation: {prices['MobileNetV2, cheapest']['natural']['cost']:.1f}")
+print(f"  calibrated, moved, 1 / (1 + cost): {carried_over['cost']:.1f}")
 for kind in ("benign", "melanoma"):
-    print(
-        f"  everything {kind}:", text(prices[f"constant answer: {kind}"]["natural"]["cost"], ".1f")
-    )
+    print(f"  everything {kind}: {prices[f'everything {kind}']['natural']['cost']:.1f}")
 
 # %% [markdown]
-# On real lesions: {{ 05_evaluation-28px: prices.network cheapest.natural.cost | .1f }} becomes
-# {{ 05_evaluation-28px: carried_over.cost | .1f }}, without a look at one label of the natural part. At 96
+# On real lesions: {{ quote("05_evaluation-28px", "prices.network cheapest.natural.cost", ".1f") }} becomes
+# {{ quote("05_evaluation-28px", "carried_over.cost", ".1f") }}, without a look at one label of the natural part. At 96
 # pixels, where the search on validation happened to end at a higher threshold, it gains nothing:
-# {{ 05_evaluation-96px: prices.network cheapest.natural.cost | .1f }} and
-# {{ 05_evaluation-96px: carried_over.cost | .1f }}. A search follows the
+# {{ quote("05_evaluation-96px", "prices.network cheapest.natural.cost", ".1f") }} and
+# {{ quote("05_evaluation-96px", "carried_over.cost", ".1f") }}. A search follows the
 # luck of 200 pictures; the formula needs only that the probabilities are right.
 #
 # **Exercise 05.4** A calibrated model that learned at 24 % melanomas says 0.5. What should it say where
@@ -811,19 +804,19 @@ subgroups = {
     for name, m in enough.items()
 }
 few = [f"{name} ({y[m].sum()})" for name, m in members.items() if name not in enough]
-print("too few melanomas:", ", ".join(few))
+print("too few melanomas:", *few, sep="\n  ")
 
 # %%
 rows = {
     name: {"pictures": e.n_images, "melanomas": int(y[enough[name]].sum())}
-    | {m: e.text(m) for m in ("sensitivity", "specificity", "roc_auc")}
+    | {m: f"{e.metrics[m]:.3f}" for m in ("sensitivity", "specificity", "roc_auc")}
     for name, e in subgroups.items()
 }
 pd.DataFrame.from_dict(rows, orient="index")
 
 # %% [markdown]
-# The simple answers have their groups too. The figure compares the AUC of the network (dots, solid bars)
-# with that of nine colour numbers (diamonds, dotted bars) in the same groups; the constant answer has
+# The baselines have their groups too. The figure compares the AUC of the network (dots, solid bars)
+# with that of the colour baseline (diamonds, dotted bars) in the same groups; the majority class has
 # 0.5 everywhere. Look at how long the bars are before you look where they lie.
 
 # %%
@@ -833,13 +826,13 @@ of_colours = {
 }
 by_group, ax = plt.subplots(figsize=(7, 1.2 + 0.35 * len(enough)), layout="constrained")
 places = np.arange(len(enough))
-looks = (("MobileNetV2", subgroups, "o", "-", 0), ("nine colour numbers", of_colours, "D", ":", 1))
+looks = (("MobileNetV2", subgroups, "o", "-", 0), ("colour baseline", of_colours, "D", ":", 1))
 for name, found, marker, style, color in looks:
     rows, color = places + 0.25 * color - 0.12, plots.PALETTE[color]
-    ends = np.array([e.intervals["roc_auc"] for e in found.values()]).T
-    ax.hlines(rows, *ends, color=color, linestyle=style, linewidth=2)
-    values = [e.values["roc_auc"] for e in found.values()]
-    ax.plot(values, rows, marker, color=color, label=name)
+    aucs = [e.metrics["roc_auc"] for e in found.values()]
+    low, high = [auc.low for auc in aucs], [auc.high for auc in aucs]
+    ax.hlines(rows, low, high, color=color, linestyle=style, linewidth=2)
+    ax.plot([auc.value for auc in aucs], rows, marker, color=color, label=name)
 ax.axvline(0.5, color="black", linewidth=0.8)
 ax.set(yticks=places, yticklabels=list(enough), ylim=(len(enough) - 0.5, -0.5), xlabel="ROC AUC")
 by_group.legend(loc="outside lower center", ncols=2)
@@ -848,10 +841,10 @@ plt.show()
 
 # %% [markdown]
 # On all real test pictures, sensitivity and specificity are
-# {{ 05_evaluation-28px: subgroups.age to 40.sensitivity }} and
-# {{ 05_evaluation-28px: subgroups.age to 40.specificity }} up to the age of 40,
-# {{ 05_evaluation-28px: subgroups.age over 60.sensitivity }} and
-# {{ 05_evaluation-28px: subgroups.age over 60.specificity }} over 60, though nobody told the model the age.
+# {{ quote("05_evaluation-28px", "subgroups.age to 40.sensitivity") }} and
+# {{ quote("05_evaluation-28px", "subgroups.age to 40.specificity") }} up to the age of 40,
+# {{ quote("05_evaluation-28px", "subgroups.age over 60.sensitivity") }} and
+# {{ quote("05_evaluation-28px", "subgroups.age over 60.specificity") }} over 60, though nobody told the model the age.
 # Up to 40 it misses more than half of the melanomas; one possible cause is that they are rare at that age,
 # so that it had few to learn from. Over 60 it gives more false alarms. One threshold is not equally kind
 # to everybody.
@@ -915,7 +908,7 @@ print(f"all claims fit with {min(fitting)} to {max(fitting)} melanomas of 250")
 
 # %% tags=["nbval-check-output"]
 honest = binomtest(170, 200).proportion_ci(method="wilson")
-print(f"170 of 200 right: 0.850 [{honest.low:.3f}, {honest.high:.3f}]; the constant answer: 0.760")
+print(f"170 of 200 right: 0.850 [{honest.low:.3f}, {honest.high:.3f}]; the majority class: 0.760")
 
 # %% [markdown]
 # **Exercise 05.5** A test set has 200 pictures, 48 of them melanomas. Sensitivity 0.79 and precision 0.83
@@ -938,7 +931,7 @@ exercises.solution("05.5", accuracy_that_follows, **claim)
 # %% [markdown]
 # ## Our own result, read as strictly
 #
-# Is the network better than nine colour numbers? The two tables, Mini first, then the natural part:
+# Is the network better than the colour baseline? The two tables, Mini first, then the natural part:
 
 # %%
 for part, evaluations in judged.items():
@@ -953,27 +946,24 @@ for part, evaluations in judged.items():
 differences = {}
 for part in ("Mini", "natural"):
     y, a, b = parts[part].melanoma, deep[part], colours[part]
-
-    def difference(rows, y=y, a=a, b=b):
-        return roc_auc_score(y[rows], a[rows]) - roc_auc_score(y[rows], b[rows])
-
-    differences[part] = with_interval(difference, part)
-    print(f"{part}: AUC of the network minus colours {text(differences[part], plus=True)}")
+    groups = parts[part].table["group"]
+    differences[part] = evaluation.difference(roc_auc_score, y, a, b, groups, 300, SEED)
+    print(f"{part}: AUC of the network minus colours {differences[part]:+.3f}")
 
 # %% [markdown]
-# On real lesions the difference is {{ 05_evaluation-28px: differences.Mini | +.3f }} on Mini's 200 pictures and
-# {{ 05_evaluation-28px: differences.natural | +.3f }} on the {{ 05_evaluation-28px: parts.natural.pictures | , }} of
-# the natural part; with pictures of 96 px {{ 05_evaluation-96px: differences.Mini | +.3f }} and
-# {{ 05_evaluation-96px: differences.natural | +.3f }}. So lesson 00's sentence, "the deep model does not beat
-# nine colour numbers", was true of what 200 pictures can show, and ten times as many show more: **this**
+# On real lesions the difference is {{ quote("05_evaluation-28px", "differences.Mini", "+.3f") }} on Mini's 200 pictures and
+# {{ quote("05_evaluation-28px", "differences.natural", "+.3f") }} on the {{ quote("05_evaluation-28px", "parts.natural.pictures", ",") }} of
+# the natural part; with pictures of 96 px {{ quote("05_evaluation-96px", "differences.Mini", "+.3f") }} and
+# {{ quote("05_evaluation-96px", "differences.natural", "+.3f") }}. So lesson 00's sentence, "the deep model does not beat
+# the colour baseline", was true of what 200 pictures can show, and ten times as many show more: **this**
 # trained network ranks lesions better than the colours do. *Not shown* was never *not there*. What is it
 # worth, read strictly?
 #
 # - **One training.** The interval holds the luck of the test lesions, not that of the seed. Five trainings
-#   of lesson 00 had AUCs on Mini from
-#   {{ 00_quickstart-width0.35-28px: over_seeds.roc_auc.min | .3f }} to
-#   {{ 00_quickstart-width0.35-28px: over_seeds.roc_auc.max | .3f }}: to speak of the recipe, train several
-#   and average, as that lesson's table does.
+#   of lesson 00 had AUCs on Mini of {{ quote("00_quickstart-width0.35-28px", "over_seeds.roc_auc.seeds.0", ".3f") }},
+#   {{ quote("00_quickstart-width0.35-28px", "over_seeds.roc_auc.seeds.1", ".3f") }}, {{ quote("00_quickstart-width0.35-28px", "over_seeds.roc_auc.seeds.2", ".3f") }},
+#   {{ quote("00_quickstart-width0.35-28px", "over_seeds.roc_auc.seeds.3", ".3f") }} and {{ quote("00_quickstart-width0.35-28px", "over_seeds.roc_auc.seeds.4", ".3f") }}:
+#   to speak of the recipe, train several and average, as that lesson's table does.
 # - **Several measures.** We looked at many numbers. Decide beforehand which one counts; here it is the
 #   AUC.
 # - **One collection.** Train and test come from the same two clinics. Another camera, another
@@ -1004,21 +994,17 @@ exercises.solution("05.6", shown_better)
 # %%
 keys = {"best accuracy": "best accuracy", "cheapest": "cheapest", "90 % found": "90 found"}
 kept_prices = {f"network {new}": prices[f"MobileNetV2, {old}"] for old, new in keys.items()}
-kept_prices |= {f"colours {new}": prices[f"nine colour numbers, {o}"] for o, new in keys.items()}
-kept_prices |= {f"all {k}": prices[f"constant answer: {k}"] for k in ("benign", "melanoma")}
-short = {"MobileNetV2": "network", "nine colour numbers": "colours", "constant answer": "constant"}
+kept_prices |= {f"colours {new}": prices[f"colour baseline, {o}"] for o, new in keys.items()}
+kept_prices |= {f"all {k}": prices[f"everything {k}"] for k in ("benign", "melanoma")}
+short = {"MobileNetV2": "network", "colour baseline": "colours", "majority class": "constant"}
 step = {"as it comes": "raw", "calibrated on validation": "scaled"}
 kept_calibration = {}
 for (who, how), c in calibration.items():
     kept_calibration[f"{short[who]} {step.get(how, 'moved')}"] = c
 
 
-def as_dict(e):
-    return {m: {"value": e.values[m], "interval": e.intervals[m]} for m in e.values}
-
-
-found = {part: {e.name: as_dict(e) for e in judged[part]} for part in judged} | {
-    "weights": weights,
+found = {part: {e.name: e.metrics for e in judged[part]} for part in judged} | {
+    "weights": pretrained.describe(weights),
     "benign_share": float((table["dx"] != "mel").mean()),
     "parts": {k: dict(zip(columns, map(float, v), strict=True)) for k, v in count.items()},
     "areas": areas,
@@ -1033,18 +1019,17 @@ found = {part: {e.name: as_dict(e) for e in judged[part]} for part in judged} | 
     },
     "calibration": kept_calibration,
     "carried_over": carried_over,
-    "subgroups": {name.replace(":", ""): as_dict(e) for name, e in subgroups.items()},
+    "subgroups": {name.replace(":", ""): e.metrics for name, e in subgroups.items()},
     "differences": differences,
 }
 for part in found["parts"].values():
     part |= {k: int(part[k]) for k in columns[:3]}
-low, high = differences["natural"]["interval"]
-headline = {"name": "AUC minus colours", "value": differences["natural"]["value"]}
-settings = dict(SIZE=SIZE, ALPHA=ALPHA, SEED=SEED, EPOCHS=EPOCHS, FINE_TUNE_EPOCHS=FINE_TUNE_EPOCHS)
-settings |= dict(TEST_IMAGES=TEST_IMAGES, COST_OF_MISS=COST_OF_MISS)
+headline = ("AUC minus colours", differences["natural"])
+parameters = dict(SIZE=SIZE, ALPHA=ALPHA, SEED=SEED)
+parameters |= dict(EPOCHS=EPOCHS, FINE_TUNE_EPOCHS=FINE_TUNE_EPOCHS)
+parameters |= dict(TEST_IMAGES=TEST_IMAGES, COST_OF_MISS=COST_OF_MISS)
 name = f"05_evaluation-{SIZE}px"
-headline |= {"low": low, "high": high}
-results.keep(name, lesions.source, lesions.table, settings, found, headline)
+results.keep(name, lesions.source, lesions.table, parameters, found, headline)
 for figure, what in (
     (curves, "curves"),
     (prices_figure, "cost"),

@@ -50,7 +50,8 @@ import pandas as pd
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
-from utils import backbone, data, evaluation, exercises, ledger, plots, results, splits, training
+from utils import backbone, data, evaluation, exercises, ledger, plots
+from utils import pretrained, results, settings, splits, training
 import keras
 import tensorflow as tf
 
@@ -85,15 +86,15 @@ ALL_GPUS = False
 # 3. Every rung is trained from the same seeds, and the mean counts. Intervals come from resampling lesions.
 # 4. A gain whose interval holds zero is called noise, also if we like it.
 #
-# So first the lesions and the two answers that every rung has to stand beside: nine colour numbers and the
-# constant answer.
+# So first the lesions and the two baselines that every rung has to stand beside: the colour baseline and the
+# majority class.
 
 # %%
 select = splits.full if FULL else splits.mini
 lesions = data.load_lesions(SOURCE, size=SIZE, select=select)
-train, validation, test = (lesions.part(name) for name in splits.PARTS)
+train, validation, test = (lesions.subset(name) for name in splits.SUBSETS)
 seeds = range(SEED, SEED + SEEDS)
-simple = evaluation.simple_answers(train, validation, test)
+simple = evaluation.baselines(train, validation, test)
 for name, (p, _) in simple.items():
     print(f"{name}: validation AUC {roc_auc_score(validation.melanoma, p):.3f}")
 
@@ -128,19 +129,21 @@ strategy = training.all_gpus(ALL_GPUS)  # more of this at the end
 
 @functools.cache
 def network(pixels, size=INPUT, width=ALPHA):
-    """MobileNetV2, the weights that it begins with, and where they come from."""
+    """MobileNetV2, and the weights that it begins with."""
+    file = pretrained.mobilenet_v2(width, size, lesions.source)
     with strategy.scope():
-        base, origin = backbone.mobilenet_v2(width, pixels, size, lesions=lesions)
-    return base, base.get_weights(), origin
+        base = backbone.mobilenet_v2(width, pixels, size, file)
+    return base, base.get_weights()
 
 
 def fresh(*which):
-    base, beginning, _ = network(*which)
+    base, beginning = network(*which)
     base.set_weights(beginning)
     return base
 
 
-weights = network(SIZE)[2]
+weights = pretrained.describe(pretrained.mobilenet_v2(ALPHA, INPUT, lesions.source))
+print("Weights:", weights)
 
 # %% [markdown]
 # What a training answers is kept on disk until the lesson is through: if the runtime dies in the middle of
@@ -150,32 +153,30 @@ weights = network(SIZE)[2]
 # %%
 NAME = f"06_better_models-{'full' if FULL else 'mini'}-{SIZE}px"
 # Answers of other settings must not be taken for these.
-WORK = results.folder() / f"{NAME}-{lesions.source}-{ALPHA}-{SEED}-{EPOCHS}-{FULL_EPOCHS}"
-WORK.mkdir(exist_ok=True)
+WORK = settings.results() / f"{NAME}-{lesions.source}-{ALPHA}-{SEED}-{EPOCHS}-{FULL_EPOCHS}"
 
 
 def kept(name, work):
     """The arrays that ``work()`` returns, from disk if they are there, and the minutes it took."""
-    path = WORK / f"{name}.npz"
-    if not path.exists():
-        start = time.monotonic()
-        found = work() | {"minutes": (time.monotonic() - start) / 60}
-        data.write_atomically(path, lambda p: np.savez(p, **found))
-    with np.load(path) as arrays:
-        return dict(arrays)
+    path = settings.make_folder(WORK) / f"{name}.npz"
+    if path.exists():
+        with np.load(path) as arrays:
+            return dict(arrays)
+    start = time.monotonic()
+    found = work() | {"minutes": (time.monotonic() - start) / 60}
+    settings.write_atomically(path, lambda p: np.savez(p, **found))
+    return found
 
 
 def on_validation(several):
-    """Mean AUC of several trainings on validation, its interval, and the range over seeds."""
-    found = evaluation.ranking_over_seeds(
-        validation.melanoma, several, validation.table["group"], n_resamples=200
-    )
-    return found["roc_auc"]
+    """Mean AUC of several trainings on validation, with its interval and each training's."""
+    groups = validation.table["group"]
+    return evaluation.estimate(roc_auc_score, validation.melanoma, several, groups, 200)
 
 
 def text(e):
-    seeds = ", seeds {min:.3f}-{max:.3f}" if len(e["seeds"]) > 1 else ""
-    return ("{mean:.3f} [{low:.3f}, {high:.3f}]" + seeds).format(**e)
+    seeds = f", seeds {min(e.seeds):.3f}-{max(e.seeds):.3f}" if len(e.seeds) > 1 else ""
+    return f"{e:.3f}" + seeds
 
 
 rungs, minutes = {}, {}
@@ -205,7 +206,7 @@ def climb(name, work, seeds=seeds):
 # %%
 MY_AUC_OF_SHARP_PICTURES = ...
 
-ledger.predict("06 validation AUC of a head on sharper pictures", MY_AUC_OF_SHARP_PICTURES)
+ledger.guess("06 validation AUC of a head on sharper pictures", MY_AUC_OF_SHARP_PICTURES)
 
 
 # %%
@@ -221,7 +222,7 @@ def at(pixels):
         return table[table["image_id"].isin(wanted)]
 
     there = data.load_lesions(lesions.source, pixels, rows)
-    return [there.part(name) for name in splits.PARTS]
+    return [there.subset(name) for name in splits.SUBSETS]
 
 
 def two_stages(seed, parts, size=INPUT, epochs=(EPOCHS, 0)):
@@ -229,7 +230,7 @@ def two_stages(seed, parts, size=INPUT, epochs=(EPOCHS, 0)):
     keras.utils.set_random_seed(seed)
     base = fresh(parts[0].images.shape[1], size)
     model = training.melanoma_classifier(base)
-    training.two_stages(base, model, *parts[:2], WORK, epochs, verbose=0)
+    training.two_stages(base, model, *parts[:2], epochs=epochs, verbose=0)
     pairs = zip(("validation", "test"), parts[1:], strict=True)
     return {name: model.predict(part.images, verbose=0)[:, 0] for name, part in pairs}
 
@@ -250,12 +251,7 @@ for pixels in sorted({28, SIZE, *(int(s) for s in SIZES.split(","))}):
         for size in (INPUT, 128)
     }
 sharpest = sharpness[max(sharpness)][INPUT]
-ledger.outcome(
-    "06 validation AUC of a head on sharper pictures",
-    sharpest["mean"],
-    sharpest["low"],
-    sharpest["high"],
-)
+ledger.outcome("06 validation AUC of a head on sharper pictures", sharpest)
 
 # %% [markdown]
 # As a table: a row for the pixels of the pictures, a column for what the network sees.
@@ -272,10 +268,10 @@ pd.DataFrame.from_dict(shown, orient="index")
 #
 # | pictures | seen at 96 | seen at 128 |
 # | --- | --- | --- |
-# | 28 px | {{ 06_better_models-full-128px: sharpness.28 px.seen at 96 | .3f }} | {{ 06_better_models-full-128px: sharpness.28 px.seen at 128 | .3f }} |
-# | 64 px | {{ 06_better_models-full-128px: sharpness.64 px.seen at 96 | .3f }} | {{ 06_better_models-full-128px: sharpness.64 px.seen at 128 | .3f }} |
-# | 96 px | {{ 06_better_models-full-128px: sharpness.96 px.seen at 96 | .3f }} | {{ 06_better_models-full-128px: sharpness.96 px.seen at 128 | .3f }} |
-# | 128 px | {{ 06_better_models-full-128px: sharpness.128 px.seen at 96 | .3f }} | {{ 06_better_models-full-128px: sharpness.128 px.seen at 128 | .3f }} |
+# | 28 px | {{ quote("06_better_models-full-128px", "sharpness.28 px.seen at 96", ".3f") }} | {{ quote("06_better_models-full-128px", "sharpness.28 px.seen at 128", ".3f") }} |
+# | 64 px | {{ quote("06_better_models-full-128px", "sharpness.64 px.seen at 96", ".3f") }} | {{ quote("06_better_models-full-128px", "sharpness.64 px.seen at 128", ".3f") }} |
+# | 96 px | {{ quote("06_better_models-full-128px", "sharpness.96 px.seen at 96", ".3f") }} | {{ quote("06_better_models-full-128px", "sharpness.96 px.seen at 128", ".3f") }} |
+# | 128 px | {{ quote("06_better_models-full-128px", "sharpness.128 px.seen at 96", ".3f") }} | {{ quote("06_better_models-full-128px", "sharpness.128 px.seen at 128", ".3f") }} |
 #
 # Sharper pictures bring a *frozen* network nothing that could be told from noise: what it knows of skin is
 # coarse. Seen at 128 it is worse, but that column changes two things: the nearest weights at hand were those
@@ -362,7 +358,7 @@ def all_layers(
     found = {n: answer(part.images) for n, part in parts.items()}
     for what, (part, of_images) in (views or {}).items():
         found[what] = np.array([answer(v) for v in of_images(parts[part].images)])
-    backup.unlink()
+    backup.unlink(missing_ok=True)
     return found
 
 
@@ -384,10 +380,10 @@ for name, momentum in (("frozen", None), ("momentum 0_999", 0.999)):
     )
 
 # %% [markdown]
-# On real lesions the last 20 layers have {{ 06_better_models-full-128px: validation.last 20 layers | .3f }}, all layers
-# {{ 06_better_models-full-128px: validation.all layers | .3f }}: with 600 pictures, shown as they are, this rung is not there. With
-# BatchNorm frozen it is {{ 06_better_models-full-128px: batch_norm.frozen | .3f }}, no clear difference either. But with Keras's momentum of
-# 0.999 it is {{ 06_better_models-full-128px: batch_norm.momentum 0_999 | .3f }}: the training went as well, and prediction runs on averages that lag behind. No
+# On real lesions the last 20 layers have {{ quote("06_better_models-full-128px", "validation.last 20 layers", ".3f") }}, all layers
+# {{ quote("06_better_models-full-128px", "validation.all layers", ".3f") }}: with 600 pictures, shown as they are, this rung is not there. With
+# BatchNorm frozen it is {{ quote("06_better_models-full-128px", "batch_norm.frozen", ".3f") }}, no clear difference either. But with Keras's momentum of
+# 0.999 it is {{ quote("06_better_models-full-128px", "batch_norm.momentum 0_999", ".3f") }}: the training went as well, and prediction runs on averages that lag behind. No
 # other line of this lesson costs as much.
 
 # %% [markdown]
@@ -422,7 +418,7 @@ for name, layer in (("ready-made layers", ready_made), ("RandomView", ours)):
 # %%
 MY_SHARE_OF_SHARPNESS = ...
 
-ledger.predict("06 sharpness left by a chain of layers", MY_SHARE_OF_SHARPNESS)
+ledger.guess("06 sharpness left by a chain of layers", MY_SHARE_OF_SHARPNESS)
 
 
 # %%
@@ -490,10 +486,10 @@ for pixels in sharpness:
         )
 
 # %% [markdown]
-# On real lesions augmentation lifts all layers from {{ 06_better_models-full-128px: validation.all layers | .3f }} to
-# {{ 06_better_models-full-128px: validation.augmented | .3f }}. And now sharpness is worth something, if little: 28 pixels
-# {{ 06_better_models-full-128px: sharpness_all_layers.28 px | .3f }}, 64 {{ 06_better_models-full-128px: sharpness_all_layers.64 px | .3f }}, 96
-# {{ 06_better_models-full-128px: sharpness_all_layers.96 px | .3f }}, 128 {{ 06_better_models-full-128px: sharpness_all_layers.128 px | .3f }}. From 64 on, the network, which looks at 96
+# On real lesions augmentation lifts all layers from {{ quote("06_better_models-full-128px", "validation.all layers", ".3f") }} to
+# {{ quote("06_better_models-full-128px", "validation.augmented", ".3f") }}. And now sharpness is worth something, if little: 28 pixels
+# {{ quote("06_better_models-full-128px", "sharpness_all_layers.28 px", ".3f") }}, 64 {{ quote("06_better_models-full-128px", "sharpness_all_layers.64 px", ".3f") }}, 96
+# {{ quote("06_better_models-full-128px", "sharpness_all_layers.96 px", ".3f") }}, 128 {{ quote("06_better_models-full-128px", "sharpness_all_layers.128 px", ".3f") }}. From 64 on, the network, which looks at 96
 # pixels, does not care.
 
 # %% [markdown]
@@ -535,7 +531,7 @@ for name, found in cousin.items():
     print(f"head on kept features of {name}: validation AUC {text(found)}")
 
 # %% [markdown]
-# On real lesions: one view {{ 06_better_models-full-128px: kept_views.one view | .3f }}, eight views {{ 06_better_models-full-128px: kept_views.eight views | .3f }}. The cousin
+# On real lesions: one view {{ quote("06_better_models-full-128px", "kept_views.one view", ".3f") }}, eight views {{ quote("06_better_models-full-128px", "kept_views.eight views", ".3f") }}. The cousin
 # is cheap and brings nothing here: turned and mirrored pictures teach layers that may learn, not a head that
 # gets what frozen layers make of them.
 
@@ -550,7 +546,7 @@ for name, found in cousin.items():
 # %%
 MY_GAIN_BY_WEIGHTS = ...
 
-ledger.predict("06 gain in AUC by class weights", MY_GAIN_BY_WEIGHTS)
+ledger.guess("06 gain in AUC by class weights", MY_GAIN_BY_WEIGHTS)
 
 # %%
 x, y = features_of(train.images), train.melanoma
@@ -590,7 +586,7 @@ for name, several in by_way.items():
             np.mean([(p > t).mean() for p, t in zip(sick, moved, strict=True)])
         ),
     }
-gain = balance["class weights"]["roc_auc"]["mean"] - balance["nothing"]["roc_auc"]["mean"]
+gain = balance["class weights"]["roc_auc"].value - balance["nothing"]["roc_auc"].value
 ledger.outcome("06 gain in AUC by class weights", max(0.0, gain))
 shown = {
     name: {
@@ -609,10 +605,10 @@ pd.DataFrame.from_dict(shown, orient="index")
 # by about the same number, and a threshold of 0.5 is then another threshold.
 #
 # On all of HAM10000, where 11 % are melanomas, class weights let the sensitivity at 0.5 leap from
-# {{ 06_better_models-full-128px: balance.nothing.sensitivity }} to {{ 06_better_models-full-128px: balance.class weights.sensitivity }}. With its threshold moved to the same specificity, the
-# plain head finds {{ 06_better_models-full-128px: balance.class weights.sensitivity_of_nothing }}. The AUC is {{ 06_better_models-full-128px: balance.nothing.roc_auc | .3f }} with nothing done,
-# {{ 06_better_models-full-128px: balance.class weights.roc_auc | .3f }} with class weights, {{ 06_better_models-full-128px: balance.balanced batches.roc_auc | .3f }} with balanced batches, and
-# {{ 06_better_models-full-128px: balance.focal loss.roc_auc | .3f }} with focal loss. Choose the threshold on validation (lesson 05), and little is left of
+# {{ quote("06_better_models-full-128px", "balance.nothing.sensitivity") }} to {{ quote("06_better_models-full-128px", "balance.class weights.sensitivity") }}. With its threshold moved to the same specificity, the
+# plain head finds {{ quote("06_better_models-full-128px", "balance.class weights.sensitivity_of_nothing") }}. The AUC is {{ quote("06_better_models-full-128px", "balance.nothing.roc_auc", ".3f") }} with nothing done,
+# {{ quote("06_better_models-full-128px", "balance.class weights.roc_auc", ".3f") }} with class weights, {{ quote("06_better_models-full-128px", "balance.balanced batches.roc_auc", ".3f") }} with balanced batches, and
+# {{ quote("06_better_models-full-128px", "balance.focal loss.roc_auc", ".3f") }} with focal loss. Choose the threshold on validation (lesson 05), and little is left of
 # the remedies.
 #
 # **Exercise 06.3** A head was trained with a weight of 4 for melanomas and 1 for benign lesions. With which
@@ -659,8 +655,8 @@ curve = {
 }
 
 # %% [markdown]
-# On real lesions, with 600 pictures: {{ 06_better_models-full-128px: validation.augmented | .3f }} with one question,
-# {{ 06_better_models-full-128px: validation.seven diagnoses | .3f }} with seven. Noise; we keep the seven, since their answers tell more.
+# On real lesions, with 600 pictures: {{ quote("06_better_models-full-128px", "validation.augmented", ".3f") }} with one question,
+# {{ quote("06_better_models-full-128px", "validation.seven diagnoses", ".3f") }} with seven. Noise; we keep the seven, since their answers tell more.
 
 # %% [markdown]
 # ## Rung 7: more pictures
@@ -692,18 +688,18 @@ print(f"{len(some)} paths; batches equal to those from memory: {same}")
 
 # %% [markdown]
 # The figure has the number of training pictures on a logarithmic axis, the mean validation AUC with its
-# interval, and nine colour numbers as a dashed line.
+# interval, and the colour baseline as a dashed line.
 
 # %%
 numbers = sorted(curve)
 figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
-means = np.array([curve[n]["mean"] for n in numbers])
-bounds = np.abs([[curve[n][end] for n in numbers] for end in ("low", "high")] - means)
+means = np.array([curve[n].value for n in numbers])
+bounds = np.abs([[curve[n].low for n in numbers], [curve[n].high for n in numbers]] - means)
 ax.errorbar(
     numbers, means, bounds, color=plots.PALETTE[0], marker="o", capsize=3, label="all layers"
 )
-colours = roc_auc_score(validation.melanoma, simple["nine colour numbers"][0])
-ax.axhline(colours, color=plots.PALETTE[1], linestyle="--", label="nine colour numbers")
+colours = roc_auc_score(validation.melanoma, simple["colour baseline"][0])
+ax.axhline(colours, color=plots.PALETTE[1], linestyle="--", label="colour baseline")
 ax.set(xscale="log", xlabel="training pictures", ylabel="validation AUC", xticks=numbers)
 ax.set_xticks([], minor=True)
 ax.set_xticklabels(f"{n:,}" for n in numbers)
@@ -713,9 +709,9 @@ results.save_figure(figure, f"{NAME}-curve")
 plt.show()
 
 # %% [markdown]
-# On real lesions, three seeds, validation AUC: {{ 06_better_models-full-128px: curve.600 pictures | .3f }} with 600 pictures,
-# {{ 06_better_models-full-128px: curve.1500 pictures | .3f }} with 1,500, {{ 06_better_models-full-128px: curve.3000 pictures | .3f }} with 3,000, and
-# {{ 06_better_models-full-128px: curve.6015 pictures | .3f }} with all 6,015. This is the rung that carries, with steps as uneven as noise
+# On real lesions, three seeds, validation AUC: {{ quote("06_better_models-full-128px", "curve.600 pictures", ".3f") }} with 600 pictures,
+# {{ quote("06_better_models-full-128px", "curve.1500 pictures", ".3f") }} with 1,500, {{ quote("06_better_models-full-128px", "curve.3000 pictures", ".3f") }} with 3,000, and
+# {{ quote("06_better_models-full-128px", "curve.6015 pictures", ".3f") }} with all 6,015. This is the rung that carries, with steps as uneven as noise
 # makes them.
 
 # %% [markdown]
@@ -757,8 +753,8 @@ rungs["eight views"] = {part: top[f"{part}, eight views"].mean(1) for part in PA
 minutes["eight views"] = minutes[recipe[-1]]
 
 # %% [markdown]
-# On real lesions: one view {{ 06_better_models-full-128px: looks.one view | .3f }}, eight views {{ 06_better_models-full-128px: looks.eight symmetric views | .3f }}, five crops
-# {{ 06_better_models-full-128px: looks.five crops | .3f }}. That five looks do at least as well as eight has a reason: in training `RandomView` cuts
+# On real lesions: one view {{ quote("06_better_models-full-128px", "looks.one view", ".3f") }}, eight views {{ quote("06_better_models-full-128px", "looks.eight symmetric views", ".3f") }}, five crops
+# {{ quote("06_better_models-full-128px", "looks.five crops", ".3f") }}. That five looks do at least as well as eight has a reason: in training `RandomView` cuts
 # pictures, so the network learned lesions that look larger than those of a whole picture (Touvron et al.,
 # 2019), and a crop gives it the size that it knows. The model in `models/` looks at the four corners, each in
 # its eight symmetries.
@@ -787,13 +783,12 @@ pd.DataFrame(
 
 # %%
 def member_base(name, size):
-    """The network of an ensemble's member, or ConnectionError if its weights cannot be had."""
-    if name in backbone.BACKBONES:
-        with strategy.scope():
-            return backbone.from_registry(name, size, size)
-    if network(size, size, float(name))[2].startswith("RANDOM"):
-        raise ConnectionError(f"there are no ImageNet weights for width {name}")
-    return fresh(size, size, float(name))
+    """The network of an ensemble's member, or OSError if its weights cannot be had."""
+    if name not in backbone.BACKBONES:
+        return fresh(size, size, float(name))
+    file = pretrained.published(name)
+    with strategy.scope():
+        return backbone.from_registry(name, size, size, file)
 
 
 members = []
@@ -801,9 +796,9 @@ for member in filter(None, MEMBERS.split(",")):
     name, size = member.split("@")
     try:
         base = member_base(name, int(size))
-    except ConnectionError:
-        left_out[member] = "its ImageNet weights cannot be had here"
-        print(f"{member} is left out: {left_out[member]} (no network, not in Keras's cache)")
+    except OSError as error:
+        left_out[member] = str(error)
+        print(f"{member} is left out: its ImageNet weights cannot be had here.")
         continue
 
     def work(seed, member=member, base=base):
@@ -836,8 +831,8 @@ for name in ("eight views", "seeds together", "with other networks"):
 # %% [markdown]
 # On real lesions, with MobileNetV2 of width 1.0 at 96 px and of width 0.35 at 128 px as the other networks
 # (weights of EfficientNetB0 and ResNet50V2 could not be had for this record, so they are left out): eight views
-# {{ 06_better_models-full-128px: validation.eight views | .3f }}, seeds together {{ 06_better_models-full-128px: validation.seeds together | .3f }}, with other networks
-# {{ 06_better_models-full-128px: validation.with other networks | .3f }}.
+# {{ quote("06_better_models-full-128px", "validation.eight views", ".3f") }}, seeds together {{ quote("06_better_models-full-128px", "validation.seeds together", ".3f") }}, with other networks
+# {{ quote("06_better_models-full-128px", "validation.with other networks", ".3f") }}.
 
 # %% [markdown]
 # ## Beside the ladder: validation's pictures too
@@ -868,7 +863,7 @@ print(f"{len(both):,} pictures, {minutes[REFIT]:.1f} minutes a training")
 # %%
 MY_TEST_AUC = ...
 
-ledger.predict("06 test AUC of the top of the ladder", MY_TEST_AUC)
+ledger.guess("06 test AUC of the top of the ladder", MY_TEST_AUC)
 
 # %%
 ladder = [f"head alone {SIZE} px, seen at {INPUT}", *recipe, "eight views"]
@@ -877,56 +872,44 @@ if SIZE != 28:
 ladder += ["seeds together"] if SEEDS > 1 else []
 ladder += ["with other networks"] if members else []
 truth, groups = test.melanoma, test.table["group"]
-judged = {
-    name: evaluation.ranking_over_seeds(truth, rungs[name]["test"], groups)
-    for name in (*ladder, REFIT)
-}
-beside = {n: evaluation.ranking_over_seeds(truth, [p], groups) for n, (_, p) in simple.items()}
+judged = {name: evaluation.ranking(truth, rungs[name]["test"], groups) for name in (*ladder, REFIT)}
+beside = {n: evaluation.ranking(truth, [p], groups) for n, (_, p) in simple.items()}
 
 # %% [markdown]
 # Each rung minus the one below, on the same draws of lesions (validation's pictures are compared with eight
 # views without them):
 
-
 # %%
-def mean_auc(name, rows):
-    return np.mean([roc_auc_score(truth[rows], p[rows]) for p in rungs[name]["test"]])
-
-
-draws = list(evaluation.resampled_lesions(truth, groups, n_resamples=300, seed=SEED))
 gains = {}
 for below, name in (*pairwise(ladder), ("eight views", REFIT)):
-    low, high = evaluation.interval([mean_auc(name, d) - mean_auc(below, d) for d in draws])
-    here = float(mean_auc(name, slice(None)) - mean_auc(below, slice(None)))
-    gains[name] = {"value": here, "interval": [low, high]}
+    both = rungs[name]["test"], rungs[below]["test"]
+    gains[name] = evaluation.difference(roc_auc_score, truth, *both, groups, 300, SEED)
 best = judged[ladder[-1]]["roc_auc"]
-ledger.outcome("06 test AUC of the top of the ladder", best["mean"], best["low"], best["high"])
+ledger.outcome("06 test AUC of the top of the ladder", best)
 
 # %%
 shown = {}
 for name in (*simple, *ladder, REFIT):
     found = (judged | beside)[name]
     row = {"test AUC": text(found["roc_auc"])}
-    row["average precision"] = "{mean:.3f} [{low:.3f}, {high:.3f}]".format(
-        **found["average_precision"]
-    )
+    row["average precision"] = f"{found['average_precision']:.3f}"
     if name in gains:
-        low, high = gains[name]["interval"]
-        row["gain"] = f"{gains[name]['value']:+.3f} [{low:+.3f}, {high:+.3f}]"
-        row["is"] = "a gain" if low > 0 else "a loss" if high < 0 else "noise"
+        gain = gains[name]
+        row["gain"] = f"{gain:+.3f}"
+        row["is"] = "a gain" if gain.low > 0 else "a loss" if gain.high < 0 else "noise"
     row["minutes"] = f"{minutes[name]:.1f}" if name in minutes else ""
     shown[name] = row
 pd.DataFrame.from_dict(shown, orient="index").fillna("")
 
 # %% [markdown]
 # The figure shows the ladder from its foot (below) to its top, and above it the model that had validation's
-# pictures too: mean test AUC with the interval by lesion as a bar, each training as a small tick, nine colour
-# numbers and the constant answer as vertical lines.
+# pictures too: mean test AUC with the interval by lesion as a bar, each training as a small tick, the
+# baselines as vertical lines.
 
 # %%
 figure = plots.ladder(
     {name: found["roc_auc"] for name, found in judged.items()},
-    {name: found["roc_auc"]["mean"] for name, found in beside.items()},
+    {name: found["roc_auc"].value for name, found in beside.items()},
     lesions.source,
 )
 results.save_figure(figure, f"{NAME}-ladder")
@@ -941,19 +924,19 @@ plt.show()
 #
 # | rung | test AUC | average precision | gain on the rung below | minutes |
 # | --- | --- | --- | --- | --- |
-# | nine colour numbers | {{ 06_better_models-full-128px: beside.nine colour numbers.roc_auc | .3f }} | {{ 06_better_models-full-128px: beside.nine colour numbers.average_precision }} | | |
-# | constant answer | {{ 06_better_models-full-128px: beside.constant answer.roc_auc | .3f }} | {{ 06_better_models-full-128px: beside.constant answer.average_precision }} | | |
-# | head alone 28 px, seen at 96 | {{ 06_better_models-full-128px: rungs.head alone 28 px, seen at 96.roc_auc | .3f }} | {{ 06_better_models-full-128px: rungs.head alone 28 px, seen at 96.average_precision }} |  | {{ 06_better_models-full-128px: rungs.head alone 28 px, seen at 96.minutes | .1f }} |
-# | head alone 128 px, seen at 96 | {{ 06_better_models-full-128px: rungs.head alone 128 px, seen at 96.roc_auc | .3f }} | {{ 06_better_models-full-128px: rungs.head alone 128 px, seen at 96.average_precision }} | {{ 06_better_models-full-128px: rungs.head alone 128 px, seen at 96.gain | +.3f }} | {{ 06_better_models-full-128px: rungs.head alone 128 px, seen at 96.minutes | .1f }} |
-# | last 20 layers | {{ 06_better_models-full-128px: rungs.last 20 layers.roc_auc | .3f }} | {{ 06_better_models-full-128px: rungs.last 20 layers.average_precision }} | {{ 06_better_models-full-128px: rungs.last 20 layers.gain | +.3f }} | {{ 06_better_models-full-128px: rungs.last 20 layers.minutes | .1f }} |
-# | all layers | {{ 06_better_models-full-128px: rungs.all layers.roc_auc | .3f }} | {{ 06_better_models-full-128px: rungs.all layers.average_precision }} | {{ 06_better_models-full-128px: rungs.all layers.gain | +.3f }} | {{ 06_better_models-full-128px: rungs.all layers.minutes | .1f }} |
-# | augmented | {{ 06_better_models-full-128px: rungs.augmented.roc_auc | .3f }} | {{ 06_better_models-full-128px: rungs.augmented.average_precision }} | {{ 06_better_models-full-128px: rungs.augmented.gain | +.3f }} | {{ 06_better_models-full-128px: rungs.augmented.minutes | .1f }} |
-# | seven diagnoses | {{ 06_better_models-full-128px: rungs.seven diagnoses.roc_auc | .3f }} | {{ 06_better_models-full-128px: rungs.seven diagnoses.average_precision }} | {{ 06_better_models-full-128px: rungs.seven diagnoses.gain | +.3f }} | {{ 06_better_models-full-128px: rungs.seven diagnoses.minutes | .1f }} |
-# | all pictures | {{ 06_better_models-full-128px: rungs.all pictures.roc_auc | .3f }} | {{ 06_better_models-full-128px: rungs.all pictures.average_precision }} | {{ 06_better_models-full-128px: rungs.all pictures.gain | +.3f }} | {{ 06_better_models-full-128px: rungs.all pictures.minutes | .1f }} |
-# | eight views | {{ 06_better_models-full-128px: rungs.eight views.roc_auc | .3f }} | {{ 06_better_models-full-128px: rungs.eight views.average_precision }} | {{ 06_better_models-full-128px: rungs.eight views.gain | +.3f }} | {{ 06_better_models-full-128px: rungs.eight views.minutes | .1f }} |
-# | seeds together | {{ 06_better_models-full-128px: rungs.seeds together.roc_auc | .3f }} | {{ 06_better_models-full-128px: rungs.seeds together.average_precision }} | {{ 06_better_models-full-128px: rungs.seeds together.gain | +.3f }} | {{ 06_better_models-full-128px: rungs.seeds together.minutes | .1f }} |
-# | with other networks | {{ 06_better_models-full-128px: rungs.with other networks.roc_auc | .3f }} | {{ 06_better_models-full-128px: rungs.with other networks.average_precision }} | {{ 06_better_models-full-128px: rungs.with other networks.gain | +.3f }} | {{ 06_better_models-full-128px: rungs.with other networks.minutes | .1f }} |
-# | eight views, validation too | {{ 06_better_models-full-128px: rungs.eight views, validation too.roc_auc | .3f }} | {{ 06_better_models-full-128px: rungs.eight views, validation too.average_precision }} | {{ 06_better_models-full-128px: rungs.eight views, validation too.gain | +.3f }} | {{ 06_better_models-full-128px: rungs.eight views, validation too.minutes | .1f }} |
+# | colour baseline | {{ quote("06_better_models-full-128px", "beside.colour baseline.roc_auc", ".3f") }} | {{ quote("06_better_models-full-128px", "beside.colour baseline.average_precision") }} | | |
+# | majority class | {{ quote("06_better_models-full-128px", "beside.majority class.roc_auc", ".3f") }} | {{ quote("06_better_models-full-128px", "beside.majority class.average_precision") }} | | |
+# | head alone 28 px, seen at 96 | {{ quote("06_better_models-full-128px", "rungs.head alone 28 px, seen at 96.roc_auc", ".3f") }} | {{ quote("06_better_models-full-128px", "rungs.head alone 28 px, seen at 96.average_precision") }} |  | {{ quote("06_better_models-full-128px", "rungs.head alone 28 px, seen at 96.minutes", ".1f") }} |
+# | head alone 128 px, seen at 96 | {{ quote("06_better_models-full-128px", "rungs.head alone 128 px, seen at 96.roc_auc", ".3f") }} | {{ quote("06_better_models-full-128px", "rungs.head alone 128 px, seen at 96.average_precision") }} | {{ quote("06_better_models-full-128px", "rungs.head alone 128 px, seen at 96.gain", "+.3f") }} | {{ quote("06_better_models-full-128px", "rungs.head alone 128 px, seen at 96.minutes", ".1f") }} |
+# | last 20 layers | {{ quote("06_better_models-full-128px", "rungs.last 20 layers.roc_auc", ".3f") }} | {{ quote("06_better_models-full-128px", "rungs.last 20 layers.average_precision") }} | {{ quote("06_better_models-full-128px", "rungs.last 20 layers.gain", "+.3f") }} | {{ quote("06_better_models-full-128px", "rungs.last 20 layers.minutes", ".1f") }} |
+# | all layers | {{ quote("06_better_models-full-128px", "rungs.all layers.roc_auc", ".3f") }} | {{ quote("06_better_models-full-128px", "rungs.all layers.average_precision") }} | {{ quote("06_better_models-full-128px", "rungs.all layers.gain", "+.3f") }} | {{ quote("06_better_models-full-128px", "rungs.all layers.minutes", ".1f") }} |
+# | augmented | {{ quote("06_better_models-full-128px", "rungs.augmented.roc_auc", ".3f") }} | {{ quote("06_better_models-full-128px", "rungs.augmented.average_precision") }} | {{ quote("06_better_models-full-128px", "rungs.augmented.gain", "+.3f") }} | {{ quote("06_better_models-full-128px", "rungs.augmented.minutes", ".1f") }} |
+# | seven diagnoses | {{ quote("06_better_models-full-128px", "rungs.seven diagnoses.roc_auc", ".3f") }} | {{ quote("06_better_models-full-128px", "rungs.seven diagnoses.average_precision") }} | {{ quote("06_better_models-full-128px", "rungs.seven diagnoses.gain", "+.3f") }} | {{ quote("06_better_models-full-128px", "rungs.seven diagnoses.minutes", ".1f") }} |
+# | all pictures | {{ quote("06_better_models-full-128px", "rungs.all pictures.roc_auc", ".3f") }} | {{ quote("06_better_models-full-128px", "rungs.all pictures.average_precision") }} | {{ quote("06_better_models-full-128px", "rungs.all pictures.gain", "+.3f") }} | {{ quote("06_better_models-full-128px", "rungs.all pictures.minutes", ".1f") }} |
+# | eight views | {{ quote("06_better_models-full-128px", "rungs.eight views.roc_auc", ".3f") }} | {{ quote("06_better_models-full-128px", "rungs.eight views.average_precision") }} | {{ quote("06_better_models-full-128px", "rungs.eight views.gain", "+.3f") }} | {{ quote("06_better_models-full-128px", "rungs.eight views.minutes", ".1f") }} |
+# | seeds together | {{ quote("06_better_models-full-128px", "rungs.seeds together.roc_auc", ".3f") }} | {{ quote("06_better_models-full-128px", "rungs.seeds together.average_precision") }} | {{ quote("06_better_models-full-128px", "rungs.seeds together.gain", "+.3f") }} | {{ quote("06_better_models-full-128px", "rungs.seeds together.minutes", ".1f") }} |
+# | with other networks | {{ quote("06_better_models-full-128px", "rungs.with other networks.roc_auc", ".3f") }} | {{ quote("06_better_models-full-128px", "rungs.with other networks.average_precision") }} | {{ quote("06_better_models-full-128px", "rungs.with other networks.gain", "+.3f") }} | {{ quote("06_better_models-full-128px", "rungs.with other networks.minutes", ".1f") }} |
+# | eight views, validation too | {{ quote("06_better_models-full-128px", "rungs.eight views, validation too.roc_auc", ".3f") }} | {{ quote("06_better_models-full-128px", "rungs.eight views, validation too.average_precision") }} | {{ quote("06_better_models-full-128px", "rungs.eight views, validation too.gain", "+.3f") }} | {{ quote("06_better_models-full-128px", "rungs.eight views, validation too.minutes", ".1f") }} |
 #
 # **More pictures** and **augmentation** carry the ladder. Eight views and other seeds add little, but the same
 # little for nearly every draw of lesions, so it is clear of noise. With other networks the interval touches
@@ -961,7 +944,7 @@ plt.show()
 # without augmentation, and the seven questions. Whoever had climbed all of it in one step would have praised
 # the wrong rungs.
 #
-# The pictures of the validation part, a third more, bring {{ 06_better_models-full-128px: rungs.eight views, validation too.gain.value | +.3f }} on eight
+# The pictures of the validation part, a third more, bring {{ quote("06_better_models-full-128px", "rungs.eight views, validation too.gain.value", "+.3f") }} on eight
 # views again (last row, compared with eight views). So the ladder ends where the pictures end, and what would be tried next is, first, more of them (other public
 # collections of dermatoscopic pictures, after a search for duplicates), then networks that are less alike than
 # these, then the originals' full resolution.
@@ -993,7 +976,7 @@ print(f"replicas in step: {strategy.num_replicas_in_sync}")
 # %%
 findings = {
     "weights": weights,
-    "pictures": {name: len(lesions.part(name)) for name in splits.PARTS},
+    "pictures": {name: len(lesions.subset(name)) for name in splits.SUBSETS},
     "melanomas_of_600": int(few.melanoma.sum()),
     "sharpness": {
         f"{p} px": {f"seen at {s}": e for s, e in row.items()} for p, row in sharpness.items()
@@ -1016,12 +999,11 @@ findings = {
     },
     "beside": beside,
 }
-settings = dict(SIZE=SIZE, ALPHA=ALPHA, SEED=SEED, SEEDS=SEEDS, FULL=FULL, MEMBERS=MEMBERS)
-settings |= dict(EPOCHS=EPOCHS, FULL_EPOCHS=FULL_EPOCHS, PICTURES=PICTURES, SIZES=SIZES)
-headline = {"name": "test AUC, top of the ladder", "value": best["mean"]}
-headline |= {"low": best["low"], "high": best["high"]}
-results.keep(NAME, lesions.source, lesions.table, settings, findings, headline)
-shutil.rmtree(WORK)
+parameters = dict(SIZE=SIZE, ALPHA=ALPHA, SEED=SEED, SEEDS=SEEDS, FULL=FULL, MEMBERS=MEMBERS)
+parameters |= dict(EPOCHS=EPOCHS, FULL_EPOCHS=FULL_EPOCHS, PICTURES=PICTURES, SIZES=SIZES)
+headline = ("test AUC, top of the ladder", best)
+results.keep(NAME, lesions.source, lesions.table, parameters, findings, headline)
+shutil.rmtree(WORK, ignore_errors=True)  # another run with the same settings may need it still
 print("kept")
 
 # %% [markdown]

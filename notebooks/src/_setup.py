@@ -1,15 +1,22 @@
 import importlib.util
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 REPOSITORY = "https://github.com/{{ repository }}"
 needs = {"tensorflow": "tensorflow", "sklearn": "scikit-learn", "kagglehub": "kagglehub"}
-if missing := [package for name, package in needs.items() if not importlib.util.find_spec(name)]:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", *missing], check=True)
-places = [Path.cwd(), Path.cwd().parent, Path.cwd() / Path(REPOSITORY).name]
-course = next((place for place in places if (place / "utils" / "splits.py").exists()), places[-1])
-fetch = ["git", "clone", "-q", "--depth", "1", REPOSITORY, course]
-if not (course / "utils").exists() and subprocess.call(fetch):
-    raise RuntimeError(f"{REPOSITORY} could not be fetched into {course}: is there network?")
+missing = [package for name, package in needs.items() if not importlib.util.find_spec(name)]
+if missing and subprocess.call([sys.executable, "-m", "pip", "install", "-q", *missing]):
+    raise RuntimeError(f"{', '.join(missing)} could not be installed: is there network?")
+clone = Path.cwd() / Path(REPOSITORY).name
+places = [*clone.parents, clone, *map(Path, sys.path)]
+course = next((p for p in places if os.path.exists(p / "notebooks/src/_setup.py")), clone)
+if not (course / "utils").exists():  # as in Colab
+    if not shutil.which("git"):
+        raise RuntimeError(f"git is missing: install it, or work in a copy of {REPOSITORY}.")
+    fetch = ["git", "-c", "advice.detachedHead=false", "clone", "-q", "--depth=1"]
+    if subprocess.call([*fetch, "--branch={{ branch }}", REPOSITORY, clone]):
+        raise RuntimeError(f"{REPOSITORY} could not be fetched into {clone}: is there network?")
 sys.path.insert(0, str(course))

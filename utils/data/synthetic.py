@@ -3,8 +3,8 @@
 They look like HAM10000 (Tschandl, Rosendahl and Kittler 2018) and have its seven types in its
 proportions, but every pixel is drawn here: no number computed on them says anything about skin.
 
-A picture depends on the diagnosis only through two hidden values of its lesion, a *look* and a
-*severity* (``latents``), whose distributions overlap. No classifier of these pictures can be
+An image depends on the diagnosis only through two hidden values of its lesion, a *look* and a
+*severity* (``latents``), whose distributions overlap. No classifier of these images can be
 better than the best one of those two values: the ceiling is built in.
 
 Random numbers come from ``RandomState``, whose streams NumPy has frozen (Generator's may change);
@@ -13,11 +13,15 @@ each lesion and each photograph has its own stream, so batches and their order d
 
 import hashlib
 from functools import lru_cache
+from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 from scipy import ndimage
-from tqdm import tqdm
+
+from utils.data.source import Source
 
 HEIGHT, WIDTH = 150, 200
 
@@ -78,6 +82,7 @@ PIGMENTS = {
 }
 BARE_SKIN = (240.0, 208.0, 212.0)
 WHITE = (240.0, 218.0, 214.0)
+TEXTURES = Lock()
 
 
 # --- the table -----------------------------------------------------------------------------------
@@ -101,7 +106,7 @@ def metadata(seed=0):
 
 
 def latents(seed=0):
-    """What the pictures are drawn from: one row a lesion.
+    """What the images are drawn from: one row a lesion.
 
     Returns
     -------
@@ -137,10 +142,11 @@ def _tables(seed):
     images = images.iloc[rng.permutation(len(images))].reset_index(drop=True)
     images["image_id"] = [f"SYN_{i:07d}" for i in range(len(images))]
     order = ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"]
-    return images[order], lesions[["dx", "look", "severity"]].sort_index()
+    lesion_of = dict(zip(images["image_id"], images["lesion_id"], strict=True))
+    return images[order], lesions[["dx", "look", "severity"]].sort_index(), lesion_of
 
 
-# --- the pictures --------------------------------------------------------------------------------
+# --- the images ----------------------------------------------------------------------------------
 
 
 def draw(image_ids, seed=0):
@@ -166,8 +172,7 @@ def draw(image_ids, seed=0):
 
 def draw_with_masks(image_ids, seed=0):
     """As ``draw``, with the true lesion masks: ndarray of bool, shape (n, 150, 200)."""
-    table, lesions = _tables(seed)
-    lesion_of = dict(zip(table["image_id"], table["lesion_id"], strict=True))
+    _, lesions, lesion_of = _tables(seed)
     image_ids = list(image_ids)
     unknown = [i for i in image_ids if i not in lesion_of]
     if unknown:
@@ -177,7 +182,7 @@ def draw_with_masks(image_ids, seed=0):
         )
     images = np.empty((len(image_ids), HEIGHT, WIDTH, 3), np.uint8)
     masks = np.empty((len(image_ids), HEIGHT, WIDTH), bool)
-    for k, image_id in enumerate(tqdm(image_ids, "drawing", unit="image", delay=3, mininterval=1)):
+    for k, image_id in enumerate(image_ids):
         lesion_id = lesion_of[image_id]
         rng, photo_rng = _stream(seed, lesion_id), _stream(seed, image_id)
         _, look, severity = lesions.loc[lesion_id]
@@ -209,7 +214,8 @@ class View:
 
     def texture(self, name, cell):
         """A random piece of a texture with cells of so many pixels, (150, 200), deviation 1."""
-        bank, texels = _textures()[name]
+        with TEXTURES:  # made once, and not by each of the first threads
+            bank, texels = _textures()[name]
         size = len(bank)
         start = size + self.rng.random_sample(2) * size  # positive: astype(int) truncates
         row = (self.v * (texels / cell) + start[0]).astype(np.int64) & (size - 1)
@@ -496,9 +502,9 @@ def _photograph(view, rng, skin):
     x, y = np.arange(WIDTH) / WIDTH - 0.5, np.arange(HEIGHT)[:, None] / WIDTH - 0.375
     hairs, ruler = _hairs(rng), _ruler(rng)
     tone = np.array([70, 42, 34]) * rng.uniform(0.3, 1.3)
-    picture = skin + (tone - skin) * hairs[..., None]
-    picture *= 1 - 0.85 * ruler[..., None]
-    picture = ndimage.gaussian_filter(picture, (s := rng.uniform(0.35, 0.9), s, 0), truncate=3)
+    image = skin + (tone - skin) * hairs[..., None]
+    image *= 1 - 0.85 * ruler[..., None]
+    image = ndimage.gaussian_filter(image, (s := rng.uniform(0.35, 0.9), s, 0), truncate=3)
     slope = rng.normal(0, 0.10, 2)
     corner = x**2 + y**2
     light = rng.normal(1.03, 0.08) * (
@@ -509,9 +515,9 @@ def _photograph(view, rng, skin):
         far = np.sqrt((x - off[0]) ** 2 + (y - off[1]) ** 2)
         light = light * _step(rng.uniform(0.44, 0.56) - far, 0, 0.006)
     tint = 1 + rng.normal(0, 1, 3) * (0.03, 0.04, 0.06)
-    picture = picture * light[..., None] * tint
+    image = image * light[..., None] * tint
     noise = rng.uniform(0.7, 2.4) * rng.uniform(-1, 1, (HEIGHT, WIDTH))
-    return np.clip(np.rint(picture + noise[..., None]), 0, 255).astype(np.uint8)
+    return np.clip(np.rint(image + noise[..., None]), 0, 255).astype(np.uint8)
 
 
 def _hairs(rng):
@@ -553,3 +559,37 @@ def _stream(*names):
     """A random stream of its own for each combination of names."""
     digest = hashlib.sha256(":".join(map(str, names)).encode()).digest()
     return np.random.RandomState(np.frombuffer(digest, "<u4"))
+
+
+# --- the source ----------------------------------------------------------------------------------
+
+
+class Synthetic(Source):
+    """All photographs of ``metadata()``, drawn when they are asked for."""
+
+    name = "synthetic"
+
+    def __init__(self):
+        table = metadata()
+        self.table = table.assign(copy_of=table["image_id"])
+        self.line = (
+            f"Data: SYNTHETIC, {len(table):,} drawn images. "
+            "No number from them says anything about real skin."
+        )
+
+    def image(self, image_id, size):
+        if size > HEIGHT:
+            raise ValueError(
+                f"Synthetic images have {WIDTH}x{HEIGHT} pixels, too few for {size}x{size}: ask "
+                "for a smaller size."
+            )
+        return Image.fromarray(draw([image_id])[0])
+
+    def key(self, image_id):
+        return _code()
+
+
+@lru_cache(maxsize=1)
+def _code():
+    """16 hexadecimal digits of this file: other code may draw other images."""
+    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""What runs, builds, checks and publishes the course, `python -m course`: not for learners."""

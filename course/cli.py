@@ -1,0 +1,113 @@
+"""The command line: ``python -m course --help`` lists the commands; the Makefile calls them.
+
+What takes seconds to import is imported where it is used, so that help and refusals come at once.
+"""
+
+import argparse
+import os
+import sys
+
+from course.errors import CourseError
+from course.lessons import split_make, split_settings
+from utils import settings
+
+
+def main(words=None):
+    """Command line. Returns the exit code: 2 if what was given is refused, 1 if it failed."""
+    _mend_streams()
+    words, options = list(sys.argv[1:] if words is None else words), []
+    if words[:1] in (["test"], ["lab"]):  # what follows is for pytest and JupyterLab
+        words, options = words[:1], words[2 if words[1:2] == ["--"] else 1 :]
+    arguments = _parser().parse_args(words)
+    settings.make_folders_absolute()
+    try:
+        return _call(arguments, options)
+    except CourseError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def _mend_streams():
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started this: no other file may take its number
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):  # a Windows console may lack a character: show "?"
+            stream.reconfigure(errors="replace")
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m course",
+        description="Learn to build, judge and use a melanoma classifier.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, summary in (
+        ("run", "run lessons; their notebooks with outputs go to runs/"),
+        ("results", "run lessons on real images (00 with five seeds), into results/"),
+    ):
+        command = commands.add_parser(name, help=summary)
+        text = "LESSONS=00,02-04 SOURCE=folder|kaggle|synthetic|auto, or any lesson's parameter"
+        command.add_argument("settings", nargs="*", metavar="NAME=VALUE", help=text)
+        command.add_argument("--make", default="", help=argparse.SUPPRESS)
+    commands.add_parser("test", help="run the test suite (options go to pytest)")
+    commands.add_parser("lab", help="open JupyterLab on copies of the lessons (options go to it)")
+    command = commands.add_parser("notebooks", help="rebuild notebooks and README from sources")
+    command.add_argument("--all", action="store_true", help="execute unchanged ones too")
+    command = commands.add_parser("readme", help="render README and model card from results/")
+    command.add_argument("--check", action="store_true", help="only say whether they are current")
+    commands.add_parser("train-shipped", help="train the model in models/ on real images, anew")
+    commands.add_parser("test-colab", help="run every lesson with Colab's versions, as Colab does")
+    return parser
+
+
+def _call(arguments, options):
+    if arguments.command in ("run", "results"):
+        given = split_settings(arguments.settings + split_make(arguments.make))
+        if arguments.command == "run":
+            from course.run import run
+
+            return run(given)
+        from course.record import results
+
+        return results(given)
+    if arguments.command == "test":
+        return test(options)
+    if arguments.command == "lab":
+        from course.lab import lab
+
+        return lab(options)
+    if arguments.command == "notebooks":
+        from course.build import notebooks
+
+        return notebooks(arguments.all)
+    if arguments.command == "readme":
+        from course.publish import readme
+
+        return readme(arguments.check)
+    if arguments.command == "train-shipped":
+        from course.shipped import train_shipped
+
+        return train_shipped()
+    from course.colab import test_colab
+
+    return test_colab()
+
+
+def test(options):
+    """Run the test suite; options go to pytest. Returns its exit code.
+
+    Two processes share the work, each with half of the processors, unless ``-n`` says otherwise.
+    """
+    import pytest
+
+    words = [f"--rootdir={settings.ROOT}"]
+    if not any(option.startswith("-n") for option in options):
+        words += ["-n", "2", "--dist", "worksteal"]
+        threads = str(max(1, (os.cpu_count() or 2) // 2))
+        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+            os.environ.setdefault(name, threads)
+    return int(pytest.main([*words, *options]))

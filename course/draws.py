@@ -1,0 +1,136 @@
+"""Ten draws of HAM10k-Mini: is the promise of 80 % accuracy kept, and how far can one test set of
+200 images mislead?
+
+`python -m course results EXPERIMENTS=draws` trains every model on each of the draws
+``splits.mini(seed=0..9)`` and writes results/ten_draws.json. It resumes after an interruption."""
+
+import numpy as np
+from scipy import stats
+from sklearn.metrics import accuracy_score, roc_auc_score
+
+from utils import backbone, data, evaluation, pretrained, results, settings, splits, training
+from utils.quiet import keras
+
+NAME = "ten_draws"
+DRAWS = range(10)
+SIZES = (28, 96)  # pixels a side of the images
+INPUT, ALPHA, SEED = 96, 0.35, 0
+MEASURES = {"accuracy": accuracy_score, "roc_auc": roc_auc_score}
+COMPARED = (
+    ("recipe, 28 px", "colour baseline"),
+    ("recipe, 28 px", "majority class"),
+    ("recipe, 96 px", "colour baseline"),
+    ("recipe, 96 px", "recipe, 28 px"),
+    ("all layers, 28 px", "recipe, 28 px"),
+    ("all layers, 96 px", "recipe, 96 px"),
+    ("all layers, 96 px", "colour baseline"),
+)
+
+
+def run():
+    """Train, judge and record.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As ``data.load_lesions``, for the folder of real images.
+    """
+    folder = settings.make_folder(settings.runs() / NAME)
+    models, fingerprints = {}, []
+    for draw in DRAWS:
+        mini = {size: load(draw, size) for size in SIZES}
+        fingerprints.append(splits.fingerprint(mini[28].table))
+        for name, probabilities in answers(mini, draw, folder).items():
+            models.setdefault(name, []).append(judge(mini[28], *probabilities))
+        print(
+            f"draw {draw}: " + ", ".join(f"{n} {m[-1]['accuracy']:.3f}" for n, m in models.items())
+        )
+    content = {
+        "source": "folder",
+        "split_fingerprints": fingerprints,
+        "parameters": {"ALPHA": ALPHA, "INPUT": INPUT, "SEED": SEED, "EPOCHS": [25, 10, 20]},
+        "versions": results.versions(),
+        "models": {name: summary(judged) for name, judged in models.items()},
+        "differences": {
+            f"{a} minus {b}": {
+                m: over_draws([x[m] - y[m] for x, y in zip(models[a], models[b], strict=True)])
+                for m in MEASURES
+            }
+            for a, b in COMPARED
+        },
+    }
+    settings.write_json(results.COMMITTED / f"{NAME}.json", content)
+
+
+def load(draw, size):
+    """HAM10k-Mini of one draw."""
+    return data.load_lesions("folder", size, lambda table: splits.mini(table, seed=draw))
+
+
+def answers(mini, draw, folder):
+    """Probabilities of every model for one draw, (validation, test) each, from disk if there."""
+    train, validation, test = (mini[28].subset(name) for name in splits.SUBSETS)
+    found = evaluation.baselines(train, validation, test)
+    for size, lesions in mini.items():
+        for name, train_model in (("recipe", recipe), ("all layers", all_layers)):
+            path = folder / f"{name.replace(' ', '_')}-{size}px-draw{draw}.npz"
+            if not path.exists():
+                answer = dict(zip(("validation", "test"), train_model(lesions), strict=True))
+                settings.write_atomically(path, lambda p, a=answer: np.savez(p, **a))
+            with np.load(path) as kept:
+                found[f"{name}, {size} px"] = [kept["validation"], kept["test"]]
+    return found
+
+
+def network(size):
+    """MobileNetV2 with ImageNet's weights for images of one size."""
+    keras.utils.set_random_seed(SEED)
+    return backbone.mobilenet_v2(ALPHA, size, INPUT, pretrained.mobilenet_v2(ALPHA, INPUT))
+
+
+def recipe(lesions):
+    """The original project's two stages; probabilities for validation and test."""
+    train, validation, test = (lesions.subset(name) for name in splits.SUBSETS)
+    base = network(train.images.shape[1])
+    model = training.melanoma_classifier(base)
+    training.two_stages(base, model, train, validation, verbose=0)
+    return [model.predict(part.images, verbose=0)[:, 0] for part in (validation, test)]
+
+
+def all_layers(lesions):
+    """All layers learn, with augmentation, as in the shipped model; one view of each image."""
+    train, validation, test = (lesions.subset(name) for name in splits.SUBSETS)
+    model = training.logit_classifier(network(INPUT), len(data.DX))
+    backup = settings.scratch() / "draw.weights.h5"
+    training.all_layers(model, train.images, train.diagnosis, INPUT, backup, verbose=0)
+    backup.unlink()
+    pixels = keras.Input((None, None, 3))
+    logit = training.melanoma_logit(model(keras.layers.Resizing(INPUT, INPUT)(pixels)))
+    classifier = keras.Model(pixels, keras.layers.Activation("sigmoid")(logit))
+    return [classifier.predict(part.images, verbose=0)[:, 0] for part in (validation, test)]
+
+
+def judge(lesions, p_validation, p_test):
+    """Accuracy (threshold chosen on validation) and ROC AUC on the test set of one draw."""
+    validation, test = lesions.subset("validation"), lesions.subset("test")
+    threshold = evaluation.choose_threshold(validation.melanoma, p_validation)
+    return {
+        "accuracy": accuracy_score(test.melanoma, p_test >= threshold),
+        "roc_auc": roc_auc_score(test.melanoma, p_test),
+    }
+
+
+def summary(judged):
+    """Mean, interval and range of each measure over the draws."""
+    return {m: over_draws([one[m] for one in judged]) for m in MEASURES}
+
+
+def over_draws(values):
+    """Mean over the draws with Student's t interval (n - 1 degrees of freedom).
+
+    Draws share lesions, so the interval is a little too narrow.
+    """
+    values = np.asarray(values, float)
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    mean = float(values.mean())
+    return evaluation.Estimate(mean, mean - half, mean + half, tuple(values.tolist())).to_json()

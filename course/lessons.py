@@ -1,0 +1,177 @@
+"""The lessons and what they can be given: their names, their parameters, the course's address."""
+
+import ast
+import difflib
+import json
+import os
+import re
+import tomllib
+
+from course.errors import CourseError, Refused
+from utils import settings
+
+NOTEBOOKS = settings.ROOT / "notebooks"
+
+
+def address():
+    """Repository (``owner/name``) and branch or tag, from pyproject.toml."""
+    with (NOTEBOOKS.parent / "pyproject.toml").open("rb") as file:
+        table = tomllib.load(file)["tool"]["course"]
+    return table["repository"], table["branch"]
+
+
+def choose_lessons(wanted=""):
+    """Notebooks that ``LESSONS=`` names.
+
+    Parameters
+    ----------
+    wanted : str
+        Numbers, ranges and names joined by commas (``"00,02-04,05_evaluation"``); "" means all.
+
+    Returns
+    -------
+    list of Path
+        In the course's order.
+
+    Raises
+    ------
+    Refused
+        If a word names no lesson.
+    """
+    lessons = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+    if not lessons:
+        raise CourseError(f"There is no lesson in {NOTEBOOKS}: run `make notebooks`.")
+    chosen = set()
+    for word in filter(None, (w.strip() for w in wanted.split(","))):
+        span = re.fullmatch(r"(\d+)(?:-(\d+))?", word)
+        if span:
+            numbers = range(int(span[1]), int(span[2] or span[1]) + 1)
+            found = [p for p in lessons if int(p.stem[:2]) in numbers]
+        else:
+            found = [p for p in lessons if word in (p.stem, p.stem[3:])]
+        if not found:
+            known = ", ".join(p.stem for p in lessons)
+            raise Refused(f"LESSONS={wanted}: no lesson is called {word!r}; there are {known}.")
+        chosen.update(found)
+    return sorted(chosen) or lessons
+
+
+def parameters(notebook):
+    """Names and defaults in a notebook's ``parameters`` cell.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode, dict or Path
+        Not executed.
+
+    Returns
+    -------
+    dict of str to bool, int, float or str
+
+    Raises
+    ------
+    ValueError
+        If there is not exactly one such cell, or it holds anything but ``NAME = constant``:
+        papermill does not compute anew what is derived from a parameter.
+    """
+    if isinstance(notebook, os.PathLike):
+        notebook = json.loads(notebook.read_text(encoding="utf-8"))
+    cells = [c for c in notebook["cells"] if "parameters" in c["metadata"].get("tags", [])]
+    if len(cells) != 1:
+        raise ValueError(f"{len(cells)} cells are tagged `parameters`; there must be one")
+    found = {}
+    for line in ast.parse("".join(cells[0]["source"])).body:
+        try:
+            (target,) = line.targets
+            value = ast.literal_eval(line.value)
+            if not isinstance(value, bool | int | float | str):
+                raise TypeError
+            found[target.id] = value
+        except (AttributeError, TypeError, ValueError):
+            code = ast.unparse(line)
+            raise ValueError(f"the parameters cell holds more than constants: {code}") from None
+    return found
+
+
+def parse_value(name, text, default):
+    """The text given for a parameter, as the type of its default.
+
+    Raises
+    ------
+    Refused
+        If the text is no such value.
+    """
+    try:
+        if isinstance(default, bool):
+            return {"true": True, "false": False}[text.lower()]
+        return type(default)(text)
+    except (KeyError, ValueError):
+        kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(default)]
+        raise Refused(f"{name}={text}: {name} must be {kind}, such as {default}.") from None
+
+
+def plan(lessons, given):
+    """What each lesson gets of the parameters given.
+
+    Parameters
+    ----------
+    lessons : list of Path
+    given : dict of str to str
+
+    Returns
+    -------
+    dict of Path to dict
+        Typed values, only those that the lesson has.
+
+    Raises
+    ------
+    Refused
+        If none of the lessons has a parameter of that name, or the value is of the wrong type.
+    """
+    known = {}
+    for path in lessons:
+        try:
+            known[path] = parameters(path)
+        except ValueError as error:
+            raise Refused(f"{path.name} cannot be run: {error}.") from None
+    names = sorted({name for defaults in known.values() for name in defaults})
+    for name in given:
+        if name not in names:
+            close = difflib.get_close_matches(name.upper(), [*names, "LESSONS"], 1, 0.5)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            where = "the lesson has" if len(lessons) == 1 else "the lessons have"
+            raise Refused(f"{name} is not a parameter: {where} {', '.join(names)}.{hint}")
+    return {
+        path: {n: parse_value(n, text, defaults[n]) for n, text in given.items() if n in defaults}
+        for path, defaults in known.items()
+    }
+
+
+def split_settings(words):
+    """``NAME=VALUE`` words as a dict; those that name a folder go into the environment.
+
+    Raises
+    ------
+    Refused
+        If a word has no ``=``.
+    """
+    given = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise Refused(f"{word!r} is not of the form NAME=VALUE, such as LESSONS=00.")
+        if name in settings.FOLDERS:
+            os.environ[name] = value
+        else:
+            given[name] = value
+    settings.make_folders_absolute()
+    return given
+
+
+def split_make(text):
+    """The variables of make's command line, from ``$(MAKEOVERRIDES)``.
+
+    make puts a backslash before blanks and backslashes. ``PYTHON`` was for the Makefile.
+    """
+    words = [re.sub(r"\\(.)", r"\1", w) for w in re.findall(r"(?:\\.|[^\s\\])+", text)]
+    return [word for word in words if not word.startswith("PYTHON=")]

@@ -1,0 +1,98 @@
+"""Runs lessons on real images and records what they found in ``results/``."""
+
+import re
+import shutil
+
+import utils.results
+from course.errors import CourseError, Refused
+from course.lessons import choose_lessons
+from course.publish import readme
+from course.run import results_of, run
+from utils import data, evaluation, settings
+
+
+def results(given):
+    """Run lessons on the folder of real images and record them in ``results/``.
+
+    Lesson 00 is run with the seeds 0 to 4 and summed up, every other lesson once.
+
+    Parameters
+    ----------
+    given : dict of str to str
+        ``LESSONS`` (default 00), and other parameters such as ``ALPHA``.
+
+    Returns
+    -------
+    int
+        The exit code.
+
+    Raises
+    ------
+    Refused
+        If a parameter is given that this command sets itself.
+    CourseError
+        If there are no real images, or a lesson stops.
+    """
+    given = {"LESSONS": "00"} | given
+    if "SOURCE" in given or (given["LESSONS"] == "00" and "SEED" in given):
+        raise Refused("`results` sets SOURCE, and SEED for lesson 00, itself: leave them out.")
+    lessons = choose_lessons(given["LESSONS"])
+    try:
+        data.load_table("folder")
+    except (OSError, ValueError) as error:
+        raise CourseError(f"Results are recorded on real images only. {error}") from error
+    new = set()
+    for lesson in lessons:
+        seeds = [{"SEED": str(seed)} for seed in range(5)] if lesson.stem[:2] == "00" else [{}]
+        for seed in seeds:
+            before = results_of(lesson)
+            run(given | {"LESSONS": lesson.stem, "SOURCE": "folder"} | seed)
+            new |= {path for path, age in results_of(lesson).items() if before.get(path) != age}
+    # Only now, so that an interrupted command leaves no half set of seeds.
+    figures = [f for path in new for f in path.parent.glob(f"{path.stem}-*.png")]
+    for path in sorted(new) + [f for f in figures if not re.search(r"-seed[1-9]", f.name)]:
+        settings.write_atomically(
+            utils.results.COMMITTED / path.name, lambda p, path=path: shutil.copy(path, p)
+        )
+    for name in sorted({re.sub(r"-seed\d+$", "", p.stem) for p in new if "-seed" in p.stem}):
+        summarise_seeds(name)
+    return readme()
+
+
+def summarise_seeds(name):
+    """Join ``name-seed*.json`` of the committed results into ``name.json``.
+
+    Raises
+    ------
+    CourseError
+        If there are none, or they differ in source, split, weights or anything set but the seed.
+    """
+    folder = utils.results.COMMITTED
+    files = [utils.results.committed(p.stem) for p in sorted(folder.glob(f"{name}-seed*.json"))]
+    if not files:
+        raise CourseError(f"There is no {name}-seed*.json in results/: run `make results`.")
+    if "synthetic" in [file["source"] for file in files]:
+        raise CourseError(f"{name} comes from synthetic lesions: results/ is for real ones only.")
+    alike = []
+    for file in files:
+        shared = {k: file[k] for k in ("source", "split_fingerprint", "weights")}
+        shared["parameters"] = {k: v for k, v in file["parameters"].items() if k != "SEED"}
+        alike.append((shared, file["test"]["image_id"]))
+    if any(one != alike[0] for one in alike):
+        raise CourseError(f"The files {name}-seed*.json differ in more than the seed.")
+    first, test, model = files[0], files[0]["test"], next(iter(files[0]["models"]))
+    content = alike[0][0] | {
+        "versions": first["versions"],
+        "seeds": [file["seed"] for file in files],
+        "n_images": first["models"][model]["n_images"],
+        "n_melanomas": sum(test["melanoma"]),
+        "model": model,
+        "over_seeds": evaluation.evaluate_seeds(
+            test["melanoma"],
+            [file["test"]["probability"] for file in files],
+            test["group"],
+            [file["models"][model]["threshold"] for file in files],
+        ),
+        "beside": {k: v for k, v in first["models"].items() if k != model},
+    }
+    settings.write_json(folder / f"{name}.json", content)

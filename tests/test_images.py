@@ -1,0 +1,234 @@
+import os
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from utils import images
+
+ORIENTATION = 0x0112
+
+
+@pytest.fixture
+def noise():
+    return Image.fromarray(np.random.RandomState(0).randint(0, 256, (6, 8, 3)).astype(np.uint8))
+
+
+def exif(*entries):
+    """EXIF bytes from entries (tag, type, value of 8 bytes or fewer), the count always 1."""
+    start, body, values = 8 + 2 + 12 * len(entries) + 4, b"", b""
+    for tag, kind, value in entries:
+        if len(value) > 4:
+            body += struct.pack("<HHII", tag, kind, 1, start + len(values))
+            values += value
+        else:
+            body += struct.pack("<HHI", tag, kind, 1) + value.ljust(4, b"\0")
+    head = b"Exif\0\0II*\0" + struct.pack("<I", 8) + struct.pack("<H", len(entries))
+    return head + body + struct.pack("<I", 0) + values
+
+
+TURNED = (ORIENTATION, 3, struct.pack("<H", 6))
+
+
+# --- what is read
+
+
+def test_path_image_and_arrays_give_the_same_pixels(noise, tmp_path):
+    noise.save(tmp_path / "a.png")
+    pixels = np.asarray(noise)
+    for same in (
+        tmp_path / "a.png",
+        str(tmp_path / "a.png"),
+        noise,
+        pixels,
+        pixels.astype(np.int64),
+        pixels / 255,
+        np.dstack([pixels, np.full((6, 8), 255, np.uint8)]),
+    ):
+        image = images.read(same)
+        assert image.mode == "RGB" and (np.asarray(image) == pixels).all()
+
+
+@pytest.mark.parametrize("mode", images.MODES)
+def test_every_ordinary_mode_is_read(mode):
+    assert images.read(Image.new(mode, (9, 5))).mode == "RGB"
+
+
+def test_tilde_is_the_home_folder(noise, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    noise.save(tmp_path / "mole.png")
+    for path in ("~/mole.png", Path("~/mole.png")):
+        assert images.read(path).size == (8, 6)
+
+
+def test_transparent_pixels_become_white(tmp_path):
+    clear = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
+    assert images.read(clear).getpixel((0, 0)) == (255, 255, 255)
+    half = Image.new("RGBA", (4, 4), (255, 0, 0, 51))  # a fifth of red over white
+    assert images.read(half).getpixel((0, 0)) == (255, 204, 204)
+    assert images.read(Image.new("LA", (4, 4), (0, 0))).getpixel((0, 0)) == (255, 255, 255)
+    Image.new("L", (4, 4), 7).save(tmp_path / "key.png", transparency=7)
+    assert images.read(tmp_path / "key.png").getpixel((0, 0)) == (255, 255, 255)
+
+
+# --- EXIF
+
+
+@pytest.mark.parametrize("value", range(1, 9))
+def test_every_orientation_is_turned_upright_and_only_once(noise, tmp_path, value):
+    tags = noise.getexif()
+    tags[ORIENTATION] = value
+    noise.save(tmp_path / "turned.png", exif=tags)
+    upright = images.read(tmp_path / "turned.png")
+    with Image.open(tmp_path / "turned.png") as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
+        assert (np.asarray(images.read(image)) == expected).all()
+    assert (np.asarray(upright) == expected).all()
+    assert (np.asarray(images.read(upright)) == expected).all()
+    assert upright.size == ((6, 8) if value >= 5 else (8, 6))
+
+
+ODD_TAGS = {
+    "signed rational -1/0": (0x011A, 10, struct.pack("<ii", -1, 0)),
+    "date as a rational": (0x0132, 5, struct.pack("<II", 5, 1)),
+    "description as a float": (0x010E, 11, struct.pack("<f", 1.5)),
+    "negative width": (0x0100, 9, struct.pack("<i", -5)),
+}
+
+
+@pytest.mark.parametrize("name", ODD_TAGS)
+def test_an_odd_tag_beside_the_orientation_does_no_harm(noise, tmp_path, name):
+    path = tmp_path / "mole.jpg"
+    noise.save(path, exif=exif(TURNED, ODD_TAGS[name]))
+    assert images.read(path).size == (6, 8)
+    with Image.open(path) as image:
+        assert images.read(image).size == (6, 8)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        b"Exif\0\0garbage",
+        exif((ORIENTATION, 2, b"six")),
+        exif((ORIENTATION, 5, struct.pack("<II", 6, 0))),
+    ],
+)
+def test_an_orientation_that_is_none_is_ignored(noise, tmp_path, tags):
+    noise.save(tmp_path / "mole.jpg", exif=tags)
+    assert images.read(tmp_path / "mole.jpg").size == (8, 6)
+
+
+# --- what is refused
+
+BAD = {
+    "NaN": (np.full((4, 4, 3), np.nan), "NaN or infinite"),
+    "infinite": (np.full((4, 4, 3), np.inf), "NaN or infinite"),
+    "float above 1": (np.full((4, 4, 3), 200.0), "must lie in .0, 1.; this one goes from 200"),
+    "negative float": (np.full((4, 4), -0.1), "must lie in"),
+    "negative": (np.full((4, 4, 3), -1), r"must lie in 0\.\.255; this one goes from -1"),
+    "above 255": (np.full((4, 4, 3), 256), r"must lie in 0\.\.255"),
+    "one axis": (np.zeros(9, np.uint8), r"not \(9,\)"),
+    "five axes": (np.zeros((1, 2, 2, 2, 3), np.uint8), "has shape"),
+    "two channels": (np.zeros((4, 4, 2), np.uint8), r"not \(4, 4, 2\)"),
+    "empty": (np.zeros((0, 4, 3), np.uint8), "is empty"),
+    "complex": (np.zeros((4, 4), complex), "integers or floats, not complex"),
+    "text array": (np.array([["a"]]), "integers or floats"),
+    "truth values": (np.ones((4, 4), bool), "integers or floats, not bool"),
+    "None": (None, "not NoneType"),
+    "16 bits": (Image.new("I;16", (4, 4)), "mode I;16, not RGB or grey of 8 bits"),
+    "32 bits": (Image.new("I", (4, 4)), "mode I,"),
+    "float image": (Image.new("F", (4, 4)), "mode F"),
+    "no pixels": (Image.new("RGB", (0, 4)), "is empty"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_no_image_is_refused_in_a_sentence(name):
+    image, message = BAD[name]
+    with pytest.raises(ValueError, match=message):
+        images.read(image)
+
+
+def test_a_16_bit_file_is_refused(tmp_path):
+    ramp = np.linspace(0, 65535, 48).reshape(6, 8).astype(np.uint16)
+    Image.fromarray(ramp).save(tmp_path / "ramp.png")
+    with pytest.raises(ValueError, match=r"ramp.png has pixels of mode I.*: save it as"):
+        images.read(tmp_path / "ramp.png")
+
+
+def test_files_that_are_no_image_are_refused(tmp_path):
+    path = tmp_path / "mole.jpg"
+    for missing in (path, tmp_path, "", "a\0b"):
+        with pytest.raises(FileNotFoundError, match="There is no image file"):
+            images.read(missing)
+    path.write_text("not an image")
+    with pytest.raises(ValueError, match=r"mole.jpg is not an image: give"):
+        images.read(path)
+    Image.effect_noise((90, 90), 90).save(path)
+    path.write_bytes(path.read_bytes()[:1500])
+    with pytest.raises(ValueError, match=r"mole.jpg is broken or truncated"):
+        images.read(path)
+
+
+def test_a_link_to_nothing_and_a_closed_file_are_said(noise, tmp_path, monkeypatch):
+    link = tmp_path / "mole.jpg"
+    link.symlink_to(".git/annex/objects/none")
+    with pytest.raises(FileNotFoundError, match=r"mole.jpg is a link to a file that is not there"):
+        images.read(link)
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    noise.save(tmp_path / "closed.png")
+    monkeypatch.setattr(Path, "read_bytes", refuse)  # root may read what has no permission
+    with pytest.raises(PermissionError, match=r"closed.png cannot be read \(Permission denied\):"):
+        images.read(tmp_path / "closed.png")
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("limit", [600, 400])  # of 900 pixels: Pillow warns; Pillow refuses
+def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch, limit):
+    bomb = np.zeros((30, 30, 3), np.uint8)
+    Image.fromarray(bomb).save(tmp_path / "bomb.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    for image in (tmp_path / "bomb.png", bomb, Image.fromarray(bomb)):
+        with pytest.raises(ValueError, match=f"more than {limit} pixels"):
+            images.read(image)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # some notebooks lift the limit
+    assert images.read(bomb).size == (30, 30)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "TIFF", "BMP", "WEBP"])
+def test_whatever_is_damaged_ends_in_an_image_or_one_sentence(noise, tmp_path, form):
+    path = tmp_path / "mole.jpg"
+    noise.save(path, form, **({"exif": exif(TURNED)} if form != "BMP" else {}))
+    whole, rng, refused = path.read_bytes(), np.random.RandomState(0), 0
+    for i in range(100):
+        damaged = bytearray(whole[: rng.randint(1, len(whole))] if i % 2 else whole)
+        for _ in range(1 + i % 4):
+            damaged[rng.randint(len(damaged))] = rng.randint(256)
+        path.write_bytes(damaged)
+        try:
+            assert images.read(path).mode == "RGB"
+        except ValueError as error:
+            assert str(path) in str(error) and "\n" not in str(error)
+            refused += 1
+    assert 20 < refused < 100
+    assert os.listdir(tmp_path) == ["mole.jpg"]
+
+
+# --- squares
+
+
+def test_square_squashes_at_28_and_crops_the_centre_above():
+    image = Image.new("RGB", (200, 150), "red")
+    image.paste((0, 255, 0), (25, 0, 175, 150))
+    assert set(map(tuple, images.square(image, 28)[:, 0])) != {(0, 255, 0)}
+    square = images.square(image, 96)
+    assert square.shape == (96, 96, 3) and square.dtype == np.uint8
+    assert (square[:, 8:-8] == (0, 255, 0)).all()
+    assert square[0, 0].tolist()[1] > 200

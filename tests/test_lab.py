@@ -1,0 +1,230 @@
+"""JupyterLab as a learner meets it: on copies of the lessons, in a real browser."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+
+from course import lab
+from course.errors import CourseError
+from course.lessons import NOTEBOOKS
+from utils import settings
+
+BROWSER = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+# No sandbox: root in a container has none. The others keep a browser from asking the network.
+BROWSER_OPTIONS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
+# Every cell stands in the page and not only those in view; saved soon; no question about news.
+JUPYTERLAB = {
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    "docmanager-extension/plugin": {"autosaveInterval": 2},
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+SMALL = 'SOURCE = "synthetic"\nSIZE = 28\nALPHA = 0.35\nSEED = 0\nEPOCHS = 1\nFINE_TUNE_EPOCHS = 1'
+DONE = """() => {
+    const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
+        .map(prompt => prompt.textContent).filter(text => text)  // a folded cell shows none
+    return prompts.every(text => /\\d/.test(text))
+}"""
+
+
+def test_every_lesson_is_copied_once(toy):
+    first, second = lab.copies()
+    assert first.read_bytes() == (toy / "notebooks" / "00_toy.ipynb").read_bytes()
+    first.write_text("my answers")
+    second.unlink()
+    shutil.copy(toy / "notebooks" / "01_two.ipynb", toy / "notebooks" / "02_new.ipynb")
+    assert [copy.name for copy in lab.copies()] == ["00_toy.ipynb", "01_two.ipynb", "02_new.ipynb"]
+    assert first.read_text() == "my answers"
+    assert second.exists() and (toy / "my_notebooks" / "02_new.ipynb").exists()
+
+
+def test_a_read_only_lesson_becomes_a_copy_that_can_be_saved(toy):
+    (toy / "notebooks" / "00_toy.ipynb").chmod(0o444)
+    assert lab.copies()[0].stat().st_mode & 0o200
+
+
+def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(toy, monkeypatch):
+    monkeypatch.setenv("COURSE_WORK_DIR", str(toy / "pyproject.toml"))
+    with pytest.raises(CourseError, match=r"my_notebooks cannot be written .* COURSE_WORK_DIR"):
+        lab.copies()
+
+
+@pytest.fixture
+def started(toy, monkeypatch):
+    """What JupyterLab would be started with: a list of its words, and the environment."""
+    calls = []
+
+    class Process:
+        def __init__(self, words):
+            calls.append((words[3:], dict(os.environ)))
+
+        def wait(self):
+            return 5
+
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000, raising=False)
+    return calls
+
+
+def test_jupyterlab_opens_the_first_copy(toy, started, monkeypatch, capsys):
+    monkeypatch.setenv("PYTHONPATH", "before")
+    assert lab.lab(["--port=9999"]) == 5
+    ((words, variables),) = started
+    mine = toy / "my_notebooks"
+    assert words == [
+        f"--ServerApp.root_dir={mine}",
+        "--LabApp.default_url=/lab/tree/00_toy.ipynb",
+        "--port=9999",
+    ]
+    assert variables["PYTHONPATH"] == os.pathsep.join([str(settings.ROOT), "before"])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert str(mine) in line
+
+
+def test_root_has_to_be_allowed(started, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    lab.lab([])
+    assert "--allow-root" in started[0][0]
+
+
+@pytest.mark.parametrize("option", ["notebooks", "--notebook-dir=x", "--ServerApp.root_dir=x"])
+def test_another_folder_is_opened_instead(toy, started, monkeypatch, option):
+    monkeypatch.chdir(toy)
+    lab.lab([option])
+    assert started[0][0] == [option]
+    assert not (toy / "my_notebooks").exists()
+
+
+def test_folders_given_from_here_hold_in_the_notebooks_folder(toy, started, monkeypatch):
+    monkeypatch.chdir(toy)
+    monkeypatch.setenv("HAM10K_DIR", "notebooks")
+    lab.lab([])
+    assert started[0][1]["HAM10K_DIR"] == str(toy / "notebooks")
+
+
+@pytest.fixture
+def jupyterlab(tmp_path, monkeypatch):
+    """The address of a JupyterLab that ``python -m course lab`` started, for root or not."""
+    for name, content in JUPYTERLAB.items():
+        path = tmp_path / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))
+    monkeypatch.setenv("JUPYTERLAB_SETTINGS_DIR", str(tmp_path / "settings"))
+    monkeypatch.setenv("JUPYTERLAB_WORKSPACES_DIR", str(tmp_path / "workspaces"))
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "config"))
+    data = settings.make_folder(tmp_path / "work" / "data")
+    (data / "cache").symlink_to(settings.make_folder(settings.cache()))  # what was drawn once
+    monkeypatch.setenv("COURSE_WORK_DIR", str(data.parent))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = [sys.executable, "-m", "course", "lab", "--", "--no-browser", f"--port={port}"]
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(
+            [*words, "--IdentityProvider.token=learner"],
+            cwd=settings.ROOT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        for _ in range(600):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert server.poll() is None, (tmp_path / "log").read_text()
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}/?token=learner"
+    finally:
+        # Asked to stop, JupyterLab ends its kernels first; what does not stop is ended.
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+        for _ in range(50):
+            try:
+                os.killpg(server.pid, 0)
+            except ProcessLookupError:
+                break
+            time.sleep(0.2)
+        else:
+            os.killpg(server.pid, signal.SIGKILL)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not BROWSER, reason="there is no Chromium: JupyterLab was not tried")
+def test_a_learner_runs_the_first_lesson_and_answers_an_exercise(jupyterlab, tmp_path):
+    from playwright.sync_api import expect, sync_playwright
+
+    committed = {path: path.read_bytes() for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
+    lesson = nbformat.read(NOTEBOOKS / "00_quickstart.ipynb", 4)
+    folded = [c for c in lesson.cells if c.metadata.get("jupyter", {}).get("source_hidden")]
+    shots = settings.make_folder(settings.ROOT / "runs" / "screenshots")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=BROWSER_OPTIONS)
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        page.set_default_timeout(120_000)
+        expect.set_options(timeout=120_000)
+        cells = page.locator(".jp-Notebook .jp-Cell")
+
+        def cell(text):
+            (place,) = [i for i, c in enumerate(lesson.cells) if text in c.source.splitlines()]
+            return cells.nth(place)
+
+        def answer(text):
+            """Replace the first line of the cell in which the cursor stands, and run it."""
+            for key in ("Control+Home", "Shift+End"):
+                page.keyboard.press(key)
+            page.keyboard.type(text)
+            page.keyboard.press("Control+Enter")
+
+        page.goto(jupyterlab)
+        expect(cells).to_have_count(len(lesson.cells))
+        assert page.url.endswith("/lab/tree/00_quickstart.ipynb")
+        assert page.locator(".jp-Launcher").count() == 0
+        shown = page.locator(".jp-DirListing-itemText").all_inner_texts()
+        assert shown == [path.name for path in committed]
+        page.screenshot(path=shots / "1-opened.png")
+
+        cell("FINE_TUNE_EPOCHS = 10").locator(".cm-content").click()
+        page.keyboard.press("Control+A")
+        page.keyboard.type(SMALL)
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+        page.locator(".jp-InputPrompt", has_text="*").first.wait_for()
+        page.wait_for_function(DONE, timeout=600_000)
+        page.screenshot(path=shots / "2-run.png")
+        for bad in ("error", "stderr"):
+            found = page.locator(f'[data-mime-type="application/vnd.jupyter.{bad}"]')
+            assert found.all_inner_texts() == []
+        assert page.locator(".jp-CodeCell .jp-InputPlaceholder").count() == len(folded) > 0
+
+        exercise = cell('exercises.check("00.1", accuracy, melanomas=240, images=1000)')
+        exercise.locator(".cm-line").first.click()
+        answer("accuracy = 0.24")
+        expect(exercise.locator(".jp-OutputArea")).to_contain_text("Exercise 00.1: not yet.")
+        page.screenshot(path=shots / "3-wrong.png")
+        exercise.locator(".cm-line").first.click()
+        answer("accuracy = 0.76")
+        expect(exercise.locator(".jp-OutputArea")).to_contain_text("Exercise 00.1: right.")
+        page.screenshot(path=shots / "4-right.png")
+        copy = tmp_path / "work" / "my_notebooks" / "00_quickstart.ipynb"
+        for _ in range(100):
+            if "accuracy = 0.76" in copy.read_text(encoding="utf-8"):
+                break
+            page.wait_for_timeout(200)
+        browser.close()
+    mine = copy.read_bytes()
+    assert b"accuracy = 0.76" in mine and b"Exercise 00.1: right." in mine
+    assert {path: path.read_bytes() for path in sorted(NOTEBOOKS.glob("*.ipynb"))} == committed
+    lab.copies()
+    assert copy.read_bytes() == mine

@@ -1,0 +1,91 @@
+"""The first cell of every lesson: it finds the course, or fetches it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from course import lessons
+from course.render import render
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="its git is a script with a #! line")
+SETUP = (lessons.NOTEBOOKS / "src" / "_setup.py").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def begin(tmp_path, monkeypatch):
+    """``begin(folder)`` runs the cell there and prints where the course is.
+
+    ``pip`` and ``git`` write down what they were asked for, and fail.
+    """
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip" / "__init__.py").touch()
+    note = f"import sys; open({str(tmp_path / 'asked.txt')!r}, 'a').write(' '.join(sys.argv[1:]))\n"
+    (tmp_path / "pip" / "__main__.py").write_text(note + "sys.exit(1)")
+    git = tmp_path / "bin" / "git"
+    git.write_text(f"#!{sys.executable}\n{note}sys.exit(1)")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(git.parent))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    code = render(SETUP, repository="someone/skin", branch="v1.2") + "\nprint(course)"
+
+    def run(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True
+        )
+        return done.stdout.strip() or done.stderr.strip().splitlines()[-1]
+
+    return run
+
+
+def course_in(folder):
+    (folder / "utils").mkdir(parents=True)
+    (folder / "notebooks" / "src").mkdir(parents=True)
+    (folder / "notebooks" / "src" / "_setup.py").touch()
+    return folder
+
+
+@pytest.mark.parametrize("where", [".", "notebooks", "notebooks/mine/deep", "my_notebooks"])
+def test_the_course_is_found_in_every_parent_folder(begin, tmp_path, where):
+    course = course_in(tmp_path / "course")
+    assert begin(course / where) == str(course)
+
+
+def test_a_clone_in_the_folder_and_the_course_on_pythons_path_are_found(
+    begin, tmp_path, monkeypatch
+):
+    clone = course_in(tmp_path / "a" / "skin")
+    assert begin(tmp_path / "a") == str(clone)
+    elsewhere = course_in(tmp_path / "elsewhere")
+    monkeypatch.setenv("PYTHONPATH", str(elsewhere))
+    assert begin(tmp_path / "b") == str(elsewhere)
+
+
+def test_what_the_badge_names_is_fetched_and_without_network_a_sentence_says_so(begin, tmp_path):
+    said = begin(tmp_path / "content")
+    clone = tmp_path / "content" / "skin"
+    asked = (tmp_path / "asked.txt").read_text()
+    assert asked.endswith(f"--branch=v1.2 https://github.com/someone/skin {clone}")
+    assert said.endswith(f"/skin could not be fetched into {clone}: is there network?")
+
+
+def test_without_git_a_sentence_says_what_to_do(begin, tmp_path):
+    (tmp_path / "bin" / "git").unlink()
+    said = begin(tmp_path / "content")
+    assert said.endswith(
+        "git is missing: install it, or work in a copy of https://github.com/someone/skin."
+    )
+
+
+def test_only_what_is_missing_is_installed_and_without_network_a_sentence_says_so(begin, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as u\n"
+        "find = u.find_spec\n"
+        "u.find_spec = lambda name, *rest: None if name == 'kagglehub' else find(name, *rest)\n"
+    )
+    said = begin(tmp_path / "content")
+    assert (tmp_path / "asked.txt").read_text() == "install -q kagglehub"
+    assert said.endswith("kagglehub could not be installed: is there network?")

@@ -1,0 +1,186 @@
+"""HAM10000 from one of three sources: images, the table that describes them, and where from.
+
+Taught in lesson 01. Sources, licence and the layout of ``data/``: data/README.md."""
+
+import os
+import textwrap
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from utils import settings
+from utils.data import kaggle
+from utils.data.folder import Folder
+from utils.data.metadata import COLUMNS, DX
+from utils.data.synthetic import Synthetic
+
+__all__ = ["COLUMNS", "DX", "SOURCES", "Lesions", "load_lesions", "load_table"]
+
+SOURCES = ("folder", "kaggle", "synthetic")
+SMALLEST = 28  # pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Lesions:
+    """Images and what is known of them.
+
+    Attributes
+    ----------
+    images : ndarray of uint8, shape (n, h, w, 3), or of str, shape (n,)
+        RGB, 0..255; or absolute paths of PNGs of h x w such pixels.
+    table : DataFrame
+        One row an image, in the images' order, index 0..n-1.
+    source : str
+        ``"folder"``, ``"kaggle"`` or ``"synthetic"``.
+    """
+
+    images: np.ndarray
+    table: pd.DataFrame
+    source: str
+
+    def __len__(self):
+        return len(self.table)
+
+    @property
+    def melanoma(self):
+        """ndarray of int64, shape (n,): 1 where the diagnosis is melanoma, else 0."""
+        return (self.table["dx"] == "mel").to_numpy(np.int64)
+
+    @property
+    def diagnosis(self):
+        """ndarray of int64, shape (n,): where each diagnosis stands in ``DX``."""
+        return pd.Index(DX).get_indexer(self.table["dx"]).astype(np.int64)
+
+    def subset(self, name):
+        """The lesions whose column ``split`` says ``name``, as Lesions.
+
+        Raises
+        ------
+        ValueError
+            If the table has no such subset.
+        """
+        subsets = list(pd.unique(self.table["split"])) if "split" in self.table else []
+        if name not in subsets:
+            raise ValueError(
+                f"There is no subset {name!r}, only {subsets}: load with select=splits.mini or "
+                "splits.full."
+            )
+        rows = (self.table["split"] == name).to_numpy()
+        return Lesions(self.images[rows], self.table[rows].reset_index(drop=True), self.source)
+
+
+def load_table(source="auto"):
+    """What is known of each image, without any image.
+
+    Parameters
+    ----------
+    source : {"auto", "folder", "kaggle", "synthetic"}
+        ``auto`` takes ``$HAM10K_SOURCE`` if it is set, else the first source that is there. A line
+        says which, once in a process.
+
+    Returns
+    -------
+    table : DataFrame
+        ``COLUMNS`` and ``copy_of``, the image_id of the first image with identical bytes
+        (the image itself if there is none before it). Rows in the source's own order.
+    source : str
+
+    Raises
+    ------
+    ValueError
+        If the source is unknown or its table is wrong.
+    OSError
+        If the folder, its table or some of its images are not there (FileNotFoundError) or may not
+        be read.
+    ConnectionError
+        If ``source="kaggle"`` and Kaggle cannot be reached.
+    """
+    opened = _open(source, SMALLEST)
+    return opened.table, opened.name
+
+
+def load_lesions(source="auto", size=28, select=None, in_memory=True):
+    """Images of one size with their table.
+
+    Each prepared image is kept in ``settings.cache()`` as a lossless PNG, so that the next load is
+    fast and an interrupted one resumes; what is missing or damaged there is made again.
+
+    Parameters
+    ----------
+    source : {"auto", "folder", "kaggle", "synthetic"}
+        As for ``load_table``.
+    size : int
+        Height and width in pixels, from 28 to the short side of the source's images;
+        ``images.square`` says how an image is brought to it. Kaggle has 28 only, except in Colab
+        and Kaggle notebooks.
+    select : callable, optional
+        Takes the table and returns the rows to keep, perhaps with more columns, such as
+        ``splits.mini``. It is called before any image is read.
+    in_memory : bool
+        False: ``Lesions.images`` are the paths of the PNGs, so that the memory needed does not
+        grow with the number of images. Damage after loading is left to the reader:
+        ``tf.io.decode_png`` refuses a wrong checksum, Pillow does not always.
+
+    Returns
+    -------
+    Lesions
+
+    Raises
+    ------
+    ValueError
+        If the size is not possible, nothing is selected, or a table or an image is wrong.
+    OSError, ConnectionError
+        As for ``load_table``; also if the cache cannot be written.
+    """
+    if not isinstance(size, (int, np.integer)) or size < SMALLEST:
+        raise ValueError(f"The size must be a whole number from {SMALLEST} on, not {size!r}.")
+    opened = _open(source, size)
+    table = opened.table if select is None else select(opened.table)
+    if len(table) == 0:
+        raise ValueError("No image is selected: `select` must leave at least one row.")
+    table = table.reset_index(drop=True)
+    load = opened.pixels if in_memory else opened.paths
+    return Lesions(load(list(table["image_id"]), size), table, opened.name)
+
+
+_said = set()  # data lines that this process has printed
+
+
+def _open(source, size):
+    """The Source for images of this size; says which it is."""
+    if source == "auto":
+        source = os.environ.get("HAM10K_SOURCE") or "auto"
+    if source not in ("auto", *SOURCES):
+        raise ValueError(f"There is no source {source!r}: take auto or one of {SOURCES}.")
+    named = settings.folder("HAM10K_DIR")
+    folder = named or settings.ROOT / "data" / "ham10000"
+    why = ""
+    if source == "folder" or (source == "auto" and (named or _holds_something(folder))):
+        opened = Folder(folder)
+    elif source == "synthetic":
+        opened = Synthetic()
+    else:
+        try:
+            opened = kaggle.source(size)
+        except ConnectionError as error:
+            reason = str(error).rstrip(".")
+            if source == "kaggle":
+                raise ConnectionError(
+                    f"{reason}: try again, or take source='synthetic'."
+                ) from error
+            opened, why = Synthetic(), f"Why: data/ham10000 is empty, and {reason}."
+    line = "\n".join([opened.line, *textwrap.wrap(why, 90, max_lines=2, placeholder=" ...")])
+    if line not in _said:
+        _said.add(line)
+        print(line)
+    return opened
+
+
+def _holds_something(folder):
+    try:
+        return any(path.name[0] != "." for path in folder.iterdir())
+    except FileNotFoundError:
+        return False
+    except OSError:  # it is there but may not be read, which opening it says
+        return True

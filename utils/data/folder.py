@@ -1,0 +1,129 @@
+"""HAM10000's own files in a folder, as they are downloaded or unpacked."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from utils import images
+from utils.data.metadata import read_table
+from utils.data.source import Source
+
+METADATA = ("HAM10000_metadata.csv", "HAM10000_metadata.tab", "HAM10000_metadata")
+IMAGES = (".jpg", ".jpeg", ".png")
+PACKED = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+DEPTH = 3  # folders in folders that are searched: archive/part_1/part_1
+
+
+class Folder(Source):
+    """A folder that holds a metadata table and images, each at its top or in folders below.
+
+    Parameters
+    ----------
+    folder : Path
+    name, what : str
+        The source's name, and what the data line calls it.
+
+    Raises
+    ------
+    OSError, ValueError
+        If something is missing, may not be read or is wrong; one sentence says what.
+    """
+
+    def __init__(self, folder, name="folder", what="your folder of images"):
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(
+                f"There is no folder {folder}: put HAM10000 there or set $HAM10K_DIR to where it "
+                "is (data/README.md says how)."
+            )
+        files, closed = _files(folder)
+        metadata = _metadata(folder, files, closed)
+        table = read_table(metadata)
+        self.name = name
+        self.line = f"Data: {what} ({len(table):,} images)."
+        # JPEGs first, since masks of the same name are PNGs. Kaggle's bundle holds some images
+        # twice, in folders that differ by upper case.
+        self._path_of = {}
+        for path in sorted(files, key=lambda path: path.suffix.lower() == ".png"):
+            if path.suffix.lower() in IMAGES:
+                self._path_of.setdefault(path.stem, path)
+
+        missing = [image_id for image_id in table["image_id"] if image_id not in self._path_of]
+        if missing:
+            raise FileNotFoundError(
+                f"{len(missing):,} of {len(table):,} images of {metadata.name} are not in {folder} "
+                f"(the first: {missing[0]}.jpg){_beside(files, closed)}: put them there, unpacked."
+            )
+        used = {self._path_of[image_id].parent for image_id in table["image_id"]}
+        extra = sum(path.parent in used for path in self._path_of.values()) - len(table)
+        if extra > 1 + len(table) / 100 and not metadata.read_bytes().endswith(b"\n"):
+            raise ValueError(
+                f"{metadata} has no end of line after its last row, and {extra:,} images have no "
+                "row: if it is truncated, fetch it again, else end that line."
+            )
+        self._digest = {}
+        self.table = table.assign(copy_of=self._copies(table["image_id"]))
+
+    def _copies(self, image_id):
+        """For each image the first one with identical bytes."""
+        # Identical files have the same length, so most of the large originals need no hash.
+        length = image_id.map(lambda one: _length(self._path_of[one]))
+        alike = length.duplicated(keep=False)
+        content = image_id.mask(alike, image_id[alike].map(self.key))
+        return image_id.groupby(content).transform("first")
+
+    def image(self, image_id, size):
+        path = self._path_of[image_id]
+        image = images.read(path)
+        if size > min(image.size):
+            raise ValueError(
+                f"{path} has {image.width}x{image.height} pixels, too few for {size}x{size}: ask "
+                "for a smaller size or fetch a larger image."
+            )
+        return image
+
+    def key(self, image_id):
+        path = self._path_of[image_id]
+        if path not in self._digest:
+            self._digest[path] = hashlib.sha256(images.content_of(path)).hexdigest()[:16]
+        return self._digest[path]
+
+
+def _files(folder):
+    """All files, the upper folders' first, and the folders that may not be read."""
+    files, closed = [], []
+
+    def skip(error):
+        closed.append(Path(error.filename))
+
+    for place, folders, names in os.walk(folder, onerror=skip, followlinks=True):
+        deep = len(Path(place).relative_to(folder).parts) >= DEPTH
+        folders[:] = [] if deep else sorted(name for name in folders if name[0] != ".")
+        files += [Path(place, name) for name in sorted(names) if name[0] != "."]
+    return files, closed
+
+
+def _metadata(folder, files, closed):
+    """The metadata table among the files: the uppermost one."""
+    tables = [path for path in files if path.name in METADATA]
+    if not tables:
+        others = [p.name for p in files if p.suffix.lower() in (*PACKED, ".csv", ".tab", ".txt")]
+        found = ", ".join([*others[:5], *(f"{path.name} (unreadable)" for path in closed)])
+        raise FileNotFoundError(
+            f"There is no {METADATA[0]} in {folder}{', only ' + found if found else ''}: put it "
+            "there, unpacked (ISIC's own tables of labels have no lesion_id)."
+        )
+    return min(tables, key=lambda path: (len(path.parts), METADATA.index(path.name)))
+
+
+def _beside(files, closed):
+    """What may explain a missing image."""
+    packed = [f"{path.name} is still packed" for path in files if path.suffix.lower() in PACKED]
+    unreadable = [f"{path.name} may not be read" for path in closed]
+    return "".join(f"; {reason}" for reason in (packed + unreadable)[:3])
+
+
+def _length(path):
+    try:
+        return path.stat().st_size
+    except OSError:  # a link that leads to nothing: say so
+        return len(images.content_of(path))

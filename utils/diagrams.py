@@ -1,0 +1,558 @@
+"""Diagrams: each function draws one idea of a lesson and returns a Matplotlib figure.
+
+They are schematic: lesions are drawn shapes, scores are invented. Coordinates are inches, so that
+shapes and texts keep their places. Colours are Okabe & Ito's and never alone: a shape, a hatch or
+a word says the same. What a docstring says is to be seen is the figure's text in ``ALT``."""
+
+from functools import wraps
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
+
+BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
+SKY, RED, INK, GREY, LIGHT = "#56B4E9", "#D55E00", "#222222", "#8A8A8A", "#BDBDBD"
+LAYERS = 154  # of MobileNetV2 without its top, as Keras counts
+ALT = {}  # function name: alternative text of its figure
+
+
+def diagram(draw):
+    """Draw in one style, whatever theme a notebook has set, and register the alternative text."""
+
+    @wraps(draw)
+    def drawn(*args, **kwargs):
+        own = {"font.family": "DejaVu Sans", "lines.linewidth": 1.3, "hatch.linewidth": 0.6}
+        with plt.style.context(["default", own | {"figure.dpi": plt.rcParams["figure.dpi"]}]):
+            return draw(*args, **kwargs)
+
+    ALT[draw.__name__] = " ".join(draw.__doc__.split("\n\n")[0].split())
+    return drawn
+
+
+def canvas(width, height):
+    """Empty axes as large as their figure, whose coordinates are inches."""
+    ax = plt.figure(figsize=(width, height), facecolor="white").add_axes((0, 0, 1, 1))
+    ax.set(xlim=(0, width), ylim=(0, height))
+    ax.axis("off")
+    return ax
+
+
+def tint(color, share=0.2):
+    """The colour mixed with white."""
+    return tuple(1 - share * (1 - c) for c in to_rgb(color))
+
+
+def write(ax, x, y, text, size=9, ha="center", **style):
+    """Lines of text, their capitals centred on y, so that texts in a row share a baseline."""
+    lines = text.split("\n")
+    for i, line in enumerate(lines):
+        below = (1.3 * (i - (len(lines) - 1) / 2) + 0.36) * size / 72
+        ax.text(x, y - below, line, fontsize=size, ha=ha, **{"color": INK} | style)
+
+
+def head(ax, x, y, text, **style):
+    write(ax, x, y, text, 10.5, fontweight="bold", **style)
+
+
+def box(ax, x, y, w, h, text="", color=BLUE, fill=0.2, frozen=False, **style):
+    """A rounded box around (x, y); a frozen one is grey and hatched."""
+    look = {"facecolor": tint(color, fill), "edgecolor": color, "linewidth": 1.3}
+    if frozen:
+        look |= {"facecolor": "#F2F2F2", "edgecolor": GREY, "hatch": "////"}
+    shape = f"round,pad=0,rounding_size={min(0.07, w / 3, h / 3)}"
+    patch = FancyBboxPatch((x - w / 2, y - h / 2), w, h, boxstyle=shape, **look | style)
+    write(ax, x, y, text)
+    return ax.add_artist(patch)
+
+
+def arrow(ax, start, end, color=INK, **style):
+    look = {"arrowstyle": "-|>", "mutation_scale": 10, "shrinkA": 0, "shrinkB": 0, "linewidth": 1.3}
+    ax.add_artist(FancyArrowPatch(start, end, color=color, **look | style))
+
+
+def arrows(ax, y, *spans):
+    """Arrows to the right at height y, each from one x to another."""
+    for left, right in spans:
+        arrow(ax, (left, y), (right, y))
+
+
+def line(ax, *points, color=INK, **style):
+    ax.plot(*zip(*points, strict=True), color=color, **style)
+
+
+def bracket(ax, start, end, dx=0, dy=0, color=INK):
+    """A line from start to end whose two ends turn by (dx, dy) towards what it embraces."""
+    (x0, y0), (x1, y1) = start, end
+    line(ax, (x0 + dx, y0 + dy), start, end, (x1 + dx, y1 + dy), color=color)
+
+
+def lesion(ax, x, y, size, kind=4, turn=0, flip=False, zoom=1, color=GREY):
+    """A drawn lesion on skin, in a frame; ``kind`` gives its form."""
+    frame = box(ax, x, y, size, size, color=color, facecolor="#F8E3CF")
+    angle, rng = np.linspace(0, 2 * np.pi, 90), np.random.default_rng(kind)
+    for share, shade in ((0.3, "#A8703C"), (0.16, "#6B3F1D")):
+        waves = zip((1, 2, 3), rng.uniform(0.08, 0.24, 3), rng.uniform(0, 6, 3), strict=True)
+        r = share * size * zoom * (1 + sum(a * np.cos(k * angle + p) for k, a, p in waves))
+        z = r * np.exp(1j * (np.pi - angle if flip else angle)) * np.exp(1j * np.radians(turn))
+        form = Polygon(np.stack([x + z.real, y + z.imag], axis=1), color=shade, linewidth=0)
+        ax.add_artist(form).set_clip_path(frame)
+
+
+def photo(ax, x, y, size):
+    """A drawn photo that is not a lesion: hills under a sun."""
+    frame = box(ax, x, y, size, size, color=GREY, facecolor=tint(SKY, 0.35))
+    shapes = [Circle((x + 0.2 * size, y + 0.22 * size), 0.1 * size, color=ORANGE)]
+    for left, top, shade in ((-0.75, 0.15, 0.6), (-0.25, -0.05, 0.9)):
+        hill = np.array([(left, -0.5), (left + 0.5, top), (left + 1, -0.5)])
+        shapes.append(Polygon((x, y) + size * hill, color=tint(GREEN, shade), linewidth=0))
+    for shape in shapes:
+        ax.add_artist(shape).set_clip_path(frame)
+
+
+def slabs(ax, x, y, w, h, n, frozen=0, color=BLUE):
+    """A network's body: n blocks from x to x + w, the first ones frozen."""
+    for i in range(n):
+        at, tall = x + w * (i + 0.5) / n, h * (1 - 0.55 * i / n)
+        box(ax, at, y, 0.68 * w / n, tall, color=color, fill=0.45, frozen=i < frozen)
+
+
+def grid(ax, x, y, size, n, marks=(), color=BLUE):
+    """A feature map of n x n cells around (x, y), with the cells (row, column) of marks filled."""
+    edges, cells = size * (np.arange(n + 1) / n - 0.5), np.full((n, n, 3), 0.95)
+    for place in marks:
+        cells[place] = tint(color, 0.75)
+    look = {"edgecolor": LIGHT, "linewidth": 0.8, "antialiased": True}
+    ax.pcolormesh(x + edges, y - edges, cells, **look)
+
+
+@diagram
+def transfer_learning():
+    """Above, ImageNet photos pass through MobileNetV2's body to 1,000 classes. Below, the same
+    body, frozen, feeds a new small head that gives the probability of melanoma."""
+    ax = canvas(8, 4.6)
+    head(ax, 0.3, 4.35, "Learned once, by others: 1.3 million photos of ImageNet", ha="left")
+    head(ax, 0.3, 2.15, "Reused by you: photos of skin lesions", ha="left")
+    for y, frozen in ((3.3, 0), (1.1, 14)):
+        box(ax, 2.95, y, 2.5, 1.05, color=GREY if frozen else BLUE, fill=0.06)
+        slabs(ax, 1.76, y, 2.38, 0.82, 14, frozen)
+        arrows(ax, y, (1.28, 1.62), (4.28, 4.6), (6.5, 6.8))
+    for i in (2, 1, 0):
+        photo(ax, 0.68 + 0.07 * i, 3.23 + 0.07 * i, 0.68)
+    lesion(ax, 0.75, 1.1, 0.8)
+    write(ax, 2.95, 3.97, f"MobileNetV2 body, {LAYERS} layers")
+    write(ax, 2.85, 1.77, "the same body, frozen")
+    arrow(ax, (3.95, 2.7), (3.95, 1.72), BLUE)
+    write(ax, 4.05, 2.5, "the same weights", ha="left", color=BLUE)
+    box(ax, 5.55, 3.3, 1.62, 0.36, "Dense 1,000", GREY, linestyle="--")
+    write(ax, 5.55, 2.93, "not reused", color="#666666")
+    write(ax, 7.36, 3.3, "1,000 classes:\ndog, teapot, …")
+    write(ax, 5.55, 2.05, "new head, trained")
+    box(ax, 5.55, 1.1, 1.76, 1.62, color=ORANGE, fill=0.06)
+    layers = ("GlobalAveragePooling", "Dropout 0.3", "Dense 128", "Dropout 0.2", "Dense 1, sigmoid")
+    for i, name in enumerate(layers):
+        box(ax, 5.55, 1.7 - 0.3 * i, 1.62, 0.24, name, ORANGE)
+    write(ax, 7.36, 1.1, "probability\nof melanoma", fontweight="bold")
+    return ax.figure
+
+
+@diagram
+def data_flow():
+    """From left to right: image files and a metadata table, an array of 28 x 28 images with labels,
+    a split by lesion, a tf.data pipeline, the model. The test set is kept for one use at the end.
+    """
+    ax = canvas(8, 2.95)
+    names = ("Files", "Arrays", "Split by lesion", "tf.data", "Model")
+    first = (
+        "images and",
+        "28 × 28 × 3, uint8,",
+        "a lesion's photos",
+        "shuffle:",
+        "learns, then is",
+    )
+    second = (
+        "metadata table",
+        "and labels 0 or 1",
+        "stay together",
+        "training only",
+        "tested once",
+    )
+    for i, x in enumerate((0.85, 2.45, 4.1, 5.75, 7.3)):
+        head(ax, x, 2.7, names[i])
+        write(ax, x, 0.35, f"{first[i]}\n{second[i]}")
+    for i in (2, 1, 0):
+        lesion(ax, 0.78 + 0.07 * i, 1.93 + 0.07 * i, 0.5, i)
+    for row, column in np.ndindex(4, 3):
+        look = {"facecolor": tint(BLUE, 0.1 if row else 0.5), "edgecolor": BLUE, "linewidth": 0.8}
+        ax.add_artist(Rectangle((0.46 + 0.26 * column, 1.27 - 0.15 * row), 0.26, 0.15, **look))
+    blob = [(2, 3), (3, 2), (3, 3), (3, 4), (4, 2), (4, 3), (4, 4), (5, 3)]
+    grid(ax, 2.3, 1.6, 0.84, 7, blob, "#A8703C")
+    for i in range(4):
+        box(ax, 2.94, 1.915 - 0.21 * i, 0.22, 0.18, "01"[i == 1], RED if i == 1 else GREY)
+        step = ("cache", "shuffle", "batch", "prefetch")[i]
+        box(ax, 5.75, 2.27 - 0.28 * i, 1.0, 0.23, step, GREEN)
+    for i, name in enumerate(("training", "validation", "test")):
+        box(ax, 4.1, 2.1 - 0.5 * i, 1.0, 0.34, name, (BLUE, ORANGE, PINK)[i])
+    box(ax, 7.3, 1.6, 0.84, 1.34, color=GREY, fill=0.08)
+    slabs(ax, 6.95, 1.6, 0.7, 1, 4)
+    arrows(ax, 1.6, (1.4, 1.75), (3.17, 3.5), (4.7, 5.15))
+    arrows(ax, 2.1, (4.7, 5.15))
+    arrows(ax, 1.85, (6.35, 6.8))
+    arrow(ax, (4.7, 1.1), (6.8, 1.1), PINK, linestyle="--")
+    return ax.figure
+
+
+def resampled_aucs(n=60, n_resamples=2000):
+    """Invented scores of models A and B on n lesions: counts and both AUCs of each resample."""
+    rng = np.random.default_rng(4)
+    sick = np.arange(n) < n // 4
+    a = rng.normal(size=n) + 1.3 * sick
+    counts = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples)
+    weight = counts[:, sick, None] * counts[:, None, ~sick]
+    won = [scores[sick][:, None] > scores[~sick] for scores in (a, a - 0.25 * sick)]
+    return counts, [(weight * w).sum((1, 2)) / weight.sum((1, 2)) for w in won]
+
+
+@diagram
+def bootstrap():
+    """A test set of 60 dots is drawn again with replacement: some dots are missing, some larger.
+    Each draw gives an AUC. A histogram of 2,000 AUCs has its middle 95 % marked: the interval."""
+    ax = canvas(8, 3.6)
+    counts, (auc, _) = resampled_aucs()
+    place, sick = np.random.default_rng(2).permutation(60), np.arange(60) < 15
+
+    def dots(x, y, count):
+        xs, ys = x + 0.135 * (place % 12 - 5.5), y - 0.135 * (place // 12 - 2)
+        for kind, color, mark, area in ((sick, RED, "D", 16), (~sick, BLUE, "o", 20)):
+            drawn = kind & (count > 0)
+            ax.scatter(xs[drawn], ys[drawn], area * count[drawn], color, marker=mark, linewidth=0)
+        left = count == 0
+        ax.scatter(xs[left], ys[left], 9, "white", edgecolor=LIGHT, linewidth=0.8)
+
+    for x, text in ((1.05, "Test set"), (3.3, "Drawn with replacement"), (6.67, "2,000 AUCs")):
+        head(ax, x, 3.35, text)
+    dots(1.05, 1.9, np.ones(60, int))
+    ax.scatter([0.38], [1.25], 16, RED, marker="D", linewidth=0)
+    ax.scatter([0.38], [1.03], 20, BLUE, linewidth=0)
+    write(ax, 0.5, 1.25, "melanoma", ha="left")
+    write(ax, 0.5, 1.03, "everything else", ha="left")
+    for i, y in enumerate((2.75, 1.9, 1.05)):
+        dots(3.3, y, counts[i])
+        inner = 1.9 + 0.2 * (1 - i)
+        arrow(ax, (1.97, inner), (2.38, y))
+        write(ax, 4.55, y, f"AUC {auc[i]:.2f}")
+        arrow(ax, (4.98, y), (5.42, inner))
+    write(ax, 3.3, 0.52, "… 2,000 times")
+    write(ax, 3.3, 0.25, "ring: not drawn · large: drawn twice or more", color="#666666")
+    low, high = np.quantile(auc, (0.025, 0.975))
+    heights, edges = np.histogram(auc, low + (high - low) * np.arange(-5, 21) / 16)
+    xs = 5.65 + 0.082 * np.arange(len(edges))
+    for i, tall in enumerate(1.7 * heights / heights.max()):
+        look = {"facecolor": tint(BLUE, 0.65), "edgecolor": "white"}
+        if not 5 <= i < 21:
+            look = {"facecolor": "#F2F2F2", "edgecolor": GREY, "hatch": "/////"}
+        ax.add_artist(Rectangle((xs[i], 1.2), 0.082, tall, linewidth=0.8, **look))
+    line(ax, (xs[0], 1.2), (xs[-1], 1.2))
+    bracket(ax, (xs[5], 1.03), (xs[21], 1.03), dy=0.08, color=BLUE)
+    for x, end in ((xs[5], low), (xs[21], high)):
+        write(ax, x, 0.87, f"{end:.2f}", color=BLUE)
+    write(ax, (xs[5] + xs[21]) / 2, 0.45, "95 % interval:\nthe middle 95 %", color=BLUE)
+    return ax.figure
+
+
+@diagram
+def paired_difference():
+    """The AUCs of models A and B rise and fall together over 25 resamples, and their intervals
+    overlap. The difference A - B stays steady, and its interval lies above zero."""
+    ax = canvas(8, 4.5)
+    _, (a, b) = resampled_aucs()
+    xs = 0.5 + 0.2 * np.arange(25)
+
+    def track(values, floor, color, mark, dash, name, at):
+        ys = floor + 5.6 * values
+        ax.plot(xs, ys[:25], dash, marker=mark, markersize=4.5, color=color)
+        low, high = np.quantile(ys, (0.025, 0.975))
+        line(ax, (at, low), (at, high), color=color, linewidth=5, solid_capstyle="butt")
+        ax.plot([at], [ys.mean()], marker=mark, markersize=8, color=color, markeredgecolor="white")
+        for x, y in ((5.5, ys[24]), (at, low - 0.16)):
+            write(ax, x, y, name, 10, fontweight="bold")
+
+    for x, high, low in zip(xs, a, b, strict=False):
+        line(ax, (x, 5.6 * high - 1.5), (x, 5.6 * low - 1.5), color=LIGHT, linewidth=0.9)
+    head(ax, 0.4, 4.2, "AUC of two models on the same 25 resamples", ha="left")
+    head(ax, 6.6, 4.2, "95 % intervals")
+    track(a, -1.5, BLUE, "o", "-", "A", 6.35)
+    track(b, -1.5, ORANGE, "s", "--", "B", 6.85)
+    write(ax, 7.1, 3.05, "overlap", ha="left")
+    head(ax, 0.4, 1.45, "Difference A − B, on the same scale", ha="left")
+    track(a - b, 0.45, GREEN, "D", "-", "", 6.6)
+    write(ax, 7.1, 0.71, "above zero", ha="left")
+    line(ax, (0.4, 0.45), (7.0, 0.45), color=GREY, linewidth=0.9)
+    write(ax, 7.1, 0.45, "zero", ha="left", color="#666666")
+    return ax.figure
+
+
+@diagram
+def split_by_lesion():
+    """Left, split by image: photos of lesions A, B and C lie in training and in test, marked as
+    leaks. Right, split by lesion: all photos of a lesion lie on one side."""
+    ax = canvas(8, 3.5)
+    colors = {"A": BLUE, "B": ORANGE, "C": GREEN, "D": PINK}
+    for left, title, rows in ((0, "image", "AAA DBB DCC"), (4, "lesion", "BBA CCA DDA")):
+        head(ax, left + 2, 3.25, f"Split by {title}")
+        for x, w, side in ((1.15, 1.6, "training"), (3.2, 0.9, "test")):
+            box(ax, left + x, 1.65, w, 2.36, color=GREY, fill=0.06)
+            write(ax, left + x, 0.26, side)
+        for row, names in enumerate(rows.split()):
+            y = 2.46 - 0.74 * row
+            for x, name in zip((0.78, 1.52, 3.2), names, strict=True):
+                lesion(ax, left + x, y, 0.5, ord(name), 70 * x + 50 * row, color=colors[name])
+                write(ax, left + x, y - 0.35, name, fontweight="bold")
+            if names[1] == names[2]:
+                arrow(ax, (1.83, y), (2.89, y), RED, arrowstyle="<|-|>", linestyle="--")
+                write(ax, 2.35, y + 0.13, "leak", color=RED, fontweight="bold")
+    write(ax, 6.35, 1.72, "no leak", color="#00704F", fontweight="bold")
+    return ax.figure
+
+
+@diagram
+def convolution(n_in=32, n_out=64, kernel=3):
+    """A plain convolution reads a 3 x 3 patch of every channel to make one number. Its separable
+    twin reads a patch of each channel alone, then one pixel of all channels, and needs far fewer
+    parameters, which stand below."""
+    ax = canvas(8, 4.7)
+    ys, colors, pixel = (3.3, 2.58, 1.68), (BLUE, ORANGE, PINK), [(2, 2)]
+    patch = [(row, column) for row in (1, 2, 3) for column in (1, 2, 3)]
+    columns = [(0.85, n_in, patch, -0.45), (2.45, n_out, None, 0.45), (4.25, n_in, patch, -0.45)]
+    columns += [(5.7, n_in, pixel, None), (7.15, n_out, None, 0.45)]
+    for x, n, marks, beside in columns:
+        write(ax, x, 3.78, f"{n} channels")
+        write(ax, x, 2.13, "⋮", 12)
+        for i, y in enumerate(ys):
+            made = (pixel, (), ())[i]  # of the output, one number of the first channel
+            grid(ax, x, y, 0.6, 5, marks or made, colors[i] if marks else GREEN)
+            if beside:
+                write(ax, x + beside, y, ("1", "2", f"{n}")[i], color="#666666")
+    for y, color in zip(ys, colors, strict=True):
+        cones = ((1.03, 0.18, 2.39, ys[0]), (4.43, 0.18, 5.64, y), (5.76, 0.06, 7.09, ys[0]))
+        for x0, reach, x1, y1 in cones:
+            corners = ((x0, y + reach), (x1, y1 + 0.06), (x1, y1 - 0.06), (x0, y - reach))
+            ax.add_artist(Polygon(corners, facecolor=color, alpha=0.25, linewidth=0))
+    line(ax, (3.35, 0.3), (3.35, 4.5), color=LIGHT)
+    size, mixed = f"{kernel} × {kernel}", "all channels mixed"
+    plain, depthwise, pointwise = kernel**2 * n_in * n_out, kernel**2 * n_in, n_in * n_out
+    fewer = plain / (depthwise + pointwise)
+    head(ax, 1.65, 4.4, "Plain convolution")
+    head(ax, 5.7, 4.4, "Separable convolution")
+    write(ax, 1.65, 0.98, f"{size}\n{mixed}\n{size} × {n_in} × {n_out}")
+    write(ax, 4.92, 0.98, f"depthwise {size}\neach channel alone\n{size} × {n_in} = {depthwise:,}")
+    write(ax, 6.48, 0.98, f"pointwise 1 × 1\n{mixed}\n{n_in} × {n_out} = {pointwise:,}")
+    head(ax, 1.65, 0.4, f"{plain:,} parameters")
+    head(ax, 5.7, 0.4, f"{depthwise + pointwise:,} parameters, {fewer:.1f} times fewer")
+    return ax.figure
+
+
+@diagram
+def inverted_residual(channels=24, factor=6):
+    """Bars are as tall as they have channels: a narrow input is expanded, filtered channel by
+    channel and projected back to narrow; a shortcut adds the input."""
+    ax = canvas(8, 3.7)
+    xs, y, narrow, wide = (0.85, 2.85, 4.65, 6.65), 1.8, 2.04 / factor, 2.04
+    talls = (narrow, wide, wide, narrow)
+    names = ("expand\n1 × 1\nReLU6", "depthwise\n3 × 3\nReLU6", "project\n1 × 1\nlinear")
+    for i, (x, tall) in enumerate(zip(xs, talls, strict=True)):
+        box(ax, x, y, 0.2, tall, color=BLUE, fill=0.5)
+        write(ax, x, 0.5, f"{channels * (factor if tall == wide else 1)}\nchannels")
+        if i == 3:
+            break
+        left, right, color = x + 0.28, xs[i + 1] - 0.28, (ORANGE, GREEN, PINK)[i]
+        a, b = tall / 2 - 0.06, talls[i + 1] / 2 - 0.06
+        corners = ((left, y + a), (right, y + b), (right, y - b), (left, y - a))
+        for edge, width in ((color, 9.3), (tint(color, 0.22), 6.7)):  # thick lines: round corners
+            ax.add_artist(Polygon(corners, color=edge, linewidth=width, joinstyle="round"))
+        write(ax, (left + right) / 2, y, names[i])
+    line(ax, (0.85, 2.05), (0.85, 3.15), (7.2, 3.15), (7.2, 2.1), linestyle="--")
+    arrow(ax, (7.2, 2.15), (7.2, 1.98))
+    write(ax, 4.03, 3.32, "shortcut: adds the input, where input and output have the same shape")
+    ax.add_artist(Circle((7.2, y), 0.15, facecolor="white", edgecolor=INK, linewidth=1.3))
+    ax.plot([7.2], [y], "+", color=INK, markersize=11, markeredgewidth=1.3)
+    arrows(ax, y, (0.3, 0.68), (6.8, 7.04), (7.37, 7.75))
+    return ax.figure
+
+
+@diagram
+def receptive_field(strides=(2, 2, 1)):
+    """Three layers above a row of pixels. One unit of layer 3 sees 3 units of layer 2, 7 units of
+    layer 1 and 15 pixels."""
+    ax = canvas(8, 3.6)
+    seen, counts = [(1, 1)], [3]
+    for stride in strides[::-1]:  # from the last layer down to the pixels
+        seen.append((seen[-1][0] * stride, seen[-1][1] * stride + 2))
+        counts.append((counts[-1] - 1) * stride + 3)
+    pitches = np.cumprod((1, *strides))[::-1]  # in pixels, of each row from the top
+    cell, edges = 4.7 / counts[-1], []
+    for row, ((first, last), n, pitch) in enumerate(zip(seen, counts, pitches, strict=True)):
+        y, layer = 3.15 - 0.88 * row, len(strides) - row
+        xs = 4 + cell * pitch * (np.arange(n) - (n - 1) / 2)
+        for i, x in enumerate(xs):
+            color = (BLUE if row else RED) if first <= i <= last else LIGHT
+            box(ax, x, y, 0.85 * cell, 0.26, color=color, fill=0.2 if color == LIGHT else 0.6)
+        edges.append((xs[first] - 0.42 * cell, xs[last] + 0.42 * cell, y))
+        name = f"layer {layer}\n3 × 3, stride {strides[layer - 1]}" if layer else "pixels"
+        write(ax, 0.3, y, name, ha="left")
+        text = f"sees {last - first + 1} {'units' if layer else 'pixels'}" if row else "one unit"
+        write(ax, 6.7, y, text, ha="left", fontweight="bold")
+    for (a, b, y), (c, d, below) in pairwise(edges):
+        corners = ((a, y - 0.15), (b, y - 0.15), (d, below + 0.15), (c, below + 0.15))
+        ax.add_artist(Polygon(corners, facecolor=tint(SKY, 0.25), linewidth=0, zorder=0))
+    return ax.figure
+
+
+@diagram
+def frozen_and_trainable(stage):
+    """MobileNetV2's body as a row of blocks, then pooling and the new head. Frozen blocks are grey
+    and hatched, trainable ones are orange; brackets name them. While only the head learns, the
+    pooled features are cached.
+
+    ``stage`` is "head", "last 20 layers" or "all layers"."""
+    learning = {"head": 0, "last 20 layers": 20, "all layers": LAYERS}[stage]
+    ax, y, n = canvas(8, 3.1), 1.65, 15
+    still = n - round(n * learning / LAYERS)
+    slabs(ax, 1.2, y, 3, 1.1, n, still, ORANGE)
+    split = 1.2 + 0.2 * still
+    learn = f"{learning} learn" if still else f"all {learning} layers learn"
+    parts = [(1.2, split, f"❄ frozen: {LAYERS - learning} layers"), (split, 4.2, learn)]
+    for left, right, text in (*parts, (5.55, 6.79, "new head learns")):
+        if right > left:
+            bracket(ax, (left + 0.03, 2.37), (right - 0.03, 2.37), dy=-0.08)
+            write(ax, (left + right) / 2, 2.53, text)
+    head(ax, 0.25, 2.87, f"Stage: {stage}", ha="left")
+    lesion(ax, 0.55, y, 0.6)
+    box(ax, 4.87, y, 0.7, 0.6, "average\npooling", GREY)
+    box(ax, 5.86, y, 0.56, 0.6, "Dense\n128", ORANGE, 0.45)
+    box(ax, 6.48, y, 0.56, 0.6, "Dense\n1", ORANGE, 0.45)
+    write(ax, 7.11, y, "probability", ha="left")
+    arrows(ax, y, (0.9, 1.16), (4.24, 4.48), (5.26, 5.54), (6.8, 7.04))
+    if stage == "head":
+        box(ax, 4.87, 0.5, 0.7, 0.42, "cache", SKY)
+        arrow(ax, (4.87, 1.31), (4.87, 0.75), BLUE)
+        arrow(ax, (5.26, 0.5), (5.86, 1.31), BLUE, connectionstyle="angle,angleA=0,angleB=90,rad=6")
+        write(ax, 4.42, 0.5, "cached features: 1,280 numbers\nan image, computed once", ha="right")
+        write(ax, 6.0, 0.72, "read in\nevery epoch", ha="left")
+    else:
+        text = "The pooled features now change with the weights: the head's cache is out of date."
+        write(ax, 4, 0.5, text)
+    return ax.figure
+
+
+@diagram
+def confusion_matrix():
+    """Rows are the truth, columns what the model says: left alone and false alarm above, missed and
+    found melanoma below. Specificity reads the upper row, sensitivity the lower row, precision the
+    right column."""
+    ax = canvas(7.4, 4.2)
+    names = ("left alone", "false alarm", "missed melanoma", "found melanoma")
+    terms = ("true negative", "false positive", "false negative", "true positive")
+    for i, name in enumerate(names):
+        x, y = 2.75 + 1.9 * (i % 2), 2.8 - 1.2 * (i // 2)
+        box(ax, x, y, 1.8, 1.1, color=(SKY, ORANGE, RED, GREEN)[i], fill=0.25)
+        write(ax, x, y + 0.3, "✓✗✗✓"[i], 13)
+        write(ax, x, y, name, 10, fontweight="bold")
+        write(ax, x, y - 0.28, terms[i])
+    head(ax, 3.7, 3.95, "The model says")
+    head(ax, 0.95, 3.58, "Truth")
+    for x, y, text in ((2.75, 3.58, "everything else"), (0.95, 2.8, "everything\nelse")):
+        write(ax, x, y, text, 10)
+    for x, y in ((4.65, 3.58), (0.95, 1.6)):
+        write(ax, x, y, "melanoma", 10)
+    for y, rate, part in ((2.8, "Specificity", "left alone"), (1.6, "Sensitivity", "found")):
+        bracket(ax, (5.78, y - 0.5), (5.78, y + 0.5), dx=-0.09)
+        write(ax, 5.95, y + 0.27, rate, 10, ha="left", fontweight="bold")
+        write(ax, 5.95, y - 0.08, f"{part} ÷\nall of this row", ha="left")
+    bracket(ax, (3.8, 0.85), (5.5, 0.85), dy=0.09)
+    write(ax, 4.65, 0.65, "Precision", 10, fontweight="bold")
+    write(ax, 4.65, 0.38, "found ÷ all of this column")
+    return ax.figure
+
+
+@diagram
+def prevalence(shares=(0.24, 0.01), sensitivity=0.9, specificity=0.8, people=1000):
+    """Two grids of 1,000 people, judged by the same model. At 24 % prevalence 216 of 368 alarms are
+    true, at 1 % only 9 of 207."""
+    ax = canvas(8, 4.1)
+    names = ("found melanoma", "false alarm", "missed melanoma", "left alone")
+    kinds = ((17, RED, "D"), (20, ORANGE, "o"), (14, INK, "x"), (5, LIGHT, "o"))
+    for left, share in zip((0.35, 4.25), shares, strict=True):
+        sick = round(people * share)
+        found, false = round(sick * sensitivity), round((people - sick) * (1 - specificity))
+        ends = np.cumsum((found, false, sick - found))
+        parts = zip(np.split(np.arange(people), ends), kinds, strict=True)
+        for place, (area, color, mark) in parts:
+            x, y = left + 0.05 + 0.087 * (place // 25), 3.45 - 0.087 * (place % 25)
+            ax.scatter(x, y, area, color, marker=mark, linewidth=1.2 * (mark == "x"))
+        head(ax, left, 3.8, f"Prevalence {100 * share:.0f} %: {sick} of {people:,}", ha="left")
+        precision = f"{100 * found / (found + false):.0f} %"
+        text = f"{found} of {found + false} alarms are true: {precision}"
+        head(ax, left, 0.98, text, ha="left")
+    for x, name, (area, color, mark) in zip((0.9, 2.9, 4.5, 6.4), names, kinds, strict=True):
+        ax.scatter([x], [0.55], 1.6 * area, color, marker=mark, linewidth=1.2 * (mark == "x"))
+        write(ax, x + 0.14, 0.55, name, ha="left")
+    rates = f"the same model: sensitivity {sensitivity:g}, specificity {specificity:g}"
+    write(ax, 4, 0.22, rates, color="#666666")
+    return ax.figure
+
+
+@diagram
+def augmentation():
+    """In training one lesion becomes a new view in every epoch: flipped, turned or zoomed. In
+    prediction it reaches the model as it is."""
+    ax = canvas(8, 3.4)
+    for y, name, on in ((2.35, "Training", True), (0.8, "Prediction", False)):
+        head(ax, 0.3, y + 0.2, name, ha="left")
+        box(ax, 0.52, y - 0.12, 0.44, 0.22, color=GREEN if on else GREY, fill=0.9 if on else 0.25)
+        knob = Circle((0.63 if on else 0.41, y - 0.12), 0.08, color="white")
+        ax.add_artist(knob).set_edgecolor("#666666")
+        write(ax, 0.84, y - 0.12, "on" if on else "off", ha="left")
+        lesion(ax, 1.9, y, 0.66)
+        arrows(ax, y, (2.3, 2.59 if on else 4.14), (6.51 if on else 4.96, 6.8))
+        box(ax, 7.3, y, 0.86, 0.66, "model")
+    lesion(ax, 4.55, 0.8, 0.66)
+    write(ax, 4.55, 0.3, "the image as it is")
+    write(ax, 4.55, 3.02, "a new random view in every epoch")
+    names = ("flipped\nsideways", "turned\nby 90°", "turned\nby 180°", "zoomed\nin", "zoomed\nout")
+    views = ({"flip": True}, {"turn": 90}, {"turn": 180}, {"zoom": 1.35}, {"zoom": 0.75})
+    for i, (name, view) in enumerate(zip(names, views, strict=True)):
+        lesion(ax, 2.99 + 0.78 * i, 2.35, 0.66, **view)
+        write(ax, 2.99 + 0.78 * i, 1.78, name)
+    return ax.figure
+
+
+@diagram
+def ladder():
+    """A ladder of five recipes. Each rung has one change more than the rung below, and a bracket
+    compares the two."""
+    ax = canvas(8, 4.6)
+    rungs = ("head alone", "last 20 layers", "all layers", "augmentation", "more images")
+    for x, text in (
+        (1.6, "Recipe"),
+        (4.0, "Changes so far"),
+        (6.4, "Compared with the rung below"),
+    ):
+        head(ax, x, 4.35, text)
+    for x in (0.42, 2.78):
+        line(ax, (x, 0.5), (x, 4.1), color=LIGHT, linewidth=5, zorder=0)
+    for i, (name, color) in enumerate(zip(rungs, (GREY, BLUE, GREEN, PINK, ORANGE), strict=True)):
+        y = 0.85 + 0.72 * i
+        box(ax, 1.6, y, 2.6, 0.36, f"+ {name}" if i else name, color)
+        for k in range(1, 5):
+            if k <= i:
+                old = {"color": GREY} if k < i else {"color": color, "text": "+"}
+                box(ax, 3.0 + 0.4 * k, y, 0.28, 0.28, **old)
+            else:
+                ax.plot([3.0 + 0.4 * k], [y], ".", color=LIGHT, markersize=4)
+        if i:
+            bracket(ax, (5.4, y - 0.66), (5.4, y - 0.06), dx=-0.09, color=color)
+            write(ax, 5.55, y - 0.36, f"gain of {name}", ha="left")
+    write(ax, 4, 0.2, "gain: the paired difference on the same test images, with its 95 % interval")
+    return ax.figure

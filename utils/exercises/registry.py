@@ -1,0 +1,88 @@
+"""What every check is made of: the register of exercises, hints, and how answers are compared."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+CHECKS = {}
+
+
+class Hint(Exception):
+    """Why an answer is not right yet, and what to think of next."""
+
+
+class Blank(Exception):
+    """Nothing is answered yet."""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A check and the answers that it is tested with.
+
+    Attributes
+    ----------
+    judge : callable
+        ``judge(answer, **given)`` raises ``Hint`` or returns a sentence.
+    hint : str
+        For everyone who asks; it does not give the answer away.
+    right : object
+        A right answer.
+    wrong : list of (object, str)
+        Typical wrong answers, each with words of its own hint.
+    given : dict
+        What the lesson hands to the check beside the answer.
+    blank : object
+        What stands in the lesson before anything is answered.
+    """
+
+    judge: Callable
+    hint: str
+    right: object
+    wrong: list
+    given: dict = field(default_factory=dict)
+    blank: object = ...
+
+
+def exercise(number, hint, right, wrong, **more):
+    """Register the decorated ``judge`` under a number; parameters as for ``Exercise``."""
+
+    def register(judge):
+        CHECKS[number] = Exercise(judge, hint, right, wrong, **more)
+        return judge
+
+    return register
+
+
+def answered(value):
+    """The value, or ``Blank`` if it is still ``...``, or a ``Hint`` if it is None."""
+    if value is ...:
+        raise Blank
+    if value is None:
+        raise Hint("That is None: does your function end with `return`?")
+    return value
+
+
+def number(value):
+    """The value as a float, or a ``Hint`` if it is not a single number."""
+    try:
+        return float(answered(value))
+    except (TypeError, ValueError):
+        raise Hint(f"The answer is one number, not {type(value).__name__}.") from None
+
+
+def near(value, target, tolerance=0.005):
+    """Whether two numbers agree to the second decimal."""
+    return bool(abs(number(value) - target) <= tolerance)
+
+
+def refuse(answer, typical, tolerance=0.005):
+    """Raise the hint of a typical wrong number if the answer is near it.
+
+    Parameters
+    ----------
+    answer : float
+    typical : dict of str to float
+        Hints, and the number that earns each.
+    """
+    for hint, value in typical.items():
+        if near(answer, value, tolerance):
+            raise Hint(hint)

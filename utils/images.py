@@ -1,0 +1,183 @@
+"""The one reader of images: any usable one becomes upright RGB, everything else one sentence."""
+
+import math
+import os
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+SQUASHED = 28  # pixels; up to this size the whole image is squashed into the square
+RULE = 1  # another number whenever `read` or `square` changes, so that old caches are not used
+# Modes of 8 bits or fewer a channel that Pillow can convert to RGB.
+MODES = (
+    *("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa"),
+    *("CMYK", "YCbCr", "HSV", "LAB"),
+)
+# What undoes each value of the EXIF tag "Orientation".
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read(image):
+    """Any usable image as an upright RGB image; everything else is refused.
+
+    Parameters
+    ----------
+    image : path, PIL.Image.Image or ndarray
+        An array has shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4) and holds integers 0..255
+        or floats 0..1. Transparent pixels become white.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Mode RGB, without EXIF.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file, or it is a link that leads to nothing.
+    OSError
+        If the file may not be read.
+    ValueError
+        If it is no image, broken, empty, too large to be one, has more than 8 bits a channel, or
+        is an array of another shape or range.
+    """
+    if isinstance(image, (str, os.PathLike)):
+        content = content_of(image)
+        try:
+            opened = Image.open(BytesIO(content))
+        except UnidentifiedImageError as error:
+            raise ValueError(f"{image} is not an image: give a JPEG or PNG file.") from error
+        except Image.DecompressionBombError as error:
+            raise _too_large(image) from error
+        except Exception as error:  # Pillow raises a dozen kinds on damaged files
+            raise _broken(image) from error
+        return _upright_rgb(opened, image)
+    if isinstance(image, Image.Image):
+        return _upright_rgb(image, "This image")
+    if isinstance(image, np.ndarray):
+        return _upright_rgb(_from_array(image), "This array")
+    raise ValueError(
+        f"An image must be a path, a PIL image or a NumPy array, not {type(image).__name__}."
+    )
+
+
+def square(image, size):
+    """An image as a square.
+
+    Up to 28 pixels the whole image is squashed, as in Kaggle's 28x28 table, so that the two
+    sources agree. Above, its centre square is cut out (the outer eighths of a 4:3 image are lost,
+    and nothing is distorted or padded) and resized. Lanczos filter in both cases.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Mode RGB, any size.
+    size : int
+        Pixels.
+
+    Returns
+    -------
+    ndarray of uint8, shape (size, size, 3)
+    """
+    resize = Image.Image.resize if size <= SQUASHED else ImageOps.fit
+    return np.asarray(resize(image, (size, size), Image.Resampling.LANCZOS))
+
+
+def content_of(path):
+    """The bytes of a file, or an OSError in one sentence."""
+    path = Path(os.path.expanduser(path))
+    try:
+        if path.is_file():
+            return path.read_bytes()
+    except OSError as error:
+        raise type(error)(
+            f"{path} cannot be read ({error.strerror or error}): check its name and permissions."
+        ) from error
+    if path.is_symlink():
+        raise FileNotFoundError(
+            f"{path} is a link to a file that is not there: fetch it (git annex get, dvc pull)."
+        )
+    raise FileNotFoundError(f"There is no image file {path}: check the name and the folder.")
+
+
+def _upright_rgb(image, name):
+    if image.mode not in MODES:
+        raise ValueError(
+            f"{name} has pixels of mode {image.mode}, not RGB or grey of 8 bits: save it as an "
+            "ordinary JPEG or PNG."
+        )
+    if 0 in image.size:
+        raise ValueError(f"{name} is empty: it has {image.width} x {image.height} pixels.")
+    if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
+        raise _too_large(name)
+    try:
+        image.load()
+        # Turned here, since ImageOps.exif_transpose writes all other tags anew and fails on odd
+        # ones.
+        turn = _turn(image)
+        if turn is not None:
+            image = image.transpose(turn)
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        rgb = image.convert("RGB")
+    except Exception as error:
+        raise _broken(name) from error
+    rgb.info.clear()  # with the EXIF, so that nobody turns the image again
+    return rgb
+
+
+def _turn(image):
+    try:
+        return UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation))
+    except Exception:  # EXIF that cannot be read does not make the pixels wrong
+        return None
+
+
+def _broken(name):
+    return ValueError(f"{name} is broken or truncated: get a new copy of it.")
+
+
+def _too_large(name):
+    return ValueError(
+        f"{name} has more than {Image.MAX_IMAGE_PIXELS:,} pixels, too many for a photograph of a "
+        "lesion: save it smaller."
+    )
+
+
+def _from_array(array):
+    if array.size == 0:
+        raise ValueError(f"The array is empty: its shape is {array.shape}.")
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
+        raise ValueError(
+            f"An image array has shape (h, w) or (h, w, 1, 3 or 4), not {array.shape}."
+        )
+    if np.issubdtype(array.dtype, np.floating):
+        if not np.isfinite(array).all():
+            raise ValueError("The array holds NaN or infinite values: repair it first.")
+        if array.min() < 0 or array.max() > 1:
+            raise ValueError(
+                f"A float array must lie in [0, 1]; this one goes from {array.min():g} to "
+                f"{array.max():g}. For pixels 0..255 pass integers (array.astype('uint8'))."
+            )
+        array = np.round(array * 255)
+    elif not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"An image array holds integers or floats, not {array.dtype}.")
+    elif array.min() < 0 or array.max() > 255:
+        raise ValueError(
+            f"An integer array must lie in 0..255; this one goes from {array.min()} to "
+            f"{array.max()}."
+        )
+    return Image.fromarray(array.astype(np.uint8))
