@@ -36,7 +36,7 @@ results: $(STAMP) ## run lesson 00 on real images for seeds 0-4 and record it in
 	@$(PY) -m course results --make $(GIVEN)
 
 test-colab: $(STAMP) ## run every lesson with Colab's versions, as Colab does
-	@$(PY) -m course test-colab
+	@$(PY) -m course test-colab --make $(GIVEN)
 
 clean: ## remove what was installed and what runs left (data/ and my_notebooks/ stay)
 	rm -rf $(VENV) runs .pytest_cache .ruff_cache .import_linter_cache

@@ -48,6 +48,7 @@ def _parser():
     for name, summary in (
         ("run", "run lessons; their notebooks with outputs go to runs/"),
         ("results", "run lessons on real images (00 with five seeds), into results/"),
+        ("test-colab", "run lessons with Colab's versions, as Colab does (LESSONS= only)"),
     ):
         command = commands.add_parser(name, help=summary)
         text = "LESSONS=00,02-04 SOURCE=folder|kaggle|synthetic|auto, or any lesson's parameter"
@@ -56,17 +57,24 @@ def _parser():
     commands.add_parser("test", help="run the test suite (options go to pytest)")
     commands.add_parser("lab", help="open JupyterLab on copies of the lessons (options go to it)")
     command = commands.add_parser("notebooks", help="rebuild notebooks and README from sources")
+    command.add_argument("lessons", nargs="*", metavar="NN", help="only these lessons")
     command.add_argument("--all", action="store_true", help="execute unchanged ones too")
+    command = commands.add_parser("check-lessons", help="count what lessons cost their reader")
+    command.add_argument("lessons", nargs="*", metavar="NN", help="only these lessons")
     command = commands.add_parser("readme", help="render README and model card from results/")
     command.add_argument("--check", action="store_true", help="only say whether they are current")
     commands.add_parser("train-shipped", help="train the model in models/ on real images, anew")
-    commands.add_parser("test-colab", help="run every lesson with Colab's versions, as Colab does")
     return parser
 
 
 def _call(arguments, options):
-    if arguments.command in ("run", "results"):
-        given = split_settings(arguments.settings + split_make(arguments.make))
+    if arguments.command in ("run", "results", "test-colab"):
+        words = arguments.settings + split_make(arguments.make)
+        if arguments.command == "test-colab":
+            from course.colab import test_colab
+
+            return test_colab(words)
+        given = split_settings(words)
         if arguments.command == "run":
             from course.run import run
 
@@ -83,18 +91,18 @@ def _call(arguments, options):
     if arguments.command == "notebooks":
         from course.build import notebooks
 
-        return notebooks(arguments.all)
+        return notebooks(arguments.all, arguments.lessons)
+    if arguments.command == "check-lessons":
+        from course.check import check_lessons
+
+        return check_lessons(arguments.lessons)
     if arguments.command == "readme":
         from course.publish import readme
 
         return readme(arguments.check)
-    if arguments.command == "train-shipped":
-        from course.shipped import train_shipped
+    from course.shipped import train_shipped
 
-        return train_shipped()
-    from course.colab import test_colab
-
-    return test_colab()
+    return train_shipped()
 
 
 def test(options):

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from course.errors import CourseError
+from course.errors import CourseError, Refused
 from course.lessons import address, choose_lessons, split_settings
 from course.run import shown
 from utils import settings
@@ -103,8 +103,16 @@ def test_colab(words=()):
     ----------
     words : list of str
         ``LESSONS=00,02-04`` (default: all).
+
+    Raises
+    ------
+    CourseError
+        If anything else is given, or Colab's versions cannot be installed.
     """
-    lessons = choose_lessons(split_settings(words).get("LESSONS", ""))
+    given = split_settings(words)
+    lessons = choose_lessons(given.pop("LESSONS", ""))
+    if given:
+        raise Refused(f"test-colab takes LESSONS only, not {', '.join(given)}.")
     try:
         runs = settings.make_folder(settings.runs() / "colab")
     except OSError as error:

@@ -12,7 +12,8 @@ from utils import evaluation, results, settings
 
 SHIPPED, LADDER = "shipped_model", "06_better_models-full-128px"
 # The README's blocks, each with the file of results/ that it needs.
-BLOCKS = {"badges": None, "clone": None, "results": None, "speed": "cached_prefix"}
+BLOCKS = {"badges": None, "clone": None, "draws": "ten_draws", "results": None}
+BLOCKS |= {"speed": "cached_prefix"}
 BLOCKS |= {"shipped": SHIPPED, "ladder": LADDER, "streaming": "streaming"}
 
 

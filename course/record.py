@@ -14,7 +14,8 @@ from utils import data, evaluation, settings
 def results(given):
     """Run lessons on the folder of real images and record them in ``results/``.
 
-    Lesson 00 is run with the seeds 0 to 4 and summed up, every other lesson once.
+    Lesson 00 is run with the seeds 0 to 4 and summed up, every other lesson once. With
+    ``EXPERIMENTS=draws`` no lesson is run but ``course.draws``.
 
     Parameters
     ----------
@@ -33,14 +34,13 @@ def results(given):
     CourseError
         If there are no real images, or a lesson stops.
     """
+    if "EXPERIMENTS" in given:
+        return experiments(given)
     given = {"LESSONS": "00"} | given
     if "SOURCE" in given or (given["LESSONS"] == "00" and "SEED" in given):
         raise Refused("`results` sets SOURCE, and SEED for lesson 00, itself: leave them out.")
     lessons = choose_lessons(given["LESSONS"])
-    try:
-        data.load_table("folder")
-    except (OSError, ValueError) as error:
-        raise CourseError(f"Results are recorded on real images only. {error}") from error
+    require_real_images()
     new = set()
     for lesson in lessons:
         seeds = [{"SEED": str(seed)} for seed in range(5)] if lesson.stem[:2] == "00" else [{}]
@@ -56,6 +56,33 @@ def results(given):
         )
     for name in sorted({re.sub(r"-seed\d+$", "", p.stem) for p in new if "-seed" in p.stem}):
         summarise_seeds(name)
+    return readme()
+
+
+def require_real_images():
+    """CourseError if the folder of real images is not there."""
+    try:
+        data.load_table("folder")
+    except (OSError, ValueError) as error:
+        raise CourseError(f"Results are recorded on real images only. {error}") from error
+
+
+def experiments(given):
+    """Run an experiment that is too long for a lesson. Returns the exit code.
+
+    Raises
+    ------
+    Refused
+        If there is no such experiment, or anything else is given.
+    CourseError
+        If there are no real images.
+    """
+    if given != {"EXPERIMENTS": "draws"}:
+        raise Refused("The one experiment is EXPERIMENTS=draws, and it takes nothing else.")
+    require_real_images()
+    from course import draws  # here, since it imports Keras
+
+    draws.run()
     return readme()
 
 

@@ -70,7 +70,32 @@ from pathlib import Path
 print(Path.cwd().name, SOURCE, ALPHA, SEED, FAST, os.environ.get("HAM10K_SOURCE"))
 if SEED == 9:
     raise ValueError("seed nine\\nis not good")
+"""
+MORE = """
+# %% tags=["pictures"]
+imshow = print
+real = os.environ.get("HAM10K_SOURCE") != "synthetic"
+imshow("real pixels" if real else "SYNTHETIC", end="")
+{"pixels": 3}
 
+# %% tags=["exercise"]
+class exercises:
+    def check(number, answer):
+        print(f"Exercise {number}:", "right." if answer == 4 else "nothing answered yet.")
+
+
+answer = ...
+exercises.check("01.1", answer)
+
+# %% tags=["solution"]
+answer, other = 4, 5
+exercises.check("01.1", answer)
+
+# %%
+# alt: Nothing is to be seen.
+print(answer, "other" in globals())
+"""
+LAST = """
 # %%
 headline = {"name": "roc_auc", "value": 0.87, "low": 0.81, "high": 0.92}
 result = {"headline": headline, "source": "synthetic", "seed": SEED, "python": sys.executable}
@@ -88,8 +113,8 @@ def built(tmp_path_factory):
     (root / "pyproject.toml").write_text(
         '[tool.course]\nrepository = "someone/skin"\nbranch = "v1.2"\n'
     )
-    two = TOY.replace("ALPHA", "BETA").replace("00_toy", "01_two")
-    (root / "notebooks" / "src" / "00_toy.py").write_text(TOY)
+    two = (TOY + MORE + LAST).replace("ALPHA", "BETA").replace("00_toy", "01_two")
+    (root / "notebooks" / "src" / "00_toy.py").write_text(TOY + LAST)
     (root / "notebooks" / "src" / "01_two.py").write_text(two)
     with pytest.MonkeyPatch.context() as patch:
         _move_to(root, patch)
@@ -100,6 +125,7 @@ def built(tmp_path_factory):
 
 def _move_to(root, patch):
     patch.setattr(lessons, "NOTEBOOKS", root / "notebooks")
+    patch.setattr(build, "require_real_lesions", lambda path: None)
     patch.setenv("COURSE_WORK_DIR", str(root))
     patch.delenv("COURSE_RESULTS_DIR", raising=False)
 

@@ -74,6 +74,7 @@ def test_model_scales_pixels_to_the_range_of_imagenet(base):
     assert answer(scaled, extremes)[:, 0, 0, 0].tolist() == [-1, 1]
 
 
+@pytest.mark.slow
 def test_same_numbers_as_keras_applications(tmp_path, pixels):
     """With a file in the layout of the published ones, for example of another input size."""
     keras.utils.set_random_seed(3)
@@ -87,7 +88,8 @@ def test_same_numbers_as_keras_applications(tmp_path, pixels):
     np.testing.assert_allclose(answer(model, pixels), expected, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("size", [96, slow(100)])
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [96, 100])
 def test_the_shipped_backbone_is_the_network_of_the_shipped_model(size):
     """And plain Keras loads it, whatever the size, with layers before it or without."""
     pixels = keras.Input((28, 28, 3))
@@ -105,6 +107,7 @@ def test_the_shipped_backbone_is_the_network_of_the_shipped_model(size):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_layers_are_saved_and_loaded_by_their_names(base, pixels, tmp_path):
     x = keras.layers.GlobalAveragePooling2D()(base.output)
     backbone.save_backbone(keras.Model(base.input, x), tmp_path / "b.weights.h5")
@@ -169,13 +172,14 @@ def profiled_flops(model):
     return flops
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
         ("MobileNetV2", {"input_shape": (96, 96, 3), "alpha": 0.35}),
-        slow("MobileNetV2", {"input_shape": (128, 128, 3)}),
-        slow("EfficientNetB0", {"input_shape": (96, 96, 3)}),
-        slow("ResNet50V2", {"input_shape": (96, 96, 3)}),
+        ("MobileNetV2", {"input_shape": (128, 128, 3)}),
+        ("EfficientNetB0", {"input_shape": (96, 96, 3)}),
+        ("ResNet50V2", {"input_shape": (96, 96, 3)}),
     ],
 )
 def test_macs_are_half_of_the_flops_that_tensorflow_counts(name, arguments):

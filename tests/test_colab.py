@@ -10,7 +10,7 @@ import pytest
 from nbclient import NotebookClient
 
 from course import colab, lessons
-from course.errors import CourseError
+from course.errors import CourseError, Refused
 from course.render import render
 from utils import settings
 
@@ -35,12 +35,14 @@ def test_every_lesson_has_the_same_setup():
 
 
 @pytest.mark.slow
-def test_the_whole_cell_alone_fetches_the_course_and_runs(tmp_path, monkeypatch):
+def test_the_classifier_pasted_into_an_empty_notebook_fetches_the_course_and_runs(
+    tmp_path, monkeypatch
+):
     """A clone of anything but the badge's branch would be empty: see ``surroundings``."""
-    (cell,) = [source for source in cells(LESSONS[0]) if "# The whole" in source]
-    assert len(cell.replace(SETUP, "").splitlines()) < 70
-    assert cell.count("0.35, 0, 25, 10") == 1  # the parameters, where no cell above has set them
-    cell = cell.replace("0.35, 0, 25, 10", "0.35, 0, 1, 1")
+    cell = (settings.ROOT / "skin_cancer_classifier.py").read_text(encoding="utf-8")
+    for name, value in (("EPOCHS", 25), ("FINE_TUNE_EPOCHS", 10)):
+        assert cell.count(f"\n{name} = {value}\n") == 1
+        cell = cell.replace(f"\n{name} = {value}\n", f"\n{name} = 1\n")
     data = settings.make_folder(tmp_path / "work" / "data")
     (data / "cache").symlink_to(settings.make_folder(settings.cache()))  # what was drawn once
     for name in set(settings.FOLDERS) - {"KERAS_HOME"}:
@@ -62,10 +64,10 @@ def test_the_whole_cell_alone_fetches_the_course_and_runs(tmp_path, monkeypatch)
     NotebookClient(notebook, kernel_name="python3", timeout=None, resources=where).execute()
     clone = content / REPOSITORY.split("/")[1]
     assert notebook.cells[1].outputs[0].text.strip() == f"from {clone / 'utils' / '__init__.py'}"
-    kinds = [output.output_type for output in notebook.cells[0].outputs]
-    assert kinds.count("display_data") == 4
-    (result,) = settings.results().glob("00_quickstart*.json")
-    assert json.loads(result.read_text())["source"] == "synthetic"
+    shown = [o for o in notebook.cells[0].outputs if "image/png" in o.get("data", {})]
+    assert len(shown) == 3  # curves, confusion matrix, sample predictions
+    facts = json.loads((settings.results() / "melanoma_mobilenetv2.json").read_text())
+    assert facts["source"] == "synthetic"
 
 
 @pytest.mark.slow
@@ -97,6 +99,11 @@ def test_the_command_runs_each_lesson_alone_and_says_which_failed(tmp_path, monk
     ]
     (cell,) = nbformat.read(tmp_path / "runs" / "colab" / "00_one.ipynb", 4).cells
     assert cell.outputs[0].data["text/plain"] == "['00_one.ipynb']"
+
+
+def test_what_the_command_does_not_know_is_refused():
+    with pytest.raises(Refused, match="LESSONS only, not SOURCE"):
+        colab.test_colab(["LESSONS=00", "SOURCE=folder"])
 
 
 def test_without_python_313_a_sentence_says_what_to_do(tmp_path, monkeypatch):

@@ -5,84 +5,94 @@ import re
 import nbformat
 import pytest
 
+from course import style
 from utils import exercises, settings
 from utils.exercises import CHECKS
 
-LESSONS = sorted((settings.ROOT / "notebooks").glob("[0-9]*.ipynb"))
+for path in sorted((settings.ROOT / "utils" / "exercises").glob("lesson_*.py")):
+    exercises.import_module(f"utils.exercises.{path.stem}")
+NOTEBOOKS = sorted((settings.ROOT / "notebooks").glob("[0-9]*.ipynb"))
+LESSONS = [path for path in NOTEBOOKS if style.is_new(nbformat.read(path, 4))]
+each_exercise = pytest.mark.parametrize("number", sorted(CHECKS))
 
 
-def said(capsys, number, answer, judge=exercises.check):
-    judge(number, answer, **CHECKS[number].given)
+def said(capsys, number, answer, given):
+    exercises.check(number, answer, **given)
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 90
     return " ".join(out.split())
 
 
-@pytest.mark.parametrize("number", CHECKS)
-def test_a_blank_is_said_kindly(capsys, number):
-    for blank in (..., CHECKS[number].blank):
-        assert said(capsys, number, blank).startswith(f"Exercise {number}: nothing answered yet.")
+@each_exercise
+def test_blank_right_and_wrong_answers_are_told_apart(capsys, number):
+    cases = CHECKS[number].cases()
+    for blank in (..., cases.blank):
+        found = said(capsys, number, blank, cases.given)
+        assert found.startswith(f"Exercise {number}: nothing answered yet.")
+    assert said(capsys, number, cases.right, cases.given).startswith(f"Exercise {number}: right. ")
+    assert len(cases.wrong) >= 2
+    for answer, words in cases.wrong:
+        found = said(capsys, number, answer, cases.given)
+        assert found.startswith(f"Exercise {number}: not yet. ") and words in found, found
 
 
-@pytest.mark.parametrize("number", CHECKS)
-def test_the_solution_is_right(capsys, number):
-    right = CHECKS[number].right
-    assert said(capsys, number, right).startswith(f"Exercise {number}: right. ")
-    assert said(capsys, number, right, exercises.solution).startswith(f"Solution of {number}: ri")
-
-
-WRONG = [(number, *pair) for number, case in CHECKS.items() for pair in case.wrong]
-
-
-@pytest.mark.parametrize(
-    ("number", "answer", "words"), WRONG, ids=[f"{number} {words}" for number, _, words in WRONG]
-)
-def test_a_wrong_answer_gets_its_own_hint(capsys, number, answer, words):
-    out = said(capsys, number, answer)
-    assert out.startswith(f"Exercise {number}: not yet. ") and words in out
-
-
-def test_every_exercise_has_wrong_answers_and_functions_have_a_blank():
-    for case in CHECKS.values():
-        assert len(case.wrong) >= 2
-        assert callable(case.right) == callable(case.blank)
-
-
-@pytest.mark.parametrize("number", CHECKS)
+@each_exercise
 def test_a_hint_on_request_gives_no_answer_away(capsys, number):
     exercises.hint(number)
     out = capsys.readouterr().out
     assert out.startswith(f"Hint for {number}: ") and max(map(len, out.splitlines())) <= 90
-    right = CHECKS[number].right
-    if isinstance(right, set | list):
-        assert not any(name in out for name in right)
-    elif not callable(right):
-        answer = right if isinstance(right, str) else f"{right:.3g}"
-        assert not re.search(rf"\b{re.escape(answer)}\b", out.removeprefix(f"Hint for {number}"))
+    right = CHECKS[number].cases().right
+    for answer in right if isinstance(right, set | list | tuple) else [right]:
+        if isinstance(answer, str | int | float):
+            text = answer if isinstance(answer, str) else f"{answer:.3g}"
+            assert not re.search(rf"\b{re.escape(text)}\b", out.removeprefix(f"Hint for {number}"))
 
 
-def test_an_answer_that_raises_is_told_so(capsys, monkeypatch):
-    case = exercises.registry.Exercise(lambda answer: answer([]), "", None, [])
-    monkeypatch.setitem(CHECKS, "99.1", case)
+@pytest.fixture
+def toys(monkeypatch):
+    def judge(answer):
+        return f"It is {answer([])}."
+
+    toy = exercises.registry.Exercise(judge, "", lambda: None)
+    for number in ("99.1", "99.2"):
+        monkeypatch.setitem(CHECKS, number, toy)
+
+
+def test_an_answer_that_raises_is_told_so(capsys, toys):
     exercises.check("99.1", lambda values: values[0])
     assert "not yet. Your code stopped with IndexError: list index" in capsys.readouterr().out
 
 
+def test_an_answer_with_a_part_missing_is_blank(capsys, toys):
+    for answer in ((1, ...), [..., 1]):
+        exercises.check("99.1", answer)
+        assert "99.1: nothing answered yet" in capsys.readouterr().out
+
+
+def test_an_unknown_number_is_an_error():
+    for number in ("00.99", "98.1", "x"):
+        with pytest.raises(KeyError):
+            exercises.check(number, 1)
+
+
+def test_slow_answers_are_made_for_tests_only(monkeypatch):
+    monkeypatch.setattr(exercises.registry, "CHECKS", {})
+    made = []
+    exercises.registry.exercise(
+        "99.3", "", cases=lambda: made.append(1) or {"right": 1, "wrong": []}
+    )(len)
+    assert made == []
+    assert exercises.registry.CHECKS["99.3"].cases().right == 1 and made == [1]
+
+
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_every_lesson_has_its_exercises_each_with_a_folded_solution(path):
-    own = [number for number in CHECKS if number.startswith(path.stem[:2])]
-    cells = nbformat.read(path, 4).cells
+def test_every_exercise_is_in_its_lesson_blank_and_with_a_folded_solution(path):
+    blank = re.compile(r"^Exercise ([\d.]+): nothing answered yet", re.MULTILINE)
     found = {"exercise": [], "solution": []}
-    for cell in cells:
-        tags = cell.metadata.get("tags", [])
-        for kind in found.keys() & set(tags):
-            assert "nbval-check-output" in tags, cell.source
-            (output,) = cell.outputs
-            first = "Exercise" if kind == "exercise" else "Solution of"
-            verdict = "nothing answered yet" if kind == "exercise" else "right"
-            found[kind] += re.findall(rf"^{first} ([\d.]+): {verdict}", output.text, re.MULTILINE)
-        if "solution" in tags:
-            assert cell.metadata["cellView"] == "form" and cell.source.startswith("# @title Solu")
-            assert cell.metadata["jupyter"] == {"source_hidden": True}
-    assert len(own) >= 3
+    for cell in nbformat.read(path, 4).cells:
+        if "exercise" in style.tags(cell):
+            found["exercise"] += blank.findall(style.output_text(cell))
+        elif "solution" in style.tags(cell):
+            found["solution"] += re.findall(r"<summary>Solution of ([\d.]+)<", cell.source)
+    own = sorted(number for number in CHECKS if number.startswith(path.stem[:2]))
     assert found == {"exercise": own, "solution": own}

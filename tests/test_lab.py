@@ -32,6 +32,14 @@ JUPYTERLAB = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 SMALL = 'SOURCE = "synthetic"\nSIZE = 28\nALPHA = 0.35\nSEED = 0\nEPOCHS = 1\nFINE_TUNE_EPOCHS = 1'
+WRONG = 'exercises.check("00.2", lambda units: keras.Sequential([layers.Dense(units)]))'
+RIGHT = """exercises.check("00.2", lambda units: keras.Sequential([
+    layers.GlobalAveragePooling2D(),
+    layers.Dropout(0.3),
+    layers.Dense(units, activation="relu"),
+    layers.Dropout(0.2),
+    layers.Dense(1, activation="sigmoid"),
+]))"""
 DONE = """() => {
     const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
         .map(prompt => prompt.textContent).filter(text => text)  // a folded cell shows none
@@ -177,15 +185,12 @@ def test_a_learner_runs_the_first_lesson_and_answers_an_exercise(jupyterlab, tmp
         cells = page.locator(".jp-Notebook .jp-Cell")
 
         def cell(text):
-            (place,) = [i for i, c in enumerate(lesson.cells) if text in c.source.splitlines()]
+            (place,) = [
+                i
+                for i, c in enumerate(lesson.cells)
+                if c.cell_type == "code" and text in c.source.splitlines()
+            ]
             return cells.nth(place)
-
-        def answer(text):
-            """Replace the first line of the cell in which the cursor stands, and run it."""
-            for key in ("Control+Home", "Shift+End"):
-                page.keyboard.press(key)
-            page.keyboard.type(text)
-            page.keyboard.press("Control+Enter")
 
         page.goto(jupyterlab)
         expect(cells).to_have_count(len(lesson.cells))
@@ -202,29 +207,34 @@ def test_a_learner_runs_the_first_lesson_and_answers_an_exercise(jupyterlab, tmp
         page.get_by_text("Run All Cells", exact=True).click()
         page.locator(".jp-InputPrompt", has_text="*").first.wait_for()
         page.wait_for_function(DONE, timeout=600_000)
+        page.locator(".jp-RenderedImage").first.scroll_into_view_if_needed()
         page.screenshot(path=shots / "2-run.png")
         for bad in ("error", "stderr"):
             found = page.locator(f'[data-mime-type="application/vnd.jupyter.{bad}"]')
             assert found.all_inner_texts() == []
         assert page.locator(".jp-CodeCell .jp-InputPlaceholder").count() == len(folded) > 0
 
-        exercise = cell('exercises.check("00.1", accuracy, melanomas=240, images=1000)')
-        exercise.locator(".cm-line").first.click()
-        answer("accuracy = 0.24")
-        expect(exercise.locator(".jp-OutputArea")).to_contain_text("Exercise 00.1: not yet.")
-        page.screenshot(path=shots / "3-wrong.png")
-        exercise.locator(".cm-line").first.click()
-        answer("accuracy = 0.76")
-        expect(exercise.locator(".jp-OutputArea")).to_contain_text("Exercise 00.1: right.")
-        page.screenshot(path=shots / "4-right.png")
+        folds = page.locator(".jp-MarkdownCell details")
+        assert folds.filter(has_text="Solution of 00.2").count() == 1
+        assert page.locator(".jp-MarkdownCell details[open]").count() == 0
+
+        exercise = cell('exercises.check("00.2", new_head)')
+        for answer, verdict in ((WRONG, "not yet."), (RIGHT, "right.")):
+            exercise.locator(".cm-line").first.click()
+            page.keyboard.press("Control+A")
+            page.keyboard.insert_text(answer)
+            page.keyboard.press("Control+Enter")
+            expected = f"Exercise 00.2: {verdict}"
+            expect(exercise.locator(".jp-OutputArea")).to_contain_text(expected)
+            page.screenshot(path=shots / f"3-{verdict[:5].strip()}.png")
         copy = tmp_path / "work" / "my_notebooks" / "00_quickstart.ipynb"
         for _ in range(100):
-            if "accuracy = 0.76" in copy.read_text(encoding="utf-8"):
+            if "Exercise 00.2: right." in copy.read_text(encoding="utf-8"):
                 break
             page.wait_for_timeout(200)
         browser.close()
     mine = copy.read_bytes()
-    assert b"accuracy = 0.76" in mine and b"Exercise 00.1: right." in mine
+    assert b"lambda units" in mine and b"Exercise 00.2: right." in mine
     assert {path: path.read_bytes() for path in sorted(NOTEBOOKS.glob("*.ipynb"))} == committed
     lab.copies()
     assert copy.read_bytes() == mine

@@ -1,35 +1,50 @@
+import matplotlib.pyplot as plt
 import pytest
 
-from utils import ledger, plots
+from utils import ledger
 from utils.evaluation import Estimate
 
 
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_RESULTS_DIR", str(tmp_path / "results"))
-    return tmp_path / "results"
+    yield tmp_path / "results"
+    plt.close("all")
 
 
 def test_a_guess_is_kept_and_compared_with_what_came_out(capsys):
     ledger.guess("01 accuracy", 0.85)
     ledger.outcome("01 accuracy", Estimate(0.76, 0.7, 0.82))
-    ledger.outcome("01 AUC", 0.8)
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "Kept: you predict 0.85 (01 accuracy)."
     assert out[1] == "01 accuracy: 0.76 [0.70, 0.82]; you predicted 0.85, off by 0.09."
-    assert out[2] == "01 AUC: 0.80; you made no prediction."
-    table = ledger.table()
-    assert table.index.tolist() == ["01 accuracy", "01 AUC"]
-    assert table.loc["01 accuracy"].tolist() == [0.85, 0.76, 0.7, 0.82]
-    assert table.loc["01 AUC"].isna().tolist() == [True, False, True, True]
-    axes = plots.predictions(table).axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == table.index.tolist()
+    assert ledger.table().loc["01 accuracy"].tolist() == [0.85, 0.76, 0.7, 0.82]
+
+
+def test_without_a_guess_nothing_is_said_or_drawn(capsys):
+    ledger.show()
+    ledger.guess("01 AUC", ...)
+    ledger.outcome("01 AUC", 0.8)
+    ledger.guess("02 AUC", 0.9)  # nothing came out yet
+    capsys.readouterr()
+    ledger.show()
+    assert capsys.readouterr().out == "" and plt.get_fignums() == []
+    assert ledger.table().loc["01 AUC"].isna().tolist() == [True, False, True, True]
+
+
+def test_the_guesses_of_all_lessons_are_drawn_beside_what_came_out():
+    for what, value in (("01 AUC", 0.8), ("02 share", 0.4), ("03 AUC", ...)):
+        ledger.guess(what, value)
+        ledger.outcome(what, 0.7)
+    assert ledger.show() is None
+    (number,) = plt.get_fignums()
+    axes = plt.figure(number).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["01 AUC", "02 share"]
 
 
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (..., "No prediction yet"),
         (85, "a share from 0 to 1"),
         (-0.1, "Not kept"),
         (float("nan"), "Not kept"),
@@ -56,9 +71,12 @@ def test_an_outcome_of_another_run_replaces_the_last_one_whole():
 
 def test_an_undefined_outcome_is_kept_as_missing(capsys):
     nan = float("nan")
+    ledger.guess("a", 0.5)
     ledger.outcome("a", Estimate(nan, nan, nan))
-    assert capsys.readouterr().out == "a: undefined; you made no prediction.\n"
-    assert ledger.table().loc["a"].isna().all()
+    assert capsys.readouterr().out.splitlines()[1] == "a: undefined; you predicted 0.50."
+    assert ledger.table().loc["a", ["value", "low", "high"]].isna().all()
+    ledger.show()
+    assert plt.get_fignums() == []
 
 
 def test_a_damaged_ledger_is_said_and_left_alone(own_folder):

@@ -66,7 +66,9 @@ def test_curves_show_the_given_values_over_all_stages(figures):
 
 def test_confusion_shows_all_four_counts(figures, test_set):
     y, p = test_set
-    shown = [int(text.get_text()) for text in figures("folder")["confusion"].axes[0].texts]
+    shown = [
+        int(text.get_text().split("\n")[0]) for text in figures("folder")["confusion"].axes[0].texts
+    ]
     assert shown == [
         int(((y == truth) & ((p >= 0.5) == said)).sum()) for truth in (0, 1) for said in (0, 1)
     ]

@@ -292,12 +292,13 @@ def keras_set_to(policy, floatx, image_data_format):
         config.set_dtype_policy("float32")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings_of_the_caller",
     [
         ("mixed_bfloat16", "float32", "channels_last"),
-        pytest.param(("float64", "float64", "channels_last"), marks=pytest.mark.slow),
-        pytest.param(("float16", "float16", "channels_first"), marks=pytest.mark.slow),
+        ("float64", "float64", "channels_last"),
+        ("float16", "float16", "channels_first"),
     ],
 )
 def test_settings_of_the_caller_change_no_answer(settings_of_the_caller):
@@ -335,9 +336,9 @@ def test_what_is_shipped_averages_the_log_odds_of_its_views():
     model = keras.Model(pixels, keras.layers.Dense(7)(x))
     images = noise(3, (40, 40, 3))  # a corner has 35 px
     views = np.stack(list(predict.corner_views(images)))
-    logits = np.array([training.melanoma_logit(model.predict(v, verbose=0)) for v in views])
+    logits = np.array([training.melanoma_logit(model(v)) for v in views])
     assert np.ptp(logits, axis=0).min() > 1e-2  # the views do differ
-    found = predict.as_predictor(model, 40, 1.7).predict(images, verbose=0)
+    found = predict.as_predictor(model, 40, 1.7)(images)
     np.testing.assert_allclose(found, expit(logits.mean(0) / 1.7), atol=1e-5)
 
 

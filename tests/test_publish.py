@@ -79,7 +79,7 @@ def test_the_readme_holds_the_repositorys_address(own):
 
 
 def test_what_is_not_measured_is_said(own):
-    for name in ("speed", "shipped", "ladder", "streaming"):
+    for name in ("draws", "speed", "shipped", "ladder", "streaming"):
         assert block(name) == (
             f"(not measured yet: there is no {publish.BLOCKS[name]}.json in results/)\n"
         )
@@ -205,6 +205,27 @@ def test_the_speed_table_by_hand(own):
         "| --- | --- | --- | --- | --- | --- |\n"
         "| width 35% | 100 s, 1000 MB | 20 s, 901 MB | 5.0 | 0.750 | 0.000 [-0.001, 0.001] |\n"
     )
+
+
+def test_the_draws_by_hand(own):
+    accuracy = {"accuracy": Estimate(0.8, 0.78, 0.82)}
+    gain = {"accuracy": Estimate(0.02, 0.01, 0.03), "roc_auc": Estimate(0.01, -0.01, 0.03)}
+    own(
+        "ten_draws",
+        {
+            "models": {
+                "recipe, 28 px": accuracy,
+                "colour baseline": {"accuracy": Estimate(0.7, 0.6, 0.75)},
+            },
+            "lowest": {"recipe, 28 px": {"accuracy": 0.75}},
+            "highest": {"recipe, 28 px": {"accuracy": 0.85}},
+            "differences": {"recipe, 28 px minus colour baseline": gain},
+        },
+    )
+    words = " ".join(block("draws").split())
+    assert "accuracy of 0.800 [0.780, 0.820] (single draws 0.750 to 0.850)" in words
+    assert "the colour baseline 0.700 [0.600, 0.750]" in words
+    assert "gains +0.020 [+0.010, +0.030] in accuracy and +0.010 [-0.010, +0.030] in ROC" in words
 
 
 def test_the_streaming_table_by_hand(own):

@@ -1,1 +1,1 @@
-"""The helpers that lessons share: one module a concern, named after the lesson that teaches it."""
+"""What lessons import, and nothing else: one module a concern, arrows one way (pyproject.toml)."""

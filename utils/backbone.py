@@ -230,7 +230,10 @@ def cut(model, *at):
             raise ValueError(f"The model has no layer {name!r}; its last are {names[-8:]}.")
     tensors = [model.input, *(model.get_layer(name).output for name in at), model.output]
     try:
-        return [keras.Model(start, end) for start, end in pairwise(tensors)]
+        pieces = [keras.Model(start, end) for start, end in pairwise(tensors)]
+        if any(model.layers[0] in piece.layers for piece in pieces[1:]):
+            raise ValueError("a piece needs the input again")  # older Keras fails when called
+        return pieces
     except ValueError as error:
         raise ValueError(
             f"The model cannot be cut after {', '.join(at)}: a shortcut goes around it. Cut after "

@@ -23,6 +23,7 @@ def diagram(draw):
 
     @wraps(draw)
     def drawn(*args, **kwargs):
+        plt.draw_if_interactive()  # loads a notebook's backend before the context
         own = {"font.family": "DejaVu Sans", "lines.linewidth": 1.3, "hatch.linewidth": 0.6}
         with plt.style.context(["default", own | {"figure.dpi": plt.rcParams["figure.dpi"]}]):
             return draw(*args, **kwargs)

@@ -1,6 +1,7 @@
 """The learner's own guesses, kept beside the results and compared with what came out.
 
-Every lesson asks for a number before the code that gives it; lesson 05 draws them all."""
+A lesson asks for a number before the code that gives it; its last cell shows all guesses so far.
+Without a guess nothing is printed or drawn."""
 
 import json
 import math
@@ -8,14 +9,14 @@ import textwrap
 
 import pandas as pd
 
-from utils import settings
+from utils import plots, settings
 
 
 def guess(what, value):
     """Keep a guess, made before the result is seen.
 
-    Nothing is kept, and a sentence says so, while the guess is ``...`` or is no number in [0, 1]:
-    a guess never stops a notebook.
+    Nothing is kept while it is ``...``, nor, and then a sentence says so, if it is no number in
+    [0, 1]: a guess never stops a notebook.
 
     Parameters
     ----------
@@ -30,7 +31,6 @@ def guess(what, value):
         If the file of guesses is damaged.
     """
     if value is ...:
-        _say(f"No prediction yet ({what}): replace the ... by a number from 0 to 1, or go on.")
         return
     try:
         value = float(value)
@@ -44,7 +44,7 @@ def guess(what, value):
 
 
 def outcome(what, result):
-    """Keep what came out, and print it beside the guess.
+    """Keep what came out, and print it beside the guess if there is one.
 
     Parameters
     ----------
@@ -61,10 +61,25 @@ def outcome(what, result):
     value = float(getattr(result, "value", result))
     low, high = getattr(result, "low", None), getattr(result, "high", None)
     entry = _keep(what, value=value, low=low, high=high)
-    said = "you made no prediction"
     if "guess" in entry:
-        said = f"you predicted {entry['guess']:.2f}, off by {abs(entry['guess'] - value):.2f}"
-    _say(f"{what}: {result:.2f}; {said}.")
+        off = abs(entry["guess"] - value)
+        said = f"you predicted {entry['guess']:.2f}" + (
+            "" if math.isnan(off) else f", off by {off:.2f}"
+        )
+        _say(f"{what}: {result:.2f}; {said}.")
+
+
+def show():
+    """Draw all guesses beside what came out; nothing where there is none.
+
+    Raises
+    ------
+    ValueError
+        As ``guess``.
+    """
+    known = table().dropna(subset=["guess", "value"])
+    if len(known):
+        plots.predictions(known)
 
 
 def table():

@@ -1,9 +1,10 @@
 """Figures. Each function draws what it is given and computes nothing.
 
-Colours: Okabe & Ito's palette and cividis, which colour-blind readers can tell apart. A figure
-drawn from synthetic lesions says so in its title."""
+Colours: Okabe & Ito's palette and shades of blue: colour-blind readers can tell them apart. A
+figure drawn from synthetic lesions says so in its title."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay, PrecisionRecallDisplay, RocCurveDisplay
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
@@ -21,7 +22,8 @@ def training_curves(histories, source):
     Parameters
     ----------
     histories : list of dict
-        Keras's ``history.history`` of each stage, with ``loss``, ``auc`` and their ``val_``.
+        Keras's ``history.history`` of each stage, with ``loss``, ``auc`` and their ``val_``; what
+        was not measured is not drawn.
     source : str
         ``lesions.source``.
 
@@ -29,29 +31,36 @@ def training_curves(histories, source):
     -------
     matplotlib.figure.Figure
     """
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
+    lengths = [len(history.get("loss", [])) for history in histories]
     for ax, key, label in zip(axes, ("loss", "auc"), ("cross-entropy", "ROC AUC"), strict=True):
         for prefix, name, color, line in (
             ("", "training", PALETTE[0], "-"),
             ("val_", "validation", PALETTE[1], "--"),
         ):
             values = [v for history in histories for v in history.get(prefix + key, [])]
-            ax.plot(range(1, len(values) + 1), values, line, color=color, label=name)
-        start = 0.5
-        for history in histories[:-1]:
-            start += len(history.get(key, []))
-            ax.axvline(start, color="black", linewidth=0.8, linestyle=":")
+            if values:
+                ax.plot(range(1, len(values) + 1), values, line, color=color, label=name)
+        for end in np.cumsum(lengths[:-1]):
+            ax.axvline(end + 0.5, color="black", linewidth=0.8, linestyle=":")
         ax.set(xlabel="epoch (dotted line: next stage begins)", ylabel=label)
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend()
     figure.suptitle(title("training", source))
     return figure
 
 
 def confusion(evaluation, source):
-    """The confusion matrix of an ``evaluation.Evaluation``, as a figure."""
-    figure, ax = plt.subplots(figsize=(4.2, 3.6), layout="constrained")
-    display = ConfusionMatrixDisplay(evaluation.confusion, display_labels=["benign", "melanoma"])
-    display.plot(ax=ax, cmap="cividis", colorbar=False)
+    """The confusion matrix of an ``evaluation.Evaluation``: counts, and shares of each row."""
+    figure, ax = plt.subplots(figsize=(4.4, 3.6), layout="constrained")
+    counts = evaluation.confusion
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    display = ConfusionMatrixDisplay(shares, display_labels=["benign", "melanoma"])
+    display.plot(ax=ax, cmap="Blues", colorbar=False, im_kw={"vmin": 0, "vmax": 1})
+    for text, count, share in zip(
+        display.text_.ravel(), counts.ravel(), shares.ravel(), strict=True
+    ):
+        text.set(text=f"{count}\n{share:.0%} of the row", fontsize=11)
     heading = f"{evaluation.name}, threshold {evaluation.threshold:.2f}"
     ax.set(title=title(heading, source), xlabel="model says", ylabel="truth")
     return figure
@@ -100,7 +109,7 @@ def sample_predictions(images, y, probability, threshold, source):
     """
     n = min(len(images), 10)
     rows = (n + 4) // 5
-    figure, axes = plt.subplots(rows, 5, figsize=(10, 2.5 * rows), layout="constrained")
+    figure, axes = plt.subplots(rows, 5, figsize=(8, 2.2 * rows), layout="constrained")
     for ax in axes.ravel():
         ax.axis("off")
     kinds = ("benign", "melanoma")
@@ -108,7 +117,7 @@ def sample_predictions(images, y, probability, threshold, source):
         right = (p >= threshold) == bool(truth)
         ax.imshow(image)
         ax.set_title(
-            f"says {kinds[int(p >= threshold)]} (p = {p:.2f})\nis {kinds[int(truth)]}"
+            f"says {kinds[int(p >= threshold)]} ({p:.2f})\nis {kinds[int(truth)]}"
             f"{'' if right else ' - WRONG'}",
             fontsize=9,
             color="black" if right else PALETTE[5],

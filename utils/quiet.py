@@ -1,7 +1,9 @@
-"""Keras, imported without the log lines of TensorFlow's C++ part, which no setting turns off.
+"""Keras, imported without the log lines of TensorFlow's C++ part, which no setting turns off, and
+without the warnings of its Python part about many small models in one program.
 
 Modules and lessons that need Keras import it from here, or after something that did."""
 
+import logging
 import os
 import tempfile
 
@@ -22,5 +24,6 @@ with tempfile.TemporaryFile() as _said:
     finally:
         os.dup2(_stderr, 2)
         os.close(_stderr)
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 __all__ = ["keras"]

@@ -9,7 +9,7 @@ import numpy as np
 from utils import settings, splits
 from utils.evaluation import Estimate
 
-COMMITTED = settings.ROOT / "results"  # only `python -m course` writes there
+COMMITTED = settings.ROOT / "results"  # from real lesions only
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "pandas", "pillow")
 # What the one-cell project claimed, and the confusion matrix that its README printed.
 CLAIM = {"accuracy": 0.852, "precision": 0.83, "sensitivity": 0.79, "f1": 0.81}

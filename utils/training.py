@@ -55,9 +55,9 @@ class ExactAUC(keras.callbacks.Callback):
         from sklearn.metrics import roc_auc_score  # here: a prediction does without
 
         for name, (x, y) in self.sets.items():
-            # Called, not `predict`: that is traced anew after each `compile`, and TensorFlow warns.
-            batches = [x[start : start + 32] for start in range(0, len(x), 32)]
-            answers = [np.asarray(self.model(batch, training=False))[:, 0] for batch in batches]
+            # Not ``predict``: its loop costs more than a small set, and so do many small batches.
+            batches = [x[start : start + 256] for start in range(0, len(x), 256)]
+            answers = [np.asarray(self.model.predict_on_batch(batch))[:, 0] for batch in batches]
             answer = np.concatenate(answers)
             known = np.isfinite(answer).all()
             logs[name] = float(roc_auc_score(y, answer)) if known else float("nan")

@@ -138,7 +138,7 @@ ledger.outcome("02 AUC of the same model in the safe", truth)
 # shows, in columns, the four validation pictures that have the nearest neighbours of all (above) and
 # those neighbours (below). Do they look like pictures of different people?
 
-# %%
+# %% tags=["pictures"]
 unit = x / np.linalg.norm(x, axis=1, keepdims=True)
 similarity = unit[validation] @ unit[train].T
 nearest = train[similarity.argmax(1)]
@@ -189,13 +189,12 @@ def shared_lesions(train, validation):
 exercises.check("02.1", shared_lesions)
 
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 02.1: click to open
+# %% tags=["solution"]
 def shared_lesions(train, validation):
     return len(set(train) & set(validation))
 
 
-exercises.solution("02.1", shared_lesions)
+exercises.check("02.1", shared_lesions)
 
 # %% [markdown]
 # ## Does the model use it?
@@ -391,11 +390,10 @@ groups_left = ...
 
 exercises.check("02.2", groups_left)
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 02.2: click to open
+# %% tags=["solution"]
 groups_left = 3  # A-C-E-D hang together; B and F stand alone
 
-exercises.solution("02.2", groups_left)
+exercises.check("02.2", groups_left)
 
 # %% [markdown]
 # ## The cure, by hand
@@ -453,14 +451,13 @@ def validation_rows(groups, n_groups):
 exercises.check("02.3", validation_rows)
 
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 02.3: click to open
+# %% tags=["solution"]
 def validation_rows(groups, n_groups):
     chosen = np.random.default_rng(0).permutation(np.unique(groups))[:n_groups]
     return np.isin(groups, chosen)
 
 
-exercises.solution("02.3", validation_rows)
+exercises.check("02.3", validation_rows)
 
 # %% [markdown]
 # ## What can 48 melanomas prove?
@@ -517,11 +514,10 @@ times_as_many = ...
 
 exercises.check("02.4", times_as_many)
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 02.4: click to open
+# %% tags=["solution"]
 times_as_many = (0.12 / 0.04) ** 2  # the width falls with the root of the number
 
-exercises.solution("02.4", times_as_many)
+exercises.check("02.4", times_as_many)
 
 # %% [markdown]
 # One last property of a split: **prevalence**, the share of melanomas. It is 11 % in HAM10000 and was

@@ -129,14 +129,13 @@ parameters_of_it = ...
 
 exercises.check("03.1", parameters_of_it, kernel=3, c_in=64, c_out=128)
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 03.1: click to open
+# %% tags=["solution"]
 x = keras.Input((32, 32, 64))
 parameters_of_it = 3 * 3 * 64 + 64 * 128 + 128  # depthwise, pointwise, biases
 y = layers.SeparableConv2D(128, 3)(x)
 assert parameters_of_it == keras.Model(x, y).count_params()
 
-exercises.solution("03.1", parameters_of_it, kernel=3, c_in=64, c_out=128)
+exercises.check("03.1", parameters_of_it, kernel=3, c_in=64, c_out=128)
 
 # %% [markdown]
 # **Exercise 03.2** A depthwise convolution of 3 x 3 with 32 channels and stride 2 ("same" padding)
@@ -147,14 +146,13 @@ macs_of_it = ...
 
 exercises.check("03.2", macs_of_it, side=96, channels=32, kernel=3, stride=2)
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 03.2: click to open
+# %% tags=["solution"]
 x = keras.Input((96, 96, 32))
 macs_of_it = (96 // 2) * (96 // 2) * 3 * 3 * 32  # laid at 48 x 48 places, in each channel alone
 y = layers.DepthwiseConv2D(3, strides=2, padding="same")(x)
 assert macs_of_it == backbone.macs(keras.Model(x, y))
 
-exercises.solution("03.2", macs_of_it, side=96, channels=32, kernel=3, stride=2)
+exercises.check("03.2", macs_of_it, side=96, channels=32, kernel=3, stride=2)
 
 # %% [markdown]
 # ## The inverted residual, by hand
@@ -376,11 +374,10 @@ field_of_three = ...
 
 exercises.check("03.3", field_of_three, kernels=(3, 3, 3), strides=(2, 2, 1))
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 03.3: click to open
+# %% tags=["solution"]
 field_of_three = 1 + 2 * 1 + 2 * 2 + 2 * 4  # the jump is 1, then 2, then 4
 
-exercises.solution("03.3", field_of_three, kernels=(3, 3, 3), strides=(2, 2, 1))
+exercises.check("03.3", field_of_three, kernels=(3, 3, 3), strides=(2, 2, 1))
 
 # %% [markdown]
 # ## What do the features know of skin?
@@ -710,13 +707,12 @@ def scaled(pixels):
 exercises.check("03.4", scaled)
 
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 03.4: click to open
+# %% tags=["solution"]
 def scaled(pixels):
     return pixels / 127.5 - 1  # a uint8 array divided by a float becomes floats
 
 
-exercises.solution("03.4", scaled)
+exercises.check("03.4", scaled)
 
 # %% [markdown]
 # ## What is left of a lesion inside?
@@ -726,7 +722,7 @@ exercises.solution("03.4", scaled)
 # is high). The first layer still draws the lesion; with each stride the maps get coarser and their
 # meaning harder to name, until nine numbers a channel are left.
 
-# %%
+# %% tags=["pictures"]
 names = [
     "Conv1_relu",
     "block_3_expand_relu",

@@ -182,12 +182,11 @@ parameters_of_the_head = ...
 
 exercises.check("04.1", parameters_of_the_head, inputs=1280, neurons=128)
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 04.1: click to open
+# %% tags=["solution"]
 parameters_of_the_head = 1280 * 128 + 128 + 128 * 1 + 1  # each dense layer has biases too
 assert parameters_of_the_head == in_head
 
-exercises.solution("04.1", parameters_of_the_head, inputs=1280, neurons=128)
+exercises.check("04.1", parameters_of_the_head, inputs=1280, neurons=128)
 
 # %% [markdown]
 # ## The same numbers in a fraction of the time
@@ -246,11 +245,10 @@ times_faster = ...
 
 exercises.check("04.2", times_faster, plain=4.0, frozen=3.5, epochs=35)
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 04.2: click to open
+# %% tags=["solution"]
 times_faster = (35 * 4.0) / (3.5 + 35 * 0.5)  # once the frozen part, then half a second an epoch
 
-exercises.solution("04.2", times_faster, plain=4.0, frozen=3.5, epochs=35)
+exercises.check("04.2", times_faster, plain=4.0, frozen=3.5, epochs=35)
 
 # %% [markdown]
 # ## Reading curves
@@ -338,8 +336,7 @@ def epochs_run(val_auc, patience):
 exercises.check("04.3", epochs_run)
 
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 04.3: click to open
+# %% tags=["solution"]
 def epochs_run(val_auc, patience):
     best, waited = -1, 0
     for epoch, auc in enumerate(val_auc, start=1):
@@ -349,7 +346,7 @@ def epochs_run(val_auc, patience):
     return len(val_auc)
 
 
-exercises.solution("04.3", epochs_run)
+exercises.check("04.3", epochs_run)
 
 # %% [markdown]
 # ## The runtime is gone
@@ -568,11 +565,10 @@ steps_to_half = ...
 
 exercises.check("04.4", steps_to_half, momentum=0.999)
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 04.4: click to open
+# %% tags=["solution"]
 steps_to_half = np.ceil(np.log(0.5) / np.log(0.999))  # 0.999 ** n = 0.5
 
-exercises.solution("04.4", steps_to_half, momentum=0.999)
+exercises.check("04.4", steps_to_half, momentum=0.999)
 
 # %% [markdown]
 # So there are two ways out: keep BatchNorm frozen, as this course does on small data, or let the averages

@@ -227,13 +227,12 @@ def matrix(truth, called):
 exercises.check("05.1", matrix)
 
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 05.1: click to open
+# %% tags=["solution"]
 def matrix(truth, called):
     return [[((truth == t) & (called == c)).sum() for c in (0, 1)] for t in (0, 1)]
 
 
-exercises.solution("05.1", matrix)
+exercises.check("05.1", matrix)
 
 # %% [markdown]
 # ## All thresholds at once: ROC and precision-recall
@@ -438,11 +437,10 @@ break_even = ...
 
 exercises.check("05.2", break_even, careful=(2, 110), brisk=(6, 60))
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 05.2: click to open
+# %% tags=["solution"]
 break_even = (110 - 60) / (6 - 2)  # 50 more alarms buy 4 melanomas
 
-exercises.solution("05.2", break_even, careful=(2, 110), brisk=(6, 60))
+exercises.check("05.2", break_even, careful=(2, 110), brisk=(6, 60))
 
 # %% [markdown]
 # ## How many things did we test, really?
@@ -579,12 +577,11 @@ share_of_alarms = ...
 
 exercises.check("05.3", share_of_alarms, sensitivity=0.9, specificity=0.8, prevalence=0.01)
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 05.3: click to open
+# %% tags=["solution"]
 true_alarms, false_alarms = 0.90 * 0.01, 0.20 * 0.99
 share_of_alarms = true_alarms / (true_alarms + false_alarms)
 
-exercises.solution("05.3", share_of_alarms, sensitivity=0.9, specificity=0.8, prevalence=0.01)
+exercises.check("05.3", share_of_alarms, sensitivity=0.9, specificity=0.8, prevalence=0.01)
 
 # %% [markdown]
 # ## Does 0.3 mean three in ten?
@@ -775,12 +772,11 @@ says_now = ...
 
 exercises.check("05.4", says_now, says=0.5, before=0.24, after=0.11)
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 05.4: click to open
+# %% tags=["solution"]
 odds = 0.5 / 0.5 * (0.11 / 0.89) / (0.24 / 0.76)
 says_now = odds / (1 + odds)
 
-exercises.solution("05.4", says_now, says=0.5, before=0.24, after=0.11)
+exercises.check("05.4", says_now, says=0.5, before=0.24, after=0.11)
 
 # %% [markdown]
 # ## For whom does it work?
@@ -920,13 +916,12 @@ accuracy_that_follows = ...
 claim = dict(melanomas=48, images=200, sensitivity=0.79, precision=0.83)
 exercises.check("05.5", accuracy_that_follows, **claim)
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 05.5: click to open
+# %% tags=["solution"]
 hits = 0.79 * 48
 false_alarms = hits / 0.83 - hits
 accuracy_that_follows = 1 - ((48 - hits) + false_alarms) / 200
 
-exercises.solution("05.5", accuracy_that_follows, **claim)
+exercises.check("05.5", accuracy_that_follows, **claim)
 
 # %% [markdown]
 # ## Our own result, read as strictly
@@ -981,11 +976,10 @@ shown_better = ...
 
 exercises.check("05.6", shown_better)
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 05.6: click to open
+# %% tags=["solution"]
 shown_better = "this A"  # the paired interval excludes zero; it says nothing about other seeds
 
-exercises.solution("05.6", shown_better)
+exercises.check("05.6", shown_better)
 
 # %% [markdown]
 # What this lesson found is kept beside the other results of your runs (the cell only renames and

@@ -302,8 +302,7 @@ def rate(step, steps, warm_up, peak):
 exercises.check("06.1", rate)
 
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 06.1: click to open
+# %% tags=["solution"]
 def rate(step, steps, warm_up, peak):
     if step < warm_up:
         return peak * step / warm_up
@@ -311,7 +310,7 @@ def rate(step, steps, warm_up, peak):
     return peak * (1 + np.cos(np.pi * done)) / 2
 
 
-exercises.solution("06.1", rate)
+exercises.check("06.1", rate)
 
 # %% [markdown]
 # `training.all_layers` does all this. It has no validation set to stop by, because nothing is chosen on the
@@ -456,14 +455,13 @@ def views(image):
 exercises.check("06.2", views)
 
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 06.2: click to open
+# %% tags=["solution"]
 def views(image):
     mirrored = image[:, ::-1]
     return [np.rot90(picture, k) for picture in (image, mirrored) for k in range(4)]
 
 
-exercises.solution("06.2", views)
+exercises.check("06.2", views)
 
 # %%
 augmented = dict(classes=2, augment=True)
@@ -619,11 +617,10 @@ same_decisions = ...
 
 exercises.check("06.3", same_decisions, weight=4)
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 06.3: click to open
+# %% tags=["solution"]
 same_decisions = 4 / (1 + 4)  # odds of 1 became odds of 4
 
-exercises.solution("06.3", same_decisions, weight=4)
+exercises.check("06.3", same_decisions, weight=4)
 
 # %% [markdown]
 # ## Rung 6: seven questions instead of one
@@ -724,12 +721,11 @@ auc_of_12000 = ...
 
 exercises.check("06.4", auc_of_12000, low=0.84, high=0.86, doublings=2)
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["solution", "nbval-check-output"]
-# @title Solution of 06.4: click to open
+# %% tags=["solution"]
 left_after_a_doubling = (1 - 0.86) / (1 - 0.84)
 auc_of_12000 = 1 - (1 - 0.86) * left_after_a_doubling**2  # from 3,000 two doublings more
 
-exercises.solution("06.4", auc_of_12000, low=0.84, high=0.86, doublings=2)
+exercises.check("06.4", auc_of_12000, low=0.84, high=0.86, doublings=2)
 
 # %% [markdown]
 # ## Rung 8: many looks at one picture
@@ -882,8 +878,8 @@ beside = {n: evaluation.ranking(truth, [p], groups) for n, (_, p) in simple.item
 # %%
 gains = {}
 for below, name in (*pairwise(ladder), ("eight views", REFIT)):
-    both = rungs[name]["test"], rungs[below]["test"]
-    gains[name] = evaluation.difference(roc_auc_score, truth, *both, groups, 300, SEED)
+    pair = rungs[name]["test"], rungs[below]["test"]
+    gains[name] = evaluation.difference(roc_auc_score, truth, *pair, groups, 300, SEED)
 best = judged[ladder[-1]]["roc_auc"]
 ledger.outcome("06 test AUC of the top of the ladder", best)
 

@@ -1,21 +1,13 @@
 """Exercises that check themselves: ``check("02.1", answer)`` says right, not yet, or not begun.
 
-An exercise never stops a notebook. Each lesson has a file of its own here: a check raises
-``Hint`` with a sentence for a typical wrong answer, and returns the sentence that the right answer
-earns. Beside it stand the answers with which tests/test_exercises.py tries it.
+An exercise never stops a notebook. Each lesson has a file of its own here, ``lesson_02.py``: a
+check raises ``Hint`` with a sentence for a typical wrong answer, and returns the sentence that the
+right answer earns. Beside it stand the answers with which tests/test_exercises.py tries it.
 """
 
 import textwrap
+from importlib import import_module
 
-from utils.exercises import (  # noqa: F401  (each registers the exercises of its lesson)
-    lesson_00,
-    lesson_01,
-    lesson_02,
-    lesson_03,
-    lesson_04,
-    lesson_05,
-    lesson_06,
-)
 from utils.exercises.registry import CHECKS, Blank, Hint, answered
 
 
@@ -27,7 +19,8 @@ def check(number, answer, /, **given):
     number : str
         Of the exercise, as ``"02.1"``.
     answer : object
-        The learner's; ``...`` where nothing is answered yet. A function is called by its check.
+        The learner's; ``...``, alone or in a tuple or list, where nothing is answered yet. A
+        function is called by its check.
     **given : object
         What the check compares with, such as the lesson's table.
 
@@ -39,14 +32,26 @@ def check(number, answer, /, **given):
     _say(f"Exercise {number}: {_judged(number, answer, given)}")
 
 
-def solution(number, answer, /, **given):
-    """As ``check``, for the folded solution that stands below an exercise."""
-    _say(f"Solution of {number}: {_judged(number, answer, given)}")
-
-
 def hint(number, /):
     """Print a hint that does not give the answer away; ``number`` as for ``check``."""
-    _say(f"Hint for {number}: {CHECKS[number].hint}")
+    _say(f"Hint for {number}: {find(number).hint}")
+
+
+def find(number):
+    """The ``registry.Exercise`` of that number; only its own lesson's file is imported.
+
+    Raises
+    ------
+    KeyError
+        If there is none.
+    """
+    lesson = f"utils.exercises.lesson_{number[:2]}"
+    try:
+        import_module(lesson)
+    except ModuleNotFoundError as error:
+        if error.name != lesson:
+            raise
+    return CHECKS[number]
 
 
 def _say(text):
@@ -55,7 +60,7 @@ def _say(text):
 
 
 def _judged(number, answer, given):
-    judge = CHECKS[number].judge
+    judge = find(number).judge
     try:
         return "right. " + judge(answered(answer), **given)
     except Blank:

@@ -1,27 +1,32 @@
 """Exercises of lesson 01, data loading."""
 
+from itertools import islice
+
 import numpy as np
 import pandas as pd
 
-from utils.exercises.registry import Hint, answered, exercise, near, number
+from utils.evaluation import Estimate, roc_auc
+from utils.exercises.registry import Hint, answered, exercise, near, number, refuse
+
+TABLE = pd.DataFrame(
+    {
+        "lesion_id": list("aabcdddefg"),
+        "dx": ["mel", "mel", "nv", "nv", "mel", "mel", "mel", "bkl", "nv", "mel"],
+        "dx_type": ["histo"] * 8 + ["follow_up", "histo"],
+        "age": [60, 60, 35, None, 70, 70, 70, 65, 40, 55],
+    }
+)
 
 
 @exercise(
     "01.1",
     hint="How many lesions are there, and of how many is dx mel?",
-    given={
-        "table": pd.DataFrame(
-            {
-                "lesion_id": list("aabcddde"),
-                "dx": ["mel", "mel", "nv", "nv", "mel", "mel", "mel", "bkl"],
-            }
-        )
-    },
-    right=2 / 5,
+    given={"table": TABLE},
+    right=3 / 7,
     wrong=[
-        (5 / 8, "share of the photographs"),
-        (3 / 5, "benign"),
-        (2, "between 0 and 1"),
+        (6 / 10, "share of the images"),
+        (4 / 7, "everything else"),
+        (3, "between 0 and 1"),
         (0.1, "one row a lesion"),
     ],
 )
@@ -29,106 +34,174 @@ def _share_of_lesions(answer, table):
     answer = number(answer)
     share = (table.drop_duplicates("lesion_id")["dx"] == "mel").mean()
     if near(answer, (table["dx"] == "mel").mean()):
-        raise Hint("That is the share of the photographs: some lesions have several.")
+        raise Hint("That is the share of the images: some lesions have several.")
     if near(answer, 1 - share):
-        raise Hint("That is the share of the benign lesions.")
+        raise Hint("That is the share of everything else.")
     if answer > 1:
         raise Hint("Write it as a share between 0 and 1: divide by the number of lesions.")
     if not near(answer, share):
         raise Hint("Keep one row a lesion, then ask in how many of them dx is mel.")
-    return "Melanomas are photographed more often than other lesions."
+    return "It is lower than the share of the images: melanomas are photographed more often."
+
+
+def _auc_of_age(table):
+    return roc_auc(table["dx"] == "mel", table["age"].fillna(table["age"].median()))
+
+
+USABLE = {"age", "sex", "localization"}
 
 
 @exercise(
     "01.2",
-    hint="Ask of each column: who knows it, and when?",
-    right={"age", "sex", "localization"},
+    hint="Ask of each column: who knows it, and when? Then give the score of one of them to "
+    "roc_auc_score, without empty cells.",
+    given={"table": TABLE},
+    right=(USABLE, _auc_of_age(TABLE)),
     wrong=[
-        ({"age", "dx"}, "has to find out"),
-        ({"age", "sex", "localization", "dx_type"}, "When is that known"),
-        ({"age", "image_id"}, "is a name"),
-        ({"age", "sex"}, "what of localization"),
-        ({"age", "sex", "localization", "colour"}, "of the list only"),
-        ("age", "set of names"),
+        ((USABLE | {"dx_type"}, 0.9), "When is that known"),
+        ((USABLE | {"lesion_id"}, 0.9), "is a name"),
+        (({"age", "sex"}, 0.9), "What of localization"),
+        ((USABLE | {"dx"}, 0.9), "of the five"),
+        (("age", 0.9), "set of names"),
+        (USABLE, "set and a number"),
+        ((USABLE, 1 - _auc_of_age(TABLE)), "Turn it round"),
+        ((USABLE, 0.625), "AUC of dx_type"),
+        ((USABLE, 0.99), "median"),
     ],
 )
-def _allowed_columns(answer):
-    if isinstance(answer, str):
+def _usable_columns(answer, table):
+    if not isinstance(answer, tuple | list) or len(answer) != 2:
+        raise Hint('Give a set and a number: ({"age"}, 0.5).')
+    usable, auc = answer
+    if not isinstance(usable, set | list | tuple):
         raise Hint('Give a set of names, such as {"age"}.')
-    answer = set(answer)
-    if "dx" in answer:
-        raise Hint("dx is what the model has to find out.")
-    if "dx_type" in answer:
+    usable = set(usable)
+    if "dx_type" in usable:
         raise Hint("dx_type says how the diagnosis was confirmed. When is that known?")
-    if answer & {"lesion_id", "image_id"}:
-        raise Hint("An id is a name: the next patient's lesion has another one.")
-    missing = {"age", "sex", "localization"} - answer
-    if missing:
-        raise Hint(f"The doctor knows one more thing: what of {min(missing)}?")
-    if answer != {"age", "sex", "localization"}:
-        raise Hint("Take names of the list only.")
-    return "The patient brings them along. All other columns come from, or after, the diagnosis."
+    if "lesion_id" in usable:
+        raise Hint("lesion_id is a name: the next patient's lesion has another one.")
+    if usable - USABLE:
+        raise Hint("Take names of the five only.")
+    if missing := USABLE - usable:
+        raise Hint(f"The doctor knows one thing more. What of {min(missing)}?")
+    of_age, histology = _auc_of_age(table), table["dx_type"] == "histo"
+    typical = {
+        "Turn it round: a melanoma patient is older more often, not younger.": 1 - of_age,
+        "That is the AUC of dx_type. Take the age as the score.": roc_auc(
+            table["dx"] == "mel", histology
+        ),
+    }
+    refuse(auc, typical)
+    if not near(auc, of_age):
+        raise Hint(
+            "The columns are right, the AUC is not: fill the gaps of age with its median, and "
+            "take all images of the table."
+        )
+    return (
+        f"Age alone has an AUC of {of_age:.2f}. It is known before the diagnosis, "
+        "so a model may use it."
+    )
 
 
-def _middle(image):
-    (h, w), side = image.shape[:2], min(image.shape[:2])
-    return image[(h - side) // 2 : (h + side) // 2, (w - side) // 2 : (w + side) // 2]
+SCORES = {
+    "y": np.array([0, 0, 0, 1, 0, 1, 1, 1]),
+    "a": np.array([1, 2, 3, 4, 5, 6, 7, 8]),
+    "b": np.array([3, 2, 8, 1, 5, 6, 4, 7]),
+}
+GAIN = roc_auc(SCORES["y"], SCORES["a"]) - roc_auc(SCORES["y"], SCORES["b"])
 
 
 @exercise(
     "01.3",
-    hint="The square is as large as the shorter side. What is left over, on each side of it?",
-    blank=lambda image: ...,
-    right=_middle,
+    hint="evaluation.difference takes the measure, the truth, the scores of both and the lesion "
+    "groups. Is zero a possible value of the difference?",
+    given=SCORES,
+    right=(Estimate(GAIN, 0.1, 0.9), "shown"),
     wrong=[
-        (lambda image: image, "Nothing is cut"),
-        (lambda image: image[:, 25:175], "has shape"),
-        (lambda image: image[: min(image.shape[:2]), : min(image.shape[:2])], "top left"),
-        (lambda image: _middle(image)[::-1], "not the middle"),
-        (lambda image: None, "return"),
+        ((Estimate(GAIN, 0.1, 0.9), "inconclusive"), "Look where zero lies"),
+        ((Estimate(GAIN, -0.1, 0.9), "shown"), "Look where zero lies"),
+        ((Estimate(GAIN, -0.1, 0.9), "equal"), "One of two words"),
+        ((Estimate(-GAIN, -0.9, -0.1), "shown"), "colours minus age"),
+        ((Estimate(0.02, -0.1, 0.9), "inconclusive"), "test set"),
+        ((GAIN, "shown"), "no interval"),
+        ("shown", "two things"),
     ],
 )
-def _middle_square(answer):
-    for height, width in ((150, 200), (200, 150), (4, 9), (5, 5)):
-        image = np.arange(height * width * 3).reshape(height, width, 3)
-        found, side = np.asarray(answered(answer(image))), min(height, width)
-        shape = f"from an image of shape {image.shape}"
-        if found.shape == image.shape and height != width:
-            raise Hint(f"Nothing is cut {shape}.")
-        if found.shape != (side, side, 3):
-            raise Hint(f"The result has shape {found.shape} {shape}, not {(side, side, 3)}.")
-        top, left = (height - side) // 2, (width - side) // 2
-        if np.array_equal(found, image[:side, :side]) and (top or left):
-            raise Hint("That is the top left corner. Where does the middle square begin?")
-        if not np.array_equal(found, image[top : top + side, left : left + side]):
-            raise Hint("The shape is right, but it is not the middle, or not the image's pixels.")
-    return "It keeps every pixel of the middle, and nothing is squashed."
+def _paired_difference(answer, y, a, b):
+    if not isinstance(answer, tuple | list) or len(answer) != 2:
+        raise Hint('Give two things: (gain, "shown") or (gain, "inconclusive").')
+    gain, word = answer
+    if not isinstance(gain, Estimate):
+        raise Hint("That number has no interval. evaluation.difference gives both.")
+    expected = roc_auc(y, a) - roc_auc(y, b)
+    if near(gain.value, -expected, 0.0005):
+        raise Hint("Take the colours minus age: the first score column is the model to be tested.")
+    if not near(gain.value, expected, 0.0005):
+        raise Hint("Compare test_colours with test_age by roc_auc_score, on the test set.")
+    if word not in ("shown", "inconclusive"):
+        raise Hint('One of two words: "shown" or "inconclusive".')
+    if (word == "shown") != (gain.low > 0 or gain.high < 0):
+        raise Hint("Look where zero lies: inside the interval, or outside?")
+    return (
+        f"{gain:.2f}. Compare it with validation above: the same question, another 200 images, "
+        "another number."
+    )
+
+
+ROWS, BATCH = 600, 32
+
+
+def _cases_of_pipelines():
+    return {
+        "blank": lambda dataset: ...,
+        "right": lambda dataset: dataset.cache().shuffle(ROWS).batch(BATCH).prefetch(1),
+        "wrong": [
+            (lambda dataset: dataset.batch(BATCH).shuffle(4).cache(), "stay together"),
+            (lambda dataset: dataset.batch(BATCH).shuffle(ROWS), "stay together"),
+            (lambda dataset: dataset.shuffle(ROWS).cache().batch(BATCH), "same order"),
+            (lambda dataset: dataset.cache().shuffle(100).batch(BATCH), "buffer"),
+            (lambda dataset: dataset.shuffle(ROWS).batch(BATCH), "reads all files"),
+            (lambda dataset: dataset.cache().shuffle(ROWS), "batches of 32"),
+            (lambda dataset: dataset.cache().shuffle(ROWS).batch(64), "batches of 32"),
+            (lambda dataset: dataset.cache().repeat().shuffle(ROWS).batch(BATCH), "once"),
+            (lambda dataset: None, "return"),
+            (lambda dataset: [dataset], "tf.data.Dataset"),
+        ],
+    }
 
 
 @exercise(
     "01.4",
-    hint="What has to be new in each epoch must come after the step that is done only once.",
-    right=["cache", "shuffle", "augment", "batch", "prefetch"],
-    wrong=[
-        (["shuffle", "batch"], "once"),
-        (["cache", "shuffle", "augment", "prefetch", "batch"], "nothing may come after"),
-        (["shuffle", "cache", "augment", "batch", "prefetch"], "same order"),
-        (["augment", "cache", "shuffle", "batch", "prefetch"], "same flips"),
-        (["cache", "batch", "shuffle", "augment", "prefetch"], "stay together"),
-    ],
+    hint="Which steps must happen anew in each epoch? What does one element of the stream hold "
+    "when shuffle draws it: a row, or 32 of them?",
+    cases=_cases_of_pipelines,
 )
-def _pipeline(answer):
-    answer = list(answer)
-    names = ["augment", "batch", "cache", "prefetch", "shuffle"]
-    if sorted(answer) != names:
-        raise Hint(f"Use each of {', '.join(names)} once.")
-    place = {name: answer.index(name) for name in names}
-    if answer[-1] != "prefetch":
-        raise Hint("prefetch prepares what the network gets next: nothing may come after it.")
-    if place["shuffle"] < place["cache"]:
-        raise Hint("What is cached is repeated: every epoch would come in the same order.")
-    if place["augment"] < place["cache"]:
-        raise Hint("What is cached is repeated: every epoch would see the same flips.")
-    if place["batch"] < place["shuffle"]:
-        raise Hint("Shuffling after batching moves whole batches: the same 32 stay together.")
-    return "Decode once, shuffle anew in each epoch, flip, batch, and prepare ahead."
+def _mended_pipeline(answer):
+    import tensorflow as tf  # here: the other lessons' checks do without
+
+    reads = []
+
+    def rows():
+        reads.append(1)
+        yield np.arange(ROWS), np.arange(ROWS) // 456  # melanomas last
+
+    spec = tf.TensorSpec(ROWS, tf.int64)
+    source = tf.data.Dataset.from_generator(rows, output_signature=(spec, spec))
+    dataset = answered(answer(source.unbatch()))
+    if not isinstance(dataset, tf.data.Dataset):
+        raise Hint(f"Return a tf.data.Dataset, not {type(dataset).__name__}.")
+    # One step more than an epoch can have, since repeat() has no end.
+    first, second = ([x.numpy() for x, _ in islice(dataset, ROWS + 1)] for _ in range(2))
+    if any(batch.ndim != 1 for batch in first) or max(map(len, first)) != BATCH:
+        raise Hint(f"The network must get batches of {BATCH} rows.")
+    if sorted(np.concatenate(first)) != list(range(ROWS)):
+        raise Hint("An epoch must hold every row once: leave repeat and take out.")
+    if all(np.ptp(batch) < BATCH for batch in first):
+        raise Hint("Shuffling after batching moves whole batches: the same 32 rows stay together.")
+    if np.array_equal(np.concatenate(first), np.concatenate(second)):
+        raise Hint("Both epochs come in the same order: what is cached is repeated as it is.")
+    if np.concatenate(first[:3]).max() < 0.9 * ROWS:
+        raise Hint("The last rows cannot come early: make the buffer as large as the data.")
+    if len(reads) > 1:
+        raise Hint("Every epoch reads all files again: cache them before anything random.")
+    return "Read once, shuffled anew in each epoch, row by row, then batched."

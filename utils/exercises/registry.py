@@ -15,15 +15,11 @@ class Blank(Exception):
 
 
 @dataclass(frozen=True)
-class Exercise:
-    """A check and the answers that it is tested with.
+class Cases:
+    """Answers that a check is tested with.
 
     Attributes
     ----------
-    judge : callable
-        ``judge(answer, **given)`` raises ``Hint`` or returns a sentence.
-    hint : str
-        For everyone who asks; it does not give the answer away.
     right : object
         A right answer.
     wrong : list of (object, str)
@@ -34,27 +30,53 @@ class Exercise:
         What stands in the lesson before anything is answered.
     """
 
-    judge: Callable
-    hint: str
     right: object
     wrong: list
     given: dict = field(default_factory=dict)
     blank: object = ...
 
 
-def exercise(number, hint, right, wrong, **more):
-    """Register the decorated ``judge`` under a number; parameters as for ``Exercise``."""
+@dataclass(frozen=True)
+class Exercise:
+    """A check, its hint, and what it is tested with.
+
+    Attributes
+    ----------
+    judge : callable
+        ``judge(answer, **given)`` raises ``Hint`` or returns a sentence.
+    hint : str
+        For everyone who asks; it does not give the answer away.
+    cases : callable
+        Returns ``Cases``; only the tests call it.
+    """
+
+    judge: Callable
+    hint: str
+    cases: Callable
+
+
+def exercise(number, hint, cases=dict, **more):
+    """Register the decorated ``judge`` under a number.
+
+    Parameters
+    ----------
+    number, hint : str
+    cases : callable
+        For answers that are slow to make, such as Keras models: returns a dict, as ``more``.
+    **more
+        Attributes of ``Cases``.
+    """
 
     def register(judge):
-        CHECKS[number] = Exercise(judge, hint, right, wrong, **more)
+        CHECKS[number] = Exercise(judge, hint, lambda: Cases(**more, **cases()))
         return judge
 
     return register
 
 
 def answered(value):
-    """The value, or ``Blank`` if it is still ``...``, or a ``Hint`` if it is None."""
-    if value is ...:
+    """The value, or ``Blank`` if it (or a part of it) is still ``...``, or a ``Hint`` if None."""
+    if value is ... or (isinstance(value, tuple | list) and any(part is ... for part in value)):
         raise Blank
     if value is None:
         raise Hint("That is None: does your function end with `return`?")

@@ -1,0 +1,241 @@
+"""What lessons cost their reader and how they are written: the rules, and the committed lessons."""
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+
+from course import check, cli, source, style
+from utils import settings
+
+LESSONS = source.sources()
+
+
+def markdown(text, *tags):
+    return new_markdown_cell(text, metadata={"tags": list(tags)})
+
+
+def code(text, *tags, said=None, **metadata):
+    cell = new_code_cell(text, metadata={"tags": list(tags)} | metadata)
+    if said is not None:
+        cell.outputs = [new_output("stream", text=said)]
+    return cell
+
+
+def notebook(*cells):
+    return nbformat.NotebookNode(cells=[*cells, code("ledger.show()")])
+
+
+def exercises(n):
+    return [code("answer = ...", "exercise") for _ in range(n)]
+
+
+def test_what_a_lesson_costs_is_counted():
+    lesson = notebook(
+        markdown("# Ten words [with a link](https://x.org/a b c) — and `code here` <br>"),
+        code("# @title Setup\n" + "import os\n" * 40),
+        code("SEED = 0\n" * 40, "parameters"),
+        code("# a comment\n\nx = 1\nprint(x)"),
+        code("y = 2\n" * 9, "folded"),
+        *exercises(3),
+        markdown("<details>many words</details> not counted", "solution"),
+        markdown("Two words\n\n<details><summary>Why?</summary>Since many words.</details>"),
+        markdown("## References\n\nmany words"),
+        markdown("after them"),
+    )
+    assert style.measure(lesson, seconds=90) == {
+        "words": 10,
+        "longest text": 8,
+        "taught lines": 2,
+        "longest cell": 2,
+        "exercises": 3,
+        "minutes": 15,  # 10 / 180 + 0.4 + 9 + 1.5, rounded up
+    }
+    assert style.measure(lesson, seconds=600)["minutes"] == 20
+
+
+def test_a_lesson_within_its_budget_has_no_problem():
+    cells = [markdown("word " * 120), code("x = 1\n" * 20), code("x = 1"), code("y = 1")]
+    assert style.budget_problems(notebook(*cells, *exercises(3))) == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (exercises(2), "it has 2 exercises, not 3 to 5"),
+        ([markdown("word " * 101)] * 15, "it has 1,515 words, where 1,500 are the limit"),
+        ([code("x = 1\n" * 7)] * 18, "it has 126 taught lines, where 120 are the limit"),
+        ([markdown("word " * 121)], "a text has 121 words, not 120: 'word word"),
+        ([code("x = 1")] * 2 + [code("x = 1\n" * 21)], "has 21 lines of code, where 20 are"),
+        ([code("x = 1\n" * 8), code("x = 1")], "only 1 of 2 cells have fewer than 8 lines"),
+        ([code("x = 1  #" + 80 * "-")], "is wider than 80: x = 1"),
+        ([code("x = 1; y = 2")], "has two statements in line 1"),
+        ([code("%matplotlib inline\nif x: y = 2")], "has two statements in line 2"),
+        ([code("x = 1", "folded")] * 3, "it has 3 folded cells, not 2"),
+        ([code("x = 1\n" * 16, "folded")], "folded, has 16 lines of code, not 15"),
+    ],
+)
+def test_each_limit_is_held(cells, message):
+    own = [] if "exercises" in message else exercises(3)
+    found = style.budget_problems(notebook(*cells, *own))
+    assert found and all(message in problem for problem in found)
+
+
+def test_minutes_and_the_quickstart_have_limits_of_their_own():
+    lesson = notebook(code("x = 1\n" * 45), *exercises(2))
+    assert style.budget_problems(lesson, 60, quickstart=True) == []
+    (found,) = style.budget_problems(lesson, 600, quickstart=True)
+    assert found == "it has 25 minutes, where 20 are the limit"
+
+
+@pytest.mark.parametrize(
+    ("text", "unsupported"),
+    [
+        ("an AUC of about 0.80 or .8, up by 0.054", []),
+        ("an AUC of 0.81, as the first project claimed", []),
+        ("85.2 % were claimed; 24 % are melanomas, 24.1% not", ["24.1%"]),
+        ("a 95 % interval, 50 %, 100 % and 0 %", []),
+        ("7 of 10; `0.123` and $0.123$; CC BY-NC 4.0", []),
+        ("quoted: 0.857 [0.811, 0.9]", ["0.811"]),
+        ("1,999.5 images, 1,999.6 images.", ["1,999.6"]),
+        ("from the table: 0.33; from synthetic lesions: 0.44", ["0.44"]),
+        ("<details><summary>Why?</summary>0.123</details>", ["0.123"]),
+        ("**Exercise 05.1** Take 0.123.", []),
+        ("as in 05.1", []),
+        ("version 3.11-3.13", ["3.11", "3.13"]),
+    ],
+)
+def test_a_decimal_that_nothing_shows_is_found(text, unsupported):
+    table = new_output("display_data", {"text/html": "<td>0.331</td><style>0.123</style>"})
+    results = code("show()")
+    results.outputs = [table]
+    lesson = notebook(
+        markdown(text),
+        code("share = 0.24", said="AUC 0.7951 [0.72,0.86], gain -0.0540 (1,999.5)"),
+        results,
+        code("show()", "pictures", said="0.44"),
+        code('exercises.check("05.1", ...)', "exercise"),
+        markdown("## References\n\nIt was 0.123."),
+    )
+    found = style.unsupported_decimals(lesson, quoted=["0.857", "0.9"])
+    assert found == unsupported
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("Look at this Picture.", "Picture"),
+        ("it goes on\nwhere it stopped", "goes on where"),
+        ("the difference is noise", "is noise"),
+        ("Whoever reads this", "Whoever"),
+        ("an image of a noisy sensor, imagery, depicted, part of it, endear", None),
+    ],
+)
+def test_words_that_the_style_replaces_are_found(text, word):
+    found = style.replaced_words(text)
+    assert [problem.split(" (say")[0] for problem in found] == ([repr(word)] if word else [])
+
+
+def test_words_are_looked_for_in_all_that_a_reader_reads():
+    lesson = notebook(
+        markdown("picture"),
+        markdown("picture", "solution"),
+        code("# picture\nshow('picture')"),
+        code("# @title Setup\n# picture"),
+        markdown("## References\n\npicture"),
+    )
+    assert len(style.word_problems(lesson)) == 4
+
+
+@pytest.mark.parametrize(
+    ("sources", "found"),
+    [
+        (["ax.imshow(image)"], ["imshow"]),
+        (["plots.sample_predictions(images)"], ["sample_predictions"]),
+        (["def show(x):\n    ax.imshow(x)", "x = 1", "show(x)"], ["show"]),
+        (["def inner(x):\n    imshow(x)\ndef outer(x):\n    inner(x)", "outer(x)"], ["outer"]),
+        (["@interact(x=1)\ndef show(x):\n    imshow(x)"], ["imshow"]),
+        (["_ = [plt.imshow(x) for x in images]"], ["imshow"]),
+        (["ConfusionMatrixDisplay(m).plot()", "sns.heatmap(m)", "diagrams.bootstrap()", ""], []),
+    ],
+)
+def test_a_cell_that_draws_pixels_needs_its_tag(sources, found):
+    cells = [code(text) for text in sources]
+    said = [problem.split()[2] for problem in style.picture_problems(notebook(*cells))]
+    assert said == found
+    tagged = [code(text, "pictures") for text in sources]
+    assert style.picture_problems(notebook(*tagged)) == []
+
+
+def test_a_figure_without_its_alternative_text_is_found():
+    def cell(stored, **metadata):
+        figure = new_output("display_data", {"image/png": "AA"})
+        figure.metadata = {"image/png": {"alt": stored}} if stored else {}
+        made = code("plot()", **metadata)
+        made.outputs = [new_output("stream", text="0.5"), figure]
+        return made
+
+    assert style.alt_problems(notebook(cell("A curve.", alt=["A curve."]), code("1"))) == []
+    for wrong in (
+        cell(None),
+        cell(None, alt=["A curve."]),
+        cell("A curve."),
+        cell("A curve.", alt=["Another."]),
+        cell("A curve.", alt=["A curve.", "Another."]),
+        code("1", alt=["A curve."]),
+    ):
+        (found,) = style.alt_problems(notebook(wrong))
+        assert "alternative texts (# alt: ...)" in found
+
+
+NEW = """
+# %%
+value = 0.25
+value
+
+# %% [markdown]
+# It is 0.25, and {{ minutes }} minutes.
+
+# %%
+ledger = type("Ledger", (), {"show": lambda: None})
+
+# %%
+ledger.show()
+"""
+
+
+def test_lessons_of_the_new_form_are_counted_and_their_problems_told(toy, mend, capsys):
+    lesson = toy / "notebooks" / "src" / "00_toy.py"
+    assert cli.main(["check-lessons", "00"]) == 0
+    assert "00_toy has the old form: its last cell is not" in capsys.readouterr().out
+    mend(lesson, 'SEED, FAST, os.environ.get("HAM10K_SOURCE"))', "SEED)")
+    mend(lesson, '"seed": SEED, "python": sys.executable}', '"seed": SEED}')
+    lesson.write_text(lesson.read_text() + NEW)
+    assert cli.main(["check-lessons"]) == 1
+    out = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in out[:3]] == ["01_two", "lesson", "00_toy"]
+    assert out[2].split()[-1] == "30"  # seconds, not known yet
+    assert out[3:] == ["00: it has 0 exercises, not 2 to 2"]
+    mend(lesson, "# It is 0.25,", "# A picture: 0.26,")
+    path = toy / "notebooks" / "00_toy.ipynb"
+    nbformat.write(source.render(lesson, seconds=3), path)  # as if it had been built
+    (toy / "utils" / "exercises").mkdir(parents=True)
+    (toy / "utils" / "exercises" / "lesson_00.py").write_text('"Whoever"')
+    counted, found = check.lesson_problems(lesson)
+    assert counted["seconds"] == 3
+    assert [word.split(" ")[0] for word in found] == ["'picture'", "it", "'Whoever'", "its"]
+    assert found[-1] == "its prose says 0.26, nothing shows it"
+    assert cli.main(["check-lessons", "07"]) == 2
+    mend(lesson, "{{ minutes }}", "{{ minuets }}")
+    assert cli.main(["check-lessons", "00"]) == 1
+    assert "'minuets' is undefined" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
+def test_a_committed_lesson_keeps_its_budget_and_its_style(lesson):
+    assert check.lesson_problems(lesson)[1] == []
+
+
+def test_pictures_are_found_by_reading_utils():
+    assert "sample_predictions" in style._picture_helpers()
+    text = (settings.ROOT / "utils" / "plots.py").read_text(encoding="utf-8")
+    assert "imshow" in text
