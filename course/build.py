@@ -1,15 +1,18 @@
 """Building notebooks: bringing them, and what is made of them, up to date with their sources."""
 
+import base64
+
 from course import lessons
 from course.check import output_problems, source_problems
 from course.errors import CourseError
 from course.execute import execute, require_real_lesions
 from course.render import render_file
 from course.source import code_cells, copy_outputs, render, sources, with_outputs
-from course.style import tags
+from course.style import figures, tags
 from utils import settings
 
 CLASSIFIER = "skin_cancer_classifier.py"
+SAMPLE = "00_quickstart.png"  # beside the notebooks; the README shows it
 
 
 def build(source, anew=False):
@@ -82,6 +85,8 @@ def notebooks(anew=False, wanted=()):
     wanted : list of str
         Numbers of lessons, as ``"05"``; none means all, and the README.
     """
+    import nbformat
+
     from course.publish import readme
 
     for source in sources(wanted):
@@ -89,6 +94,9 @@ def notebooks(anew=False, wanted=()):
         print(build(source, anew), flush=True)
         if text := classifier(render(source)):
             settings.write_text(lessons.NOTEBOOKS.parent / CLASSIFIER, text)
+            if png := sample(nbformat.read(lessons.NOTEBOOKS / f"{source.stem}.ipynb", 4)):
+                path = lessons.NOTEBOOKS / SAMPLE
+                settings.write_atomically(path, lambda p, png=png: p.write_bytes(png))
     return 0 if wanted else readme()
 
 
@@ -102,3 +110,11 @@ def classifier(notebook):
     """
     cells = [cell.source for cell in code_cells(notebook) if "classifier" in tags(cell)]
     return render_file(f"{CLASSIFIER}.j2", cells=cells) if cells else None
+
+
+def sample(notebook):
+    """The first figure of drawn lesions that a notebook stores, as the bytes of a PNG, or None."""
+    for cell in code_cells(notebook):
+        for figure in figures(cell) if "pictures" in tags(cell) else ():
+            return base64.b64decode(figure.data["image/png"])
+    return None

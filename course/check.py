@@ -119,20 +119,20 @@ def lesson_problems(source):
     Returns
     -------
     dict of str to int
-        ``style.measure`` and ``seconds``; empty if the lesson has not the form that has a budget.
+        ``style.measure`` and ``seconds``.
     list of str
         Problems. Decimals and alternative texts are looked at only where the notebook was built
         from the same code.
     """
     import nbformat
 
-    if not source.read_text(encoding="utf-8").rstrip().endswith(style.LAST):
-        return {}, []
     path = source.parents[1] / f"{source.stem}.ipynb"
     built = with_outputs(source, nbformat.read(path, 4) if path.exists() else None)
     notebook = built or render(source)
     seconds = seconds_of(notebook)
     found = source_problems(notebook, path) + style.word_problems(notebook)
+    if notebook.cells[-1].source.strip() != style.LAST:
+        found.append(f"its last cell must be `{style.LAST}`")
     found += style.budget_problems(notebook, seconds, source.stem.startswith("00"))
     exercises = lessons.NOTEBOOKS.parent / "utils" / "exercises" / f"lesson_{source.stem[:2]}.py"
     if exercises.exists():
@@ -161,8 +161,6 @@ def check_lessons(wanted=()):
         if counted:
             rows = rows or [["lesson", *counted]]
             rows.append([source.stem, *map(str, counted.values())])
-        elif not found:
-            print(f"{source.stem} has the old form: its last cell is not `{style.LAST}`.")
         said += [f"{source.stem[:2]}: {problem}" for problem in found]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

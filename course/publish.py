@@ -1,24 +1,30 @@
-"""Writes what is rendered from ``results/``: the README's blocks and the model card."""
+"""Writes the pages that are rendered from lessons and ``results/``: README, results, model card."""
 
 import re
 
 import numpy as np
 
 from course.errors import CourseError
-from course.lessons import address
+from course.lessons import address, choose_lessons
 from course.render import render_file
 from course.run import shown
+from course.source import seconds_of
 from utils import evaluation, results, settings
 
-SHIPPED, LADDER = "shipped_model", "06_better_models-full-128px"
-# The README's blocks, each with the file of results/ that it needs.
-BLOCKS = {"badges": None, "clone": None, "draws": "ten_draws", "results": None}
-BLOCKS |= {"speed": "cached_prefix"}
-BLOCKS |= {"shipped": SHIPPED, "ladder": LADDER, "streaming": "streaming"}
+PAGES = {"README.md": "readme.md", "results/README.md": "results.md"}
+RECORDED = {
+    "draws": "ten_draws",
+    "dials": "dials",
+    "ladder": "ladder",
+    "shipped": "shipped_model",
+    "speed": "cached_prefix",
+    "streaming": "streaming",
+}
+LESSON_OVERHEAD = 8  # seconds to start a kernel and to write a notebook
 
 
 def readme(check=False):
-    """Bring README and model card up to date. Returns the exit code.
+    """Bring the pages up to date. Returns the exit code.
 
     Parameters
     ----------
@@ -30,100 +36,72 @@ def readme(check=False):
     CourseError
         If one cannot be rendered; with ``check`` also if one is not current.
     """
-    page = settings.ROOT / "README.md"
-    text = page.read_text(encoding="utf-8") if page.exists() else ""
-    pages = {page: render_readme(text, *address()), settings.ROOT / "models" / "README.md": card()}
+    names = _names()
+    pages = {settings.ROOT / page: render_file(t, **names) for page, t in PAGES.items()}
+    pages[settings.ROOT / "models" / "README.md"] = card()
     for path, current in pages.items():
         if path.exists() and path.read_text(encoding="utf-8") == current:
             print(f"{shown(path)} is current")
         elif check:
             raise CourseError(f"{shown(path)} is not current: run `python -m course readme`.")
         else:
+            settings.make_folder(path.parent)
             settings.write_text(path, current)
             print(f"{shown(path)} rendered anew")
     return 0
 
 
-def render_readme(text, repository, branch):
-    """The README with its rendered blocks brought up to date.
-
-    A block stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``.
-
-    Parameters
-    ----------
-    text : str
-    repository : str
-        ``owner/name``.
-    branch : str
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    CourseError
-        If a block is missing or cannot be rendered.
-    """
-    names = {"repository": repository, "branch": branch} | _figures()
-    for block, file in BLOCKS.items():
-        if file and not results.committed(file):
-            content = f"(not measured yet: there is no {file}.json in results/)\n"
-        else:
-            content = render_file(f"{block}.md", **names)
-        rendered = f"<!-- {block} -->\n{content}<!-- /{block} -->"
-        text, found = re.subn(
-            f"<!-- {block} -->\n.*?<!-- /{block} -->", lambda _, r=rendered: r, text, flags=re.S
-        )
-        if not found:
-            raise CourseError(f"README.md has no block <!-- {block} --> ... <!-- /{block} -->.")
-    return text
-
-
 def card():
-    """The model card, Markdown, from the figures in ``results/``.
+    """The model card, Markdown, from the record of the shipped model.
 
     Raises
     ------
     CourseError
-        If they are not there.
+        If there is none.
     """
-    if not results.committed(SHIPPED):
+    shipped = results.committed(RECORDED["shipped"])
+    if shipped is None:
         raise CourseError(
-            f"There is no results/{SHIPPED}.json for the model card: run `python -m course "
-            "train-shipped`, which writes it."
+            f"There is no results/{RECORDED['shipped']}.json for the model card: run `python -m "
+            "course train-shipped`, which writes it."
         )
-    return render_file("model_card.md", **_figures())
+    return render_file("model_card.md", shipped=shipped, claim=results.CLAIM)
 
 
-def _figures():
-    """What the templates may use of ``results/``."""
+def _names():
+    """What the templates of README and results page may use."""
+    repository, branch = address()
+    found = {name: results.committed(file) for name, file in RECORDED.items()}
+    if missing := [RECORDED[name] for name, content in found.items() if content is None]:
+        raise CourseError(f"The pages need results/{missing[0]}.json, which is not there.")
     matrix = results.CLAIMED_CONFUSION.ravel()
     called = evaluation.metrics(np.repeat([0, 0, 1, 1], matrix), np.repeat([0, 1, 0, 1], matrix), 1)
-    names = sorted(p.stem for p in results.COMMITTED.glob("00_quickstart-*px.json"))
-    ladder = results.committed(LADDER)
-    return {
+    quickstarts = sorted(p.stem for p in results.COMMITTED.glob("00_quickstart-*px.json"))
+    seconds, lessons = lesson_rows()
+    return found | {
+        "repository": repository,
+        "branch": branch,
+        "lessons": lessons,
+        "course_minutes": round(seconds / 60),
         "claim": results.CLAIM,
         "own_matrix": {k: v for k, v in called.items() if k not in evaluation.RANKING},
-        "quickstarts": [results.committed(name) for name in names],
-        "speed": results.committed("cached_prefix"),
-        "shipped": results.committed(SHIPPED),
-        "streaming": results.committed("streaming"),
-        "ladder": ladder,
-        "ladder_file": LADDER,
-        "gains": _gains(ladder["rungs"]) if ladder else {},
+        "quickstarts": [results.committed(name) for name in quickstarts],
     }
 
 
-def _gains(rungs):
-    """The rungs' gains as (name, Estimate), by what their intervals show."""
-    above, inconclusive, below = [], [], []
-    for name, found in rungs.items():
-        if gain := found.get("gain"):
-            kind = above if gain.low > 0 else below if gain.high < 0 else inconclusive
-            kind.append((name, gain))
-    return {
-        "Interval of the gain above zero": above,
-        "Inconclusive (interval holds zero)": inconclusive,
-        "Interval of the gain below zero": below,
-    }
+def lesson_rows():
+    """Seconds that all lessons run, and what the README says of each, from the notebooks."""
+    import nbformat
+
+    seconds, rows = 0, []
+    for path in choose_lessons():
+        notebook = nbformat.read(path, 4)
+        text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+        title = re.search(r"^# \d\d · (.+)", text, re.MULTILINE)
+        minutes = re.search(r"Time: (\d+) minutes", text)
+        if not title or not minutes:
+            raise CourseError(f"{path.name} has no title `# NN · ...` or no `Time: NN minutes`.")
+        row = {"number": path.stem[:2], "name": path.stem}
+        rows.append(row | {"title": title[1], "minutes": minutes[1]})
+        seconds += seconds_of(notebook) + LESSON_OVERHEAD
+    return seconds, rows

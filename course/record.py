@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from importlib import import_module
 
 import utils.results
 from course.errors import CourseError, Refused
@@ -10,12 +11,14 @@ from course.publish import readme
 from course.run import results_of, run
 from utils import data, evaluation, settings
 
+EXPERIMENTS = ("draws", "ladder", "dials")  # modules of course/, too long for a lesson
+
 
 def results(given):
     """Run lessons on the folder of real images and record them in ``results/``.
 
     Lesson 00 is run with the seeds 0 to 4 and summed up, every other lesson once. With
-    ``EXPERIMENTS=draws`` no lesson is run but ``course.draws``.
+    ``EXPERIMENTS=draws`` (or another of ``EXPERIMENTS``) no lesson is run but that module.
 
     Parameters
     ----------
@@ -49,8 +52,7 @@ def results(given):
             run(given | {"LESSONS": lesson.stem, "SOURCE": "folder"} | seed)
             new |= {path for path, age in results_of(lesson).items() if before.get(path) != age}
     # Only now, so that an interrupted command leaves no half set of seeds.
-    figures = [f for path in new for f in path.parent.glob(f"{path.stem}-*.png")]
-    for path in sorted(new) + [f for f in figures if not re.search(r"-seed[1-9]", f.name)]:
+    for path in sorted(new):
         settings.write_atomically(
             utils.results.COMMITTED / path.name, lambda p, path=path: shutil.copy(path, p)
         )
@@ -77,12 +79,10 @@ def experiments(given):
     CourseError
         If there are no real images.
     """
-    if given != {"EXPERIMENTS": "draws"}:
-        raise Refused("The one experiment is EXPERIMENTS=draws, and it takes nothing else.")
+    if len(given) > 1 or given["EXPERIMENTS"] not in EXPERIMENTS:
+        raise Refused(f"EXPERIMENTS is one of {', '.join(EXPERIMENTS)}, and takes nothing else.")
     require_real_images()
-    from course import draws  # here, since it imports Keras
-
-    draws.run()
+    import_module(f"course.{given['EXPERIMENTS']}").run()  # here, since it imports Keras
     return readme()
 
 

@@ -102,7 +102,7 @@ def make(folder, seeds=(0, 1, 2), mini_seeds=(0, 1, 2, 3, 4), **recipe):
     predictor = predict.as_predictor(model, recipe["source_size"], facts["temperature"])
     predict.save_model(predictor, facts, predict.SHIPPED)
     backbone.save_backbone(model, pretrained.SHIPPED, recipe["alpha"], recipe["size"])
-    settings.write_json(results.COMMITTED / f"{publish.SHIPPED}.json", content)
+    settings.write_json(results.COMMITTED / f"{publish.RECORDED['shipped']}.json", content)
     shutil.rmtree(folder)
 
 

@@ -53,11 +53,6 @@ def tags(cell):
     return cell.metadata.get("tags", [])
 
 
-def is_new(notebook):
-    """Whether it has the form that the budget is for: its last cell ends in ``LAST``."""
-    return notebook.cells[-1].source.rstrip().endswith(LAST)
-
-
 def is_setup(cell):
     return cell.cell_type == "code" and cell.source.startswith("# @title Setup")
 
@@ -102,7 +97,7 @@ def read(notebook):
     """
     found = {"prose": [prose(DETAILS.sub("", text)) for text in texts(notebook)]}
     found |= {"taught": [], "folded": [], "exercises": []}
-    for cell in notebook.cells[:-1] if is_new(notebook) else notebook.cells:
+    for cell in notebook.cells[:-1]:  # without ``LAST``
         if cell.cell_type == "markdown" or is_setup(cell) or "parameters" in tags(cell):
             continue
         kind = {"exercise": "exercises", "folded": "folded"}

@@ -62,11 +62,11 @@ def test_ten_draws_are_judged_recorded_and_resumed(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "words", [["EXPERIMENTS=ladder"], ["EXPERIMENTS=draws", "SEED=1"]], ids=["unknown", "more"]
+    "words", [["EXPERIMENTS=x"], ["EXPERIMENTS=draws", "SEED=1"]], ids=["unknown", "more"]
 )
 def test_what_is_no_experiment_is_refused(words, capsys):
     assert cli.main(["results", *words]) == 2
-    assert "The one experiment is EXPERIMENTS=draws" in capsys.readouterr().err
+    assert "EXPERIMENTS is one of draws, ladder, dials" in capsys.readouterr().err
 
 
 def test_the_recorded_draws_are_those_of_the_splits():

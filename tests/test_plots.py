@@ -5,16 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from utils import evaluation, plots, results
+from utils import evaluation, plots
 from utils.evaluation import Estimate
 
 matplotlib.use("agg")
-
-
-RUNGS = {
-    "head": Estimate(0.8, 0.75, 0.85, (0.79, 0.81)),
-    "all layers": Estimate(0.9, 0.88, 0.92),
-}
 
 
 @pytest.fixture
@@ -38,7 +32,6 @@ def figures(test_set):
             "confusion": plots.confusion(judged, source),
             "roc": plots.roc_and_precision_recall(y, {"MobileNetV2": p}, source),
             "samples": plots.sample_predictions(images, y, p, 0.3, source),
-            "ladder": plots.ladder(RUNGS, {"colour baseline": 0.81, "majority class": 0.5}, source),
         }
 
     yield draw
@@ -49,7 +42,7 @@ def heading(figure):
     return figure.get_suptitle() or figure.axes[0].get_title()
 
 
-@pytest.mark.parametrize("kind", ["curves", "confusion", "roc", "samples", "ladder"])
+@pytest.mark.parametrize("kind", ["curves", "confusion", "roc", "samples"])
 def test_synthetic_is_said_in_the_title_and_only_then(figures, kind):
     assert heading(figures("synthetic")[kind]).startswith("SYNTHETIC")
     assert "SYNTHETIC" not in heading(figures("folder")[kind])
@@ -74,6 +67,13 @@ def test_confusion_shows_all_four_counts(figures, test_set):
     ]
 
 
+def test_confusion_of_counts_alone_is_the_same_figure(figures):
+    counts = np.array([[152, 0], [32, 16]])
+    ax = plots.confusion_counts(counts, "threshold 0.50", "folder").axes[0]
+    assert [text.get_text().split("\n")[0] for text in ax.texts] == ["152", "0", "32", "16"]
+    assert ax.texts[3].get_text().endswith("33% of the row") and heading(ax.figure)
+
+
 def test_sample_predictions_disclaim_and_mark_what_is_wrong(figures, test_set):
     y, p = test_set
     figure = figures("folder")["samples"]
@@ -82,25 +82,32 @@ def test_sample_predictions_disclaim_and_mark_what_is_wrong(figures, test_set):
     assert wrong == [bool((p[i] >= 0.3) != y[i]) for i in range(10)] and any(wrong)
 
 
-def test_the_ladder_shows_each_rung_with_interval_and_seeds_and_the_baselines(figures):
-    figure = figures("folder")["ladder"]
-    (ax,) = figure.axes
-    drawn = [(line.get_xdata(), line.get_ydata()) for line in ax.lines]
-    drawn = [(list(np.atleast_1d(x)), list(np.atleast_1d(y))) for x, y in drawn]
-    assert drawn == [
-        ([0.75, 0.85], [0, 0]),
-        ([0.79, 0.81], [0, 0]),
-        ([0.8], [0]),
-        ([0.88, 0.92], [1, 1]),
-        ([], []),
-        ([0.9], [1]),
-        ([0.81, 0.81], [0, 1]),  # the baselines, over the whole height
-        ([0.5, 0.5], [0, 1]),
+def test_feature_maps_show_the_channels_that_vary_most_in_every_row():
+    maps = np.zeros((1, 4, 4, 5))
+    maps[0, 0, :, 3], maps[0, 0, :, 1] = 6, 3
+    fed = {"-1 to 1": [maps], "0 to 255": [maps + 1]}
+    figure = plots.feature_maps(np.zeros((4, 4, 3)), fed, ["Conv1_relu"], "synthetic")
+    shown = [ax.images[0].get_array() for ax in figure.axes[:6]]
+    assert [s.max() for s in shown] == [0, 6, 3, 0, 7, 4]
+    assert heading(figure).startswith("SYNTHETIC")
+    assert figure.axes[1].get_title() == "Conv1\n4 x 4"
+    plots.plt.close("all")
+
+
+def test_the_ladder_shows_each_gain_with_its_interval_and_the_auc_reached():
+    gains = {"layers": Estimate(0.02, 0.01, 0.03), "views": Estimate(0.0, -0.01, 0.01)}
+    aucs = {name: Estimate(auc, 0, 1) for name, auc in (("layers", 0.8), ("views", 0.9))}
+    (ax,) = plots.ladder(aucs, gains).axes
+    drawn = [(np.atleast_1d(line.get_xdata()).tolist(), line.get_color()) for line in ax.lines]
+    clear, unclear = plots.PALETTE[0], "#777777"
+    assert drawn[:4] == [
+        ([0.01, 0.03], clear),
+        ([0.02], clear),
+        ([-0.01, 0.01], unclear),
+        ([0.0], unclear),
     ]
-    assert [text.get_text() for text in ax.texts] == ["0.800", "0.900"]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["head", "all layers"]
-    named = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert named == ["colour baseline, 0.810", "majority class, 0.500"]
+    assert [text.get_text() for text in ax.texts] == ["AUC 0.800", "AUC 0.900"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["layers", "views"]
 
 
 def test_guesses_stand_beside_outcomes():
@@ -118,8 +125,36 @@ def test_guesses_stand_beside_outcomes():
     plots.plt.close("all")
 
 
-def test_saved_figures_are_small(figures, tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_RESULTS_DIR", str(tmp_path))
-    for name, figure in figures("folder").items():
-        results.save_figure(figure, name)
-        assert 1000 < (tmp_path / f"{name}.png").stat().st_size < 100_000
+RATES = {
+    1e-2: {"loss": [4, 0.6], "val_auc": [0.6, 0.5]},
+    1e-4: {"loss": [0.3, 0.2], "val_auc": [0.85, 0.84]},
+}
+
+
+def test_learning_rates_are_drawn_from_low_to_high_and_one_can_be_picked():
+    loss, auc = plots.learning_rates(RATES, 0.86, "synthetic").axes
+    assert [line.get_ydata().tolist() for line in loss.lines] == [[0.3, 0.2], [4, 0.6]]
+    assert [line.get_ydata()[0] for line in auc.lines] == [0.85, 0.6, 0.86]
+    assert heading(loss.figure).startswith("SYNTHETIC")
+    picked = plots.learning_rates(RATES, 0.86, "folder", 1e-2).axes[0].lines
+    assert picked[0].get_color() != loss.lines[0].get_color()
+    assert picked[1].get_color() == loss.lines[1].get_color()
+    plots.plt.close("all")
+
+
+def test_unit_values_show_shares_of_each_state():
+    figure = plots.unit_values({"before": np.zeros((4, 3)), "after": np.full(8, 6.0)}, "synthetic")
+    for ax in figure.axes:
+        assert sum(bar.get_height() for bar in ax.patches) == pytest.approx(1)
+    assert heading(figure).startswith("SYNTHETIC")
+    plots.plt.close("all")
+
+
+def test_paired_seeds_join_the_trainings_of_a_seed():
+    before = Estimate(0.78, 0.7, 0.85, (0.76, 0.8))
+    after = Estimate(0.79, 0.72, 0.86, (0.78, 0.8))
+    ax = plots.paired_seeds(before, after, "synthetic").axes[0]
+    drawn = [list(line.get_ydata()) for line in ax.lines]
+    assert drawn[:3] == [[0.76, 0.78], [0.8, 0.8], [0.7, 0.85]]
+    assert heading(ax.figure).startswith("SYNTHETIC")
+    plots.plt.close("all")

@@ -1,5 +1,7 @@
+import copy
 import json
 import os
+import pickle
 from contextlib import contextmanager
 
 import numpy as np
@@ -72,8 +74,14 @@ def test_label_follows_the_threshold_and_confidence_is_of_the_label(model):
     assert predict.predict_skin_cancer(blue, model) == ("benign", pytest.approx(0.9526, abs=1e-3))
     between = np.full((9, 9, 3), (104, 0, 0), np.uint8)  # .65 over, then .55 under the threshold
     assert predict.predict_skin_cancer(between, model).label == "melanoma"
-    label, confidence = predict.predict_skin_cancer(np.full((9, 9, 3), (77, 0, 0), np.uint8), model)
+    answer = predict.predict_skin_cancer(np.full((9, 9, 3), (77, 0, 0), np.uint8), model)
+    label, confidence = answer
     assert label == "benign" and confidence < 0.5
+    assert answer.probability == pytest.approx(1 - confidence)
+    assert answer.threshold == predict.load_model(model)[1]["threshold"] > answer.probability
+    assert copy.deepcopy(answer).threshold == pickle.loads(pickle.dumps(answer)).threshold
+    assert repr(answer).startswith("Prediction(label='benign', confidence=0.4")
+    assert "threshold=0.6" in repr(answer)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 300), (5000, 1), (30, 40, 1), (28, 28, 3)])

@@ -105,8 +105,6 @@ def test_shipped_layers_serve_for_drawn_lesions_only(cache):
 def test_wrong_choices_are_refused():
     with pytest.raises(ValueError, match=r"ALPHA in \(0.35, 0.5, 0.75, 1.0, 1.3, 1.4\), not for 0"):
         pretrained.mobilenet_v2(0.4)
-    with pytest.raises(ValueError, match="no weights for 'VGG16', only for MobileNetV2, Efficient"):
-        pretrained.published("VGG16")
 
 
 def test_a_broken_file_is_named(cache):
@@ -121,7 +119,6 @@ def test_a_broken_file_is_named(cache):
     [
         (file_of(0.35, 96), "ImageNet, width 0.35, trained at 96 px"),
         (file_of(1.0, 224), "ImageNet, width 1, trained at 224 px"),
-        ("efficientnetb0_notop.h5", "ImageNet, EfficientNetB0, trained at 224 px"),
         ("mine.weights.h5", "mine.weights.h5"),
     ],
 )
@@ -143,15 +140,14 @@ def test_a_file_is_downloaded_once_to_where_keras_looks(cache, online, tmp_path,
         online(address)
         for _ in range(2):
             path = pretrained.mobilenet_v2(0.35, 96)
-        effnet = pretrained.published("EfficientNetB0")
     folder = "/tensorflow/keras-applications/mobilenet_v2/"
-    assert asked == [folder + path.name, "/keras-applications/efficientnetb0_notop.h5"]
-    assert path.read_bytes() == effnet.read_bytes() == content
+    assert asked == [folder + path.name]
+    assert path.read_bytes() == content
     of_keras = keras.utils.get_file(
         path.name, "http://127.0.0.1:9/", cache_dir=str(cache.parent), cache_subdir="models"
     )
     assert of_keras == str(path)
-    assert sorted(os.listdir(cache)) == sorted([path.name, effnet.name])
+    assert os.listdir(cache) == [path.name]
     assert capsys.readouterr().out == ""
 
 
@@ -183,7 +179,7 @@ def test_half_a_download_or_another_page_leaves_nothing(cache, online, answer):
     with a_host(**answer) as (address, _):
         online(address)
         with pytest.raises(ConnectionError, match="cannot be fetched"):
-            pretrained.published("ResNet50V2")
+            pretrained.mobilenet_v2(0.35, 96)
     assert os.listdir(cache) == []
 
 

@@ -203,18 +203,18 @@ ledger.show()
 """
 
 
-def test_lessons_of_the_new_form_are_counted_and_their_problems_told(toy, mend, capsys):
+def test_lessons_are_counted_and_their_problems_told(toy, mend, capsys):
     lesson = toy / "notebooks" / "src" / "00_toy.py"
-    assert cli.main(["check-lessons", "00"]) == 0
-    assert "00_toy has the old form: its last cell is not" in capsys.readouterr().out
+    assert cli.main(["check-lessons", "00"]) == 1
+    assert "00: its last cell must be `ledger.show()`" in capsys.readouterr().out
     mend(lesson, 'SEED, FAST, os.environ.get("HAM10K_SOURCE"))', "SEED)")
     mend(lesson, '"seed": SEED, "python": sys.executable}', '"seed": SEED}')
     lesson.write_text(lesson.read_text() + NEW)
-    assert cli.main(["check-lessons"]) == 1
+    assert cli.main(["check-lessons", "00"]) == 1
     out = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in out[:3]] == ["01_two", "lesson", "00_toy"]
-    assert out[2].split()[-1] == "30"  # seconds, not known yet
-    assert out[3:] == ["00: it has 0 exercises, not 2 to 2"]
+    assert [line.split()[0] for line in out[:2]] == ["lesson", "00_toy"]
+    assert out[1].split()[-1] == "30"  # seconds, not known yet
+    assert out[2:] == ["00: it has 0 exercises, not 2 to 2"]
     mend(lesson, "# It is 0.25,", "# A picture: 0.26,")
     path = toy / "notebooks" / "00_toy.ipynb"
     nbformat.write(source.render(lesson, seconds=3), path)  # as if it had been built

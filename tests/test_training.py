@@ -35,7 +35,7 @@ def toy_base():
     """As few layers as ``two_stages`` needs: three after those that are frozen."""
     pixels = keras.Input((28, 28, 3))
     x = keras.layers.Rescaling(1 / 255)(pixels)
-    x = keras.layers.Conv2D(4, 3, strides=9, name=training.FROZEN_END)(x)
+    x = keras.layers.Conv2D(4, 3, strides=9, name=backbone.FROZEN_END)(x)
     x = keras.layers.Conv2D(4, 1, name="last")(x)
     x = keras.layers.BatchNormalization(name="norm")(x)
     return keras.Model(pixels, keras.layers.ReLU()(x))
@@ -143,7 +143,7 @@ def test_stage_one_trains_the_head_only(trained):
 
 def test_stage_two_trains_the_last_layers_but_no_batch_norm(trained):
     model, base, (_, between, after), *_, learning = trained
-    end = [layer.name for layer in base.layers].index(training.FROZEN_END)
+    end = [layer.name for layer in base.layers].index(backbone.FROZEN_END)
     top = {layer.name for layer in base.layers[end + 1 :]}
     heads = {layer.name for layer in model.layers if "dense" in layer.name}
     moved = changed(between, after)
@@ -154,7 +154,7 @@ def test_stage_two_trains_the_last_layers_but_no_batch_norm(trained):
 
 def test_whole_saved_model_gives_the_numbers_of_the_suffix(trained, tmp_path):
     model, _, _, _, validation, _ = trained
-    prefix, suffix = backbone.cut(model, training.FROZEN_END)
+    prefix, suffix = backbone.cut(model, backbone.FROZEN_END)
     on_cached = suffix.predict(prefix.predict(validation.images, verbose=0), verbose=0)[:, 0]
     assert on_cached.std() > 1e-3
     path = tmp_path / "m.keras"

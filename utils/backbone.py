@@ -1,47 +1,13 @@
-"""MobileNetV2 and two more backbones of keras.applications: pixels in, cut where the frozen part
-ends, counted. Taught in lesson 03."""
+"""MobileNetV2: pixels in, cut where the frozen part ends, counted. Taught in lesson 03."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from utils import settings
 from utils.quiet import keras
 
-DEVIATIONS = (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue, on a scale of 0..1
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """What an architecture of keras.applications needs to be built, fed and cut.
-
-    Attributes
-    ----------
-    build : callable
-        The constructor in keras.applications.
-    scale, offset : float
-        ``scale * pixel + offset`` turns pixels 0..255 into what the ImageNet weights expect.
-    frozen_end : str
-        The layer after which fine-tuning of the top begins: the last two blocks come after it.
-    size : int
-        Pixels a side that the weights were trained at.
-    """
-
-    build: Callable
-    scale: float
-    offset: float
-    frozen_end: str
-    size: int = 224
-
-
-BACKBONES = {
-    "MobileNetV2": Backbone(keras.applications.MobileNetV2, 1 / 127.5, -1, "block_14_add"),
-    # It scales inside.
-    "EfficientNetB0": Backbone(keras.applications.EfficientNetB0, 1, 0, "block6c_add"),
-    "ResNet50V2": Backbone(keras.applications.ResNet50V2, 1 / 127.5, -1, "conv5_block1_out"),
-}
+FROZEN_END = "block_14_add"  # the last 20 layers, two blocks, come after it
 
 
 def mobilenet_v2(alpha=0.35, source_size=28, size=96, weights=None):
@@ -73,53 +39,16 @@ def mobilenet_v2(alpha=0.35, source_size=28, size=96, weights=None):
     ValueError
         If ``size`` is under 32, or ``weights`` is no file of weights for this network.
     """
-    return _assemble("MobileNetV2", "mobilenet_v2", source_size, size, weights, alpha=alpha)
-
-
-def from_registry(name, source_size=28, size=224, weights=None):
-    """A backbone of ``BACKBONES`` without its top, which takes raw pixels and prepares them itself.
-
-    Like ``mobilenet_v2``, whose width is 1.0 here. Architectures: Sandler et al., CVPR 2018,
-    arXiv:1801.04381; Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural
-    Networks", ICML 2019, arXiv:1905.11946; He et al., "Identity Mappings in Deep Residual
-    Networks", ECCV 2016, arXiv:1603.05027.
-
-    Parameters
-    ----------
-    name : str
-        One of ``BACKBONES``.
-    source_size, size : int
-        As ``mobilenet_v2``. The weights were trained at 224.
-    weights : path or None
-        A file from ``pretrained.published``; None: random initial values.
-
-    Returns
-    -------
-    keras.Model
-        As ``mobilenet_v2``.
-
-    Raises
-    ------
-    ValueError
-        As ``mobilenet_v2``; also if there is no such backbone.
-    """
-    if name not in BACKBONES:
-        raise ValueError(f"There is no backbone {name!r}; there are {', '.join(BACKBONES)}.")
-    return _assemble(name, name.lower(), source_size, size, weights)
-
-
-def _assemble(name, model_name, source_size, size, weights, **arguments):
-    """A backbone behind the layers that prepare its pixels."""
     if size < 32:
         raise ValueError(f"The network needs an input of 32 px or more, not {size}.")
     if weights is not None and not Path(weights).is_file():
         raise ValueError(f"weights must be a file of utils.pretrained or None, not {weights!r}.")
-    entry = BACKBONES[name]
     pixels = keras.Input((source_size, source_size, 3), name="pixels")
     x = keras.layers.Resizing(size, size, name="resize")(pixels)
-    x = keras.layers.Rescaling(entry.scale, offset=entry.offset, name="scale")(x)
-    arguments |= {"input_shape": (size, size, 3), "input_tensor": x, "include_top": False}
-    model = entry.build(weights=None, **arguments)
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="scale")(x)
+    model = keras.applications.MobileNetV2(
+        (size, size, 3), alpha, include_top=False, weights=None, input_tensor=x
+    )
     if weights is not None:
         try:
             model.load_weights(weights)
@@ -128,13 +57,7 @@ def _assemble(name, model_name, source_size, size, weights, **arguments):
                 f"The weights file {weights} does not fit this network or is broken: take another, "
                 "or delete it and run again."
             ) from error
-        for layer in model.layers:
-            if isinstance(layer, keras.layers.Normalization):
-                # EfficientNet's file holds ImageNet's deviations where variances belong. Keras
-                # mends it only for weights="imagenet", not for the file (tensorflow issue 49930).
-                layer.adapt_variance.assign(layer.adapt_variance * DEVIATIONS)
-                layer.finalize_state()
-    return keras.Model(pixels, model.output, name=model_name)
+    return keras.Model(pixels, model.output, name="mobilenet_v2")
 
 
 def save_backbone(model, path, alpha=0.35, size=96):
@@ -151,7 +74,7 @@ def save_backbone(model, path, alpha=0.35, size=96):
     size : int
         Pixels a side that its layers were built for.
     """
-    plain = BACKBONES["MobileNetV2"].build((size, size, 3), alpha, include_top=False, weights=None)
+    plain = keras.applications.MobileNetV2((size, size, 3), alpha, include_top=False, weights=None)
     for layer in plain.layers:
         if layer.weights:
             layer.set_weights(model.get_layer(layer.name).get_weights())

@@ -159,6 +159,37 @@ def transfer_learning():
 
 
 @diagram
+def linear_probe():
+    """A lesion, scaled to the range from -1 to 1, passes through MobileNetV2's frozen body. Its
+    3 x 3 x 1,280 outputs are averaged to 1,280 features, and a logistic regression, the one part
+    that learns, gives the probability of melanoma."""
+    ax, y = canvas(8, 2.4), 1.25
+    names = ("image", "MobileNetV2 body", "output", "features", "linear probe")
+    for name, x in zip(names, (0.6, 2.3, 4.05, 5.15, 6.25), strict=True):
+        head(ax, x, 2.15, name)
+    lesion(ax, 0.6, y, 0.8)
+    write(ax, 0.6, 0.5, "pixels from\n−1 to 1")
+    box(ax, 2.3, y, 2.0, 1.05, color=GREY, fill=0.06)
+    slabs(ax, 1.36, y, 1.88, 0.82, 12, 12)
+    write(ax, 2.3, 0.5, f"❄ frozen: {LAYERS} layers\nlearned from ImageNet")
+    for shift in (0.12, 0.06, 0):
+        marks = () if shift else ((0, 1), (1, 1), (2, 0))
+        grid(ax, 4.0 + shift, y + shift, 0.56, 3, marks)
+    write(ax, 4.05, 0.5, "3 × 3 places,\n1,280 channels")
+    for i, share in enumerate((0.1, 0.7, 0.3, 0.05, 0.5, 0.2, 0.8)):
+        look = {"facecolor": tint(BLUE, share), "edgecolor": BLUE, "linewidth": 0.8}
+        ax.add_artist(Rectangle((5.07, y + 0.3 - 0.12 * i), 0.16, 0.12, **look))
+    write(ax, 5.15, 0.5, "1,280\nnumbers")
+    box(ax, 6.25, y, 0.96, 0.7, "logistic\nregression", ORANGE, 0.45)
+    write(ax, 6.25, 0.5, "the one part\nthat learns")
+    arrows(ax, y, (1.04, 1.26), (3.34, 3.66), (4.48, 5.0), (5.3, 5.72), (6.77, 7.12))
+    write(ax, 4.73, y + 0.34, "average")
+    write(ax, 7.36, y, "0.7", 10.5, fontweight="bold")
+    write(ax, 7.36, 0.5, "probability\nof melanoma")
+    return ax.figure
+
+
+@diagram
 def data_flow():
     """From left to right: image files and a metadata table, an array of 28 x 28 images with labels,
     a split by lesion, a tf.data pipeline, the model. The test set is kept for one use at the end.

@@ -1,5 +1,5 @@
 """Metrics with intervals by lesion, a threshold chosen on validation, and the two baselines that
-stand beside every deep result. Taught in lesson 05."""
+stand beside every deep result. Taught in lesson 07."""
 
 import math
 from dataclasses import dataclass

@@ -43,7 +43,8 @@ def training_curves(histories, source):
                 ax.plot(range(1, len(values) + 1), values, line, color=color, label=name)
         for end in np.cumsum(lengths[:-1]):
             ax.axvline(end + 0.5, color="black", linewidth=0.8, linestyle=":")
-        ax.set(xlabel="epoch (dotted line: next stage begins)", ylabel=label)
+        stages = " (dotted line: next stage begins)" if len(lengths) > 1 else ""
+        ax.set(xlabel=f"epoch{stages}", ylabel=label)
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend()
     figure.suptitle(title("training", source))
@@ -52,8 +53,24 @@ def training_curves(histories, source):
 
 def confusion(evaluation, source):
     """The confusion matrix of an ``evaluation.Evaluation``: counts, and shares of each row."""
+    heading = f"{evaluation.name}, threshold {evaluation.threshold:.2f}"
+    return confusion_counts(evaluation.confusion, heading, source)
+
+
+def confusion_counts(counts, heading, source):
+    """A confusion matrix: counts, and shares of each row, which give the colours.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (2, 2)
+        From scikit-learn's ``confusion_matrix``: benign first, rows are the truth.
+    heading, source : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     figure, ax = plt.subplots(figsize=(4.4, 3.6), layout="constrained")
-    counts = evaluation.confusion
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     display = ConfusionMatrixDisplay(shares, display_labels=["benign", "melanoma"])
     display.plot(ax=ax, cmap="Blues", colorbar=False, im_kw={"vmin": 0, "vmax": 1})
@@ -61,7 +78,6 @@ def confusion(evaluation, source):
         display.text_.ravel(), counts.ravel(), shares.ravel(), strict=True
     ):
         text.set(text=f"{count}\n{share:.0%} of the row", fontsize=11)
-    heading = f"{evaluation.name}, threshold {evaluation.threshold:.2f}"
     ax.set(title=title(heading, source), xlabel="model says", ylabel="truth")
     return figure
 
@@ -126,6 +142,140 @@ def sample_predictions(images, y, probability, threshold, source):
     return figure
 
 
+def feature_maps(image, fed, names, source):
+    """What layers with ReLU6 make of one image, in two channels each, for several ways to feed it.
+
+    The channels vary most over the image in the first row; all rows show the same ones.
+
+    Parameters
+    ----------
+    image : ndarray, shape (h, w, 3)
+        From 0 to 255.
+    fed : dict of str to list of ndarray
+        By range of the pixels, for each layer its maps, shape (1, h, w, channels).
+    names : list of str
+        Of the layers.
+    source : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    columns = 1 + 2 * len(names)
+    figure, axes = plt.subplots(len(fed), columns, figsize=(8, 3.9), layout="constrained")
+    spread = [maps.std(axis=(0, 1, 2)) for maps in next(iter(fed.values()))]
+    chosen = [np.argsort(-s, kind="stable")[:2] for s in spread]
+    for row, (name, layers) in zip(axes, fed.items(), strict=True):
+        row[0].imshow(np.asarray(image) / 255)
+        row[0].set_ylabel(f"fed {name}", fontsize=10)
+        shown = [maps[0, ..., k] for maps, ks in zip(layers, chosen, strict=True) for k in ks]
+        for ax, one in zip(row[1:], shown, strict=True):
+            drawn = ax.imshow(one, cmap="cividis", vmin=0, vmax=6)
+    for ax in axes.ravel():
+        ax.set(xticks=[], yticks=[])
+    axes[0, 0].set_title("image", fontsize=9)
+    for i, (name, maps) in enumerate(zip(names, layers, strict=True)):
+        for ax in axes[0, 1 + 2 * i : 3 + 2 * i]:
+            short = name.removesuffix("_relu")
+            ax.set_title(f"{short}\n{maps.shape[1]} x {maps.shape[2]}", fontsize=9)
+    figure.colorbar(drawn, ax=axes[:, -1], label="activation", fraction=0.1)
+    figure.suptitle(title("a lesion inside the network", source))
+    return figure
+
+
+def learning_rates(curves, head, source, only=None):
+    """Training loss and validation AUC by epoch, a line for each learning rate.
+
+    Parameters
+    ----------
+    curves : dict of float to dict
+        Keras's ``history.history`` by rate, with ``loss`` and ``val_auc``.
+    head : float
+        Validation AUC before fine-tuning, as a dotted line.
+    source : str
+    only : float, optional
+        The rate to draw in colour; the others are grey.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
+    looks = zip(PALETTE, ("-", "--", "-.", (0, (1, 1))), "os^D", strict=False)
+    for (rate, history), (color, line, marker) in zip(sorted(curves.items()), looks, strict=False):
+        shown = only in (None, rate)
+        look = {"color": color if shown else "#CCCCCC", "zorder": 3 if shown else 2}
+        for ax, key in zip(axes, ("loss", "val_auc"), strict=True):
+            epochs = range(1, len(history[key]) + 1)
+            label = f"rate {rate:g}" if ax is axes[0] else None
+            ax.plot(epochs, history[key], linestyle=line, marker=marker, label=label, **look)
+    axes[1].axhline(head, color="black", linestyle=":", linewidth=1, label="head alone")
+    axes[0].set(xlabel="epoch", ylabel="training loss (log scale)", yscale="log")
+    ticks = [0.1, 0.2, 0.5, 1, 2, 5]
+    axes[0].set_yticks(ticks, labels=[f"{tick:g}" for tick in ticks], minor=False)
+    axes[0].set_yticks([], minor=True)
+    axes[1].set(xlabel="epoch", ylabel="validation AUC")
+    for ax in axes:
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    figure.legend(loc="outside lower center", ncols=5, fontsize=9, columnspacing=1.2)
+    figure.suptitle(title("fine-tuning the last 20 layers", source))
+    return figure
+
+
+def unit_values(units, source):
+    """Histograms of the values of a layer's units, one panel for each state of the network.
+
+    Parameters
+    ----------
+    units : dict of str to array of float
+        Values of any shape by the name of the state.
+    source : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    size = {"figsize": (8, 2.8), "sharey": True, "layout": "constrained"}
+    figure, axes = plt.subplots(1, len(units), squeeze=False, **size)
+    for ax, (name, values) in zip(axes[0], units.items(), strict=True):
+        values = np.ravel(values)
+        shares = np.full(len(values), 1 / len(values))
+        ax.hist(values, bins=24, weights=shares, color=PALETTE[0])
+        ax.set(title=name, xlabel="value of a unit")
+    axes[0, 0].set(ylabel="share (log scale)", yscale="log", ylim=(1e-4, 2))
+    figure.suptitle(title("units of the last layer", source))
+    return figure
+
+
+def paired_seeds(before, after, source):
+    """AUCs of the same trainings before and after fine-tuning: a line for each seed.
+
+    Parameters
+    ----------
+    before, after : utils.evaluation.Estimate
+        The mean with the interval of the test set; ``seeds`` holds the AUC of each training.
+    source : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
+    for seed, pair in enumerate(zip(before.seeds, after.seeds, strict=True)):
+        label = "one seed each" if seed == 0 else None
+        ax.plot((0, 1), pair, "o-", color=PALETTE[0], linewidth=1.2, label=label)
+    for x, e in ((-0.25, before), (1.25, after)):
+        label = "mean, with the interval of the test set" if x < 0 else None
+        ax.plot([x, x], [e.low, e.high], color=PALETTE[1], linewidth=6, alpha=0.5)
+        ax.plot(x, e.value, "D", color=PALETTE[1], markeredgecolor="black", label=label)
+    ax.set(xticks=(0, 1), xticklabels=("head alone", "fine-tuned"), xlim=(-0.6, 1.6))
+    ax.set_ylabel("AUC on the test set")
+    ax.grid(axis="x", visible=False)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=9)
+    figure.suptitle(title("two kinds of uncertainty", source))
+    return figure
+
+
 def predictions(table):
     """The learner's guesses against the outcomes, a line for each question.
 
@@ -149,31 +299,33 @@ def predictions(table):
     return figure
 
 
-def ladder(rungs, lines, source):
-    """Mean AUC of recipes, each one change above the one below.
+def ladder(aucs, gains):
+    """The paired gain of each rung on the rung below, from the lowest upwards.
 
     Parameters
     ----------
-    rungs : dict of str to utils.evaluation.Estimate
-        The test AUC of each, from the lowest rung to the highest.
-    lines : dict of str to float
-        AUC of the baselines, as vertical lines.
-    source : str
+    aucs : dict of str to utils.evaluation.Estimate
+        By rung; may hold more than the rungs.
+    gains : dict of str to utils.evaluation.Estimate
+        By rung; blue where the interval does not hold zero.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    figure, ax = plt.subplots(figsize=(8, 1.4 + 0.4 * len(rungs)), layout="constrained")
-    for y, e in enumerate(rungs.values()):
-        ax.plot([e.low, e.high], [y, y], color=PALETTE[0], linewidth=6, alpha=0.3)
-        ax.plot(e.seeds, [y] * len(e.seeds), "|", color="black", markersize=9)
-        ax.plot(e.value, y, "o", color=PALETTE[0])
-        ax.annotate(f"{e.value:.3f}", (e.high, y), (5, -3), textcoords="offset points")
-    for (name, value), style in zip(lines.items(), ("--", ":"), strict=False):
-        ax.axvline(value, color=PALETTE[5], linestyle=style, label=f"{name}, {value:.3f}")
-    ax.set(yticks=range(len(rungs)), yticklabels=rungs, xlabel="ROC AUC, test set")
-    ax.set_xlim(0.48, 1.0)
-    figure.legend(loc="outside lower center", ncols=2, fontsize=9)
-    figure.suptitle(title("one change a rung, 95 % intervals by lesion", source), fontsize=10)
+    figure, ax = plt.subplots(figsize=(8, 1.2 + 0.36 * len(gains)), layout="constrained")
+    for row, (name, gain) in enumerate(gains.items()):
+        color = PALETTE[0] if gain.low > 0 or gain.high < 0 else "#777777"
+        ax.plot([gain.low, gain.high], [row, row], color=color, linewidth=5, alpha=0.4)
+        ax.plot(gain.value, row, "o", color=color)
+        ax.annotate(
+            f"AUC {aucs[name].value:.3f}",
+            (1.01, row),
+            xycoords=ax.get_yaxis_transform(),
+            va="center",
+        )
+    ax.axvline(0, color="black", linewidth=0.8)
+    ax.set(yticks=range(len(gains)), yticklabels=gains)
+    ax.set_xlabel("gain in AUC on the rung below, with its 95 % interval")
+    ax.grid(axis="x", alpha=0.3)
     return figure

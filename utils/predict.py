@@ -7,11 +7,11 @@ import json
 import math
 import os
 import zipfile
+from collections import namedtuple
 from contextlib import contextmanager
 from functools import lru_cache
 from numbers import Real
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -24,19 +24,40 @@ SHIPPED = settings.ROOT / "models" / "melanoma_mobilenetv2.keras"
 BATCH = 8  # images at a time: the shipped model makes thirty-two views of each
 
 
-class Prediction(NamedTuple):
+class Prediction(namedtuple("Prediction", "label confidence")):
     """What the model says of one image. For education only, not a diagnosis.
+
+    Unpacks into ``label, confidence``.
 
     Attributes
     ----------
     label : str
-        ``"melanoma"`` or ``"benign"``: whether the probability reaches the model's threshold.
+        ``"melanoma"``, or ``"benign"``, which means *not melanoma* and includes other skin
+        cancers: whether the probability reaches the threshold.
     confidence : float
-        The model's probability of that label, 0..1.
+        The model's probability of that label, 0..1. Where the threshold is low, "melanoma" can
+        have a low one.
+    probability : float
+        Of melanoma, 0..1.
+    threshold : float
+        The model's own.
     """
 
-    label: str
-    confidence: float
+    def __new__(cls, probability, threshold):
+        melanoma = probability >= threshold
+        label = "melanoma" if melanoma else "benign"
+        self = super().__new__(cls, label, probability if melanoma else 1 - probability)
+        self.probability, self.threshold = probability, threshold
+        return self
+
+    def __getnewargs__(self):  # for copies
+        return self.probability, self.threshold
+
+    def __repr__(self):
+        return (
+            f"Prediction(label={self.label!r}, confidence={self.confidence:.3f}, "
+            f"probability={self.probability:.3f}, threshold={self.threshold:.3f})"
+        )
 
 
 @contextmanager
@@ -58,7 +79,7 @@ def _plain_keras():
 
 
 def predict_skin_cancer(image, model=SHIPPED):
-    """Label and confidence for one image.
+    """Label and confidence for one image; the probability and the threshold are attributes.
 
     Parameters
     ----------
@@ -81,9 +102,7 @@ def predict_skin_cancer(image, model=SHIPPED):
     """
     loaded, facts = load_model(model)
     probability = float(melanoma_probability([image], loaded)[0])
-    if probability >= facts["threshold"]:
-        return Prediction("melanoma", probability)
-    return Prediction("benign", 1 - probability)
+    return Prediction(probability, facts["threshold"])
 
 
 @_plain_keras()

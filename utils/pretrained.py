@@ -16,13 +16,7 @@ SIZES = (96, 128, 160, 192, 224)  # pixels a side that MobileNetV2's weights wer
 PUBLISHED = dict.fromkeys((0.35, 0.5, 0.75, 1.0), SIZES) | {1.3: (224,), 1.4: (224,)}
 FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{size}_no_top.h5"
 HOST = "https://storage.googleapis.com/"
-FOLDER = "tensorflow/keras-applications/mobilenet_v2/"  # as keras.applications, like the next
-FILES = {
-    "MobileNetV2": FOLDER + FILE.format(alpha=1.0, size=224),
-    "EfficientNetB0": "keras-applications/efficientnetb0_notop.h5",
-    "ResNet50V2": "tensorflow/keras-applications/resnet/"
-    "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
-}
+FOLDER = "tensorflow/keras-applications/mobilenet_v2/"  # as keras.applications
 # Keras's cache where its home cannot be written, as in keras.utils.get_file.
 ELSEWHERE = Path("/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir(), ".keras")
 SHIPPED = settings.ROOT / "models" / "backbone_0.35.weights.h5"
@@ -73,19 +67,6 @@ def mobilenet_v2(alpha=0.35, size=96, source="folder"):
         raise
 
 
-def published(name):
-    """The file of ImageNet's weights for an architecture of ``FILES``.
-
-    Raises
-    ------
-    ConnectionError, ValueError
-        As ``mobilenet_v2``.
-    """
-    if name not in FILES:
-        raise ValueError(f"There are no weights for {name!r}, only for {', '.join(FILES)}.")
-    return _find_or_download(FILES[name])
-
-
 def describe(path):
     """What a file of weights is, in a few words; None is a network of random values."""
     if path is None:
@@ -94,8 +75,7 @@ def describe(path):
         return "SHIPPED: layers of the course's own model"
     if found := re.fullmatch(FILE.format(alpha="(.+)", size="(.+)"), path.name):
         return f"ImageNet, width {float(found[1]):g}, trained at {found[2]} px"
-    names = {Path(file).name: name for name, file in FILES.items()}
-    return f"ImageNet, {names[path.name]}, trained at 224 px" if path.name in names else path.name
+    return path.name
 
 
 def _folders():

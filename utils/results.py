@@ -106,12 +106,6 @@ def versions():
     return {"python": platform.python_version()} | {p: version(p) for p in PACKAGES}
 
 
-def save_figure(figure, name):
-    """Save a figure without patient images as PNG beside the results."""
-    path = settings.make_folder(settings.results()) / f"{name}.png"
-    settings.write_atomically(path, lambda p: figure.savefig(p, dpi=80, format="png"))
-
-
 def committed(name):
     """What ``results/<name>.json`` holds, numbers with an interval as Estimates.
 

@@ -1,5 +1,5 @@
 """Trains: the original project's two-stage recipe with the frozen layers computed once (taught in
-lesson 04), and all layers on all of HAM10000, resumed after an interruption."""
+lessons 05 and 06), and all layers on all of HAM10000, resumed after an interruption."""
 
 import tempfile
 from pathlib import Path
@@ -8,8 +8,6 @@ import numpy as np
 
 from utils import backbone, settings
 from utils.quiet import keras
-
-FROZEN_END = backbone.BACKBONES["MobileNetV2"].frozen_end  # 20 layers come after it
 
 
 def melanoma_classifier(base):
@@ -116,7 +114,7 @@ def two_stages(
     epochs : (int, int)
         At most so many, frozen and fine-tuning.
     n_layers : int
-        Layers fine-tuned, at most the 20 after ``FROZEN_END``.
+        Layers fine-tuned, at most the 20 after ``backbone.FROZEN_END``.
 
     Returns
     -------
@@ -129,9 +127,10 @@ def two_stages(
         If ``n_layers`` reaches into the layers that are computed once.
     """
     if n_layers > 20:
-        raise ValueError(f"n_layers must be 20 or less: the layers before {FROZEN_END} are frozen.")
-    prefix, middle, head = backbone.cut(model, FROZEN_END, "pooled")
-    top = backbone.cut(model, FROZEN_END)[1]
+        end = backbone.FROZEN_END
+        raise ValueError(f"n_layers must be 20 or less: the layers before {end} are frozen.")
+    prefix, middle, head = backbone.cut(model, backbone.FROZEN_END, "pooled")
+    top = backbone.cut(model, backbone.FROZEN_END)[1]
     y, y_validation = train.melanoma, validation.melanoma
     activations = [prefix.predict(lesions.images, verbose=0) for lesions in (train, validation)]
     stages = [
@@ -189,7 +188,7 @@ def logit_classifier(base, n_classes):
     """One logit for each class on a backbone whose layers may all learn.
 
     BatchNorm learns too, and its averages follow within a few steps: Keras's momentum of 0.999
-    lags behind a short training (lesson 04 shows what comes of it). On several devices it takes
+    lags behind a short training (lesson 06 shows what comes of it). On several devices it takes
     its means over all of them, so that their number changes nothing.
 
     Parameters
@@ -237,8 +236,7 @@ class RandomView(keras.layers.Layer):
 
     Flipped, turned by quarters, cut (a square of 70 to 100 % of the side, stretched by up to a
     tenth) and lit otherwise (light, colour and contrast by up to a tenth), each image in its own
-    way. All changes of place need one interpolation together: what is interpolated several times
-    in training looks too sharp in prediction (lesson 06 measures the blur).
+    way. All changes of place need one interpolation together, so that little is blurred.
 
     Parameters
     ----------
@@ -344,9 +342,10 @@ def all_layers(
     batch_size=64,
     seed=0,
     augment=True,
+    loss=None,
     verbose=2,
 ):
-    """Train every layer, with warm-up and cosine decay; resumes after an interruption.
+    """Train every trainable layer, with warm-up and cosine decay; resumes after an interruption.
 
     After each epoch weights and optimizer are written to ``backup``, whole or not at all. The
     images of an epoch depend on the seed and the epoch alone, so a training that was killed
@@ -372,6 +371,8 @@ def all_layers(
         Of order and augmentation.
     augment : bool
         Whether each epoch sees every image in another view (``RandomView``).
+    loss : keras loss or callable, optional
+        Of labels and logits; default: cross-entropy.
 
     Raises
     ------
@@ -384,7 +385,7 @@ def all_layers(
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, (epochs - 1) * steps), warmup_target=learning_rate, warmup_steps=steps
     )
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    loss = loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     with model.distribute_strategy.scope():
         optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-4)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])

@@ -66,8 +66,12 @@ class Lesions:
                 f"There is no subset {name!r}, only {subsets}: load with select=splits.mini or "
                 "splits.full."
             )
-        rows = (self.table["split"] == name).to_numpy()
-        return Lesions(self.images[rows], self.table[rows].reset_index(drop=True), self.source)
+        return self.take(np.flatnonzero(self.table["split"] == name))
+
+    def take(self, rows):
+        """The images of these row numbers, in this order, as Lesions."""
+        table = self.table.iloc[rows].reset_index(drop=True)
+        return Lesions(self.images[rows], table, self.source)
 
 
 def load_table(source="auto"):

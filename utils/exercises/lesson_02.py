@@ -1,103 +1,241 @@
 """Exercises of lesson 02, splitting."""
 
-import numpy as np
+import hashlib
 
-from utils.exercises.registry import Hint, answered, exercise, near, number
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, train_test_split
+
+from utils.exercises.registry import Hint, answered, exercise, near, number, refuse
+
+TRAIN = pd.DataFrame({"lesion_id": list("aabbcdef"), "dx": ["mel"] * 5 + ["nv"] * 3})
+TEST = pd.DataFrame({"lesion_id": list("acghdxyz"), "dx": ["mel"] * 3 + ["nv"] * 5})
 
 
 @exercise(
     "02.1",
-    hint="A Python set holds each name once; two sets have a common part.",
-    blank=lambda train, validation: ...,
-    right=lambda train, validation: len(set(train) & set(validation)),
+    hint="First keep the rows of test whose dx is mel. Then ask of each lesion_id whether it is in "
+    "training.",
+    given={"train": TRAIN, "test": TEST},
+    right=2 / 3,
     wrong=[
-        (lambda a, b: set(a) & set(b), "how many are they"),
-        (lambda a, b: sum(i in a for i in b), "counted images"),
-        (lambda a, b: len(set(b) - set(a)), "*not* shared"),
-        (lambda a, b: 2, "two lesions are in both"),
+        (3 / 8, "share of all test images"),
+        (2 / 8, "share of all test images that"),
+        (2, "number of melanomas"),
+        (3 / 5, "The other way round"),
+        (1 / 3, "is *not* in training"),
+        (0.5, "Keep the test rows"),
     ],
 )
-def _shared_lesions(answer):
-    train, validation = ["a", "a", "b", "c", "d"], ["a", "c", "c", "e"]
-    found = answered(answer(train, validation))
-    if isinstance(found, (set, list, tuple)):
-        raise Hint("Those are the lesions themselves: how many are they?")
-    found = number(found)
-    if found == 3:
-        raise Hint("You counted images: a lesion photographed twice is still one lesion.")
-    if found == 1:
-        raise Hint("You counted the lesions that are *not* shared.")
-    if found != 2 or number(answer(["x", "x"], ["y"])) != 0:
-        raise Hint(f"For {train} and {validation} two lesions are in both, a and c.")
-    return "A clean split answers 0."
+def _share_of_melanomas(answer, train, test):
+    answer, of_train = number(answer), train[train["dx"] == "mel"]
+    melanoma, leaked = test["dx"] == "mel", test["lesion_id"].isin(train["lesion_id"])
+    share = leaked[melanoma].mean()
+    refuse(
+        answer,
+        {
+            "That is the share of all test images, the number above.": leaked.mean(),
+            "That is the share of all test images that are melanomas and leak: divide by the "
+            "number of melanomas.": (leaked & melanoma).mean(),
+            "That is the number of melanomas: divide it by all melanomas of the test.": (
+                (leaked & melanoma).sum()
+            ),
+            "The other way round: ask of the test images, not of the training images.": (
+                of_train["lesion_id"].isin(test["lesion_id"]).mean()
+            ),
+            "That is the share whose lesion is *not* in training.": 1 - share,
+        },
+    )
+    if not near(answer, share):
+        raise Hint("Keep the test rows with dx mel. The share of these is asked for.")
+    return (
+        f"{share:.2f}, against {leaked.mean():.2f} of all images: melanomas are photographed more "
+        "often. So the images that matter most leak most."
+    )
+
+
+ROWS, TAKEN, EPOCHS = 200, 50, 10
+
+
+def _cases_of_two_sets():
+    def leaking(dataset, seed=None):
+        shuffled = dataset.shuffle(ROWS, seed=seed)
+        return shuffled.skip(TAKEN), shuffled.take(TAKEN)
+
+    def mended(dataset, order=slice(None), taken=TAKEN):
+        shuffled = dataset.shuffle(ROWS, reshuffle_each_iteration=False)
+        return (shuffled.skip(TAKEN), shuffled.take(taken))[order]
+
+    return {
+        "blank": lambda dataset: ...,
+        "right": mended,
+        "wrong": [
+            (leaking, "In ten epochs"),
+            (lambda dataset: leaking(dataset, seed=0), "In ten epochs"),
+            (lambda dataset: (dataset.skip(TAKEN), dataset.take(TAKEN)), "first rows"),
+            (lambda dataset: mended(dataset, slice(None, None, -1)), "training first"),
+            (lambda dataset: mended(dataset, taken=20), "50 images"),
+            (lambda dataset: mended(dataset, slice(1)), "two data sets"),
+            (lambda dataset: dataset, "two data sets"),
+            (lambda dataset: None, "return"),
+        ],
+    }
 
 
 @exercise(
     "02.2",
-    hint="Draw a point for each lesion and a line for each pair that was found to be the same.",
-    right=3,
-    wrong=[(6, "names"), (4, "third pair"), (1, "B and F"), (2, "islands")],
+    hint="Look at the arguments of tf.data.Dataset.shuffle in its documentation. Which one says "
+    "what happens when the data are read again?",
+    cases=_cases_of_two_sets,
 )
-def _groups_left(answer):
-    answer = number(answer)
-    if answer == 6:
-        raise Hint("That is the number of names. Which of them mean the same lesion?")
-    if answer == 4:
-        raise Hint("A-C and D-E are joined: follow the third pair too.")
-    if answer == 1:
-        raise Hint("Nobody said anything about B and F.")
-    if answer != 3:
-        raise Hint("Draw six points and three lines: how many islands are there?")
-    return "Lesions that are joined by a chain of lines belong to one group."
+def _two_sets(answer):
+    import tensorflow as tf  # here: the other checks do without
+
+    found = answered(answer(tf.data.Dataset.range(ROWS)))
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        raise Hint("Return two data sets: training, validation.")
+
+    def passes(dataset):
+        return [list(dataset.as_numpy_iterator()) for _ in range(EPOCHS)]
+
+    training, validation = map(passes, found)
+    if len(training[0]) == TAKEN and len(validation[0]) == ROWS - TAKEN:
+        raise Hint("Return training first, then validation.")
+    if len(validation[0]) != TAKEN or len(training[0]) != ROWS - TAKEN:
+        raise Hint(f"Validation has {TAKEN} images, training the other {ROWS - TAKEN}.")
+    seen = set(np.unique(training)) & set(np.unique(validation))
+    if seen:
+        raise Hint(
+            f"In ten epochs training saw {len(seen)} images that are in validation in some epoch: "
+            "the order must be drawn once only."
+        )
+    if sorted(validation[0]) == list(range(TAKEN)):
+        raise Hint("Validation holds the first rows: a sorted table would put one diagnosis there.")
+    return "Drawn once, so no validation image ever reaches training."
+
+
+def _development(n=400):
+    """Images in groups of two, named in the order of their diagnoses."""
+    group = np.arange(n) // 2
+    dx = np.where(group < n // 8, "mel", "nv")
+    names = [f"HAM_{g:07}" for g in group]
+    return pd.DataFrame({"image_id": [f"ISIC_{i:07}" for i in range(n)], "dx": dx, "group": names})
+
+
+def _by_folds(table, n=4):
+    folds = StratifiedGroupKFold(n, shuffle=True, random_state=0)
+    _, rows = next(folds.split(table, table["dx"], table["group"]))
+    here = np.isin(np.arange(len(table)), rows)
+    return table.assign(split=np.where(here, "validation", "train"))
+
+
+def _by_image(table):
+    _, rows = train_test_split(np.arange(len(table)), test_size=0.25, random_state=0)
+    return table.assign(split=np.where(np.isin(np.arange(len(table)), rows), "validation", "train"))
+
+
+def _by_rank(table):
+    position = np.arange(len(table)) / len(table)
+    return table.assign(split=np.where(position < 0.25, "validation", "train"))
+
+
+def _by_groups_alone(table):
+    split = GroupShuffleSplit(1, test_size=0.1, random_state=0)
+    _, rows = next(split.split(table, groups=table["group"]))
+    return table.assign(split=np.where(table.index.isin(rows), "validation", "train"))
 
 
 @exercise(
     "02.3",
-    hint="Choose groups first; which images follow from them?",
-    blank=lambda groups, n_groups: ...,
-    right=lambda groups, n_groups: np.isin(groups, np.unique(groups)[-n_groups:]),
+    hint="The lesson makes five folds and takes one. How many folds give a quarter? The second "
+    "thing that folds.split gives are row numbers of one fold.",
+    given={"table": _development()},
+    blank=lambda table: ...,
+    right=_by_folds,
     wrong=[
-        (lambda groups, n: np.arange(n), "True or False"),
-        (lambda groups, n: np.arange(len(groups)) % 4 < 1, "both sets"),
-        (lambda groups, n: np.isin(groups, ["a", "b"]), "2 went to validation"),
-        (lambda groups, n: np.isin(groups, list(dict.fromkeys(groups))[:n]), "sort the names"),
+        (lambda table: table, "column split"),
+        (lambda table: table["group"], "DataFrame"),
+        (lambda table: _by_folds(table).head(50), "every image"),
+        (lambda table: _by_folds(table).replace("validation", "test"), '"train" and "validation"'),
+        (_by_image, "on both sides"),
+        (lambda table: _by_folds(table, 5), "about a quarter"),
+        (_by_groups_alone, "about a quarter"),
+        (_by_rank, "share of melanomas"),
+        (lambda table: None, "return"),
     ],
 )
-def _validation_rows(answer):
-    groups = np.array(list("aabcdddeefgghiij"))
-    rows = np.asarray(answered(answer(groups, 4)))
-    if rows.dtype != bool or rows.shape != groups.shape:
-        raise Hint("Return one True or False for each image: try np.isin.")
-    if set(groups[rows]) & set(groups[~rows]):
-        raise Hint("A group is in both sets: choose among the groups, not among the images.")
-    if len(set(groups[rows])) != 4:
-        n = len(set(groups[rows]))
-        raise Hint(f"Of 4 groups that were asked for, {n} went to validation.")
-    again = np.asarray(answer(groups[::-1], 4))
-    if set(groups[::-1][again]) != set(groups[rows]):
-        raise Hint("In another order of the images other groups are chosen: sort the names first.")
-    return "Whole groups only, and the order of the rows does not matter."
+def _train_validation(answer, table):
+    found = answered(answer(table.copy()))
+    if not isinstance(found, pd.DataFrame):
+        raise Hint(f"Return a DataFrame, not {type(found).__name__}.")
+    if "split" not in found:
+        raise Hint("The table has no column split yet: table.assign(split=...) adds it.")
+    if sorted(found["image_id"]) != sorted(table["image_id"]):
+        raise Hint("Return every image of the table once.")
+    if set(found["split"]) != {"train", "validation"}:
+        raise Hint('The column split holds two words: "train" and "validation".')
+    sides = found.groupby("group")["split"].nunique()
+    if (sides > 1).any():
+        raise Hint(f"{(sides > 1).sum()} groups are on both sides: split groups, not images.")
+    share = (found["split"] == "validation").mean()
+    if not near(share, 0.25, 0.02):
+        raise Hint(f"Validation has {share:.2f} of the images; it should have about a quarter.")
+    melanoma = (found["dx"] == "mel").groupby(found["split"]).mean()
+    if not near(melanoma["validation"], melanoma["train"], 0.03):
+        raise Hint(
+            f"The share of melanomas is {melanoma['train']:.2f} in training and "
+            f"{melanoma['validation']:.2f} in validation: stratify by dx."
+        )
+    return "Whole groups, a quarter of the images, and melanomas on both sides alike."
+
+
+class _Name(str):
+    """A lesion's name whose built-in hash is another than that of the same text."""
+
+    def __hash__(self):
+        return 3
+
+
+def _digest(name):
+    return int(hashlib.sha256(name.encode()).hexdigest(), 16)
+
+
+ANY = np.random.default_rng(0)
 
 
 @exercise(
     "02.4",
-    hint="Read off the figure what four times as many images do to the width.",
-    right=9,
+    hint="int(text, 16) turns the hexdigest into a whole number. When you divide whole numbers by "
+    "the same small number, what can be left over?",
+    blank=lambda name: ...,
+    right=lambda name: _digest(name) % 5 == 3,
     wrong=[
-        (3, "at four times"),
-        (1 / 9, "more images"),
-        (1.73, "the root"),
-        (27, "squared"),
+        (lambda name: hash(name) % 5 == 0, "every start of Python"),
+        (lambda name: ANY.random() < 0.2, "another answer"),
+        (lambda name: np.random.default_rng(0).random() < 0.2, "hardly differ"),
+        (lambda name: int(name[-1]) < 2, "digits of the name"),
+        (lambda name: int(name[-7:]) % 5 == 0, "digits of the name"),
+        (lambda name: _digest(name) % 2 == 0, "one in five"),
+        (lambda name: _digest(name) % 5, "True or False"),
+        (lambda name: hashlib.sha256(name).hexdigest(), "TypeError"),
+        (lambda name: None, "return"),
     ],
 )
-def _times_as_many(answer):
-    answer = number(answer)
-    if near(answer, 3):
-        raise Hint("In the figure the width falls by half at four times the images, not at two.")
-    if near(answer, 1 / 9) or near(answer, 1 / 3):
-        raise Hint("A smaller interval needs more images, not fewer.")
-    if near(answer, 3**0.5, 0.02):
-        raise Hint("The other way round: the width falls with the root of the number.")
-    if not near(answer, 9):
-        raise Hint("Three times as narrow: what must be squared?")
-    return "That is why medical studies are large, and why 200 images prove little."
+def _in_test(answer):
+    names = [f"HAM_{i:07}" for i in range(2000)]
+    found = [answered(answer(name)) for name in names]
+    if not all(isinstance(value, bool | np.bool_) for value in found):
+        raise Hint(f"Return True or False, not {found[0]!r}.")
+    if found != [answer(name) for name in names]:
+        raise Hint("The same name got another answer the second time.")
+    if found != [answer(_Name(name)) for name in names]:
+        raise Hint("hash(name) is another number at every start of Python: use hashlib.")
+    if len(set(found)) == 1:
+        raise Hint("The answers hardly differ: all names got the same one.")
+    alike = [np.mean([answer(f"HAM_{i:06}{digit}") for i in range(500)]) for digit in (0, 5)]
+    if max(alike) > 0.9 or min(alike) < 0.01:
+        raise Hint("You use digits of the name: who is in the test should not depend on them.")
+    share = np.mean(found)
+    if not near(share, 0.2, 0.03):
+        raise Hint(f"{share:.2f} of the names are in the test; it should be one in five.")
+    return f"{share:.2f} of 2,000 names, in any order, on any computer."

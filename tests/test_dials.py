@@ -1,0 +1,64 @@
+"""The dials: what is fed and counted, the judgement of a draw, and the record."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from course import dials
+from utils import pretrained, results
+
+
+@pytest.fixture
+def without_weights(monkeypatch):
+    """Random values in the place of ImageNet's weights, whichever are asked for."""
+    monkeypatch.setattr(pretrained, "mobilenet_v2", lambda alpha, size: None)
+    monkeypatch.setattr(pretrained, "describe", lambda path: "trained at 96 px, trained at 224 px")
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("0 to 1", 0, 1), (dials.RIGHT, -1, 1)])
+def test_a_network_is_fed_in_its_range(without_weights, name, low, high):
+    model, base = dials.network(name)
+    (scale,) = (x for x in model.layers if type(x).__name__ == "Rescaling")
+    fed = np.asarray(scale(np.array([[0.0, 255.0]])))
+    assert fed == pytest.approx(np.array([[low, high]]))
+    assert base.output.shape == (None, 1280)
+
+
+def test_weights_of_another_size_are_refused(monkeypatch):
+    monkeypatch.setattr(pretrained, "mobilenet_v2", lambda alpha, size: None)
+    monkeypatch.setattr(pretrained, "describe", lambda path: "trained at 224 px")
+    with pytest.raises(FileNotFoundError, match="at 96 px are not here"):
+        dials.network(dials.RIGHT)
+
+
+def test_a_draw_is_judged_on_validation_and_no_probe_sees_the_test_set():
+    rng = np.random.default_rng(0)
+    mini = pd.DataFrame(
+        {"dx": ["mel", "nv"] * 50, "split": ["train"] * 60 + ["validation"] * 20 + ["test"] * 20}
+    )
+    melanoma = (mini["dx"] == "mel").to_numpy()
+    images = rng.integers(0, 256, (100, 28, 28, 3), dtype=np.uint8)
+    useless = rng.normal(size=(100, 4))
+    telling = useless + 9 * melanoma[:, None]
+    misleading = np.where((mini["split"] == "test").to_numpy()[:, None], -telling, telling)
+    found = {dials.RIGHT: misleading, "0 to 1": -telling, "0 to 255": telling, "random 0": useless}
+    judged = dials.judge(mini, images, found, np.arange(100))
+    assert judged[dials.RIGHT] == judged["0 to 1"] == judged["later: 0 to 255"] == 1
+    assert judged["later: 0 to 1"] == 0
+    assert 0.1 < judged["random 0"] < 0.9
+    assert 0 <= judged["colour baseline"] <= 1
+
+
+def test_the_committed_record_is_of_these_networks():
+    kept = json.loads((results.COMMITTED / "dials.json").read_text())
+    assert kept["source"] == "folder"
+    assert set(dials.NETWORKS) <= set(kept["roc_auc"])
+    grid = pd.DataFrame(kept["grid"])
+    settings = zip(grid["width"], grid["input"], strict=True)
+    assert [f"width {width:.0%}, input {size}" for width, size in settings] == list(dials.GRID)
+    assert (grid.groupby("width")["parameters"].nunique() == 1).all()
+    assert grid["auc"].tolist() == [kept["roc_auc"][name]["value"] for name in dials.GRID]
+    mean = np.mean(kept["roc_auc"][dials.RIGHT]["seeds"])
+    assert kept["roc_auc"][dials.RIGHT]["value"] == pytest.approx(mean)
