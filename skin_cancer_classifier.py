@@ -65,11 +65,12 @@ train, validation, test = map(lesions.subset, splits.SUBSETS)
 keras.utils.set_random_seed(SEED)
 weights = pretrained.mobilenet_v2(ALPHA, 96, lesions.source)
 base = MobileNetV2((96, 96, 3), ALPHA, include_top=False, weights=weights)
-base.trainable = False
+for layer in base.layers:
+    layer.trainable = False
 inputs = keras.Input((SIZE, SIZE, 3))
 x = layers.Resizing(96, 96)(inputs)
 x = layers.Rescaling(1 / 127.5, offset=-1)(x)  # pixels from -1 to 1
-x = base(x, training=False)  # BatchNorm keeps its statistics
+x = base(x)
 x = layers.GlobalAveragePooling2D()(x)
 x = layers.Dropout(0.3)(x)
 x = layers.Dense(128, activation="relu")(x)
@@ -88,9 +89,8 @@ callbacks = [
 how = {"validation_data": seen, "callbacks": [*callbacks, dots], "verbose": 0}
 model.compile("adam", "binary_crossentropy")
 head = model.fit(train.images, train.melanoma, epochs=EPOCHS, **how)
-base.trainable = True
-for layer in base.layers[:-20]:
-    layer.trainable = False
+for layer in base.layers[-20:]:  # all but BatchNorm: lesson 06 says why
+    layer.trainable = not isinstance(layer, layers.BatchNormalization)
 model.compile(keras.optimizers.Adam(1e-4), "binary_crossentropy")
 top = model.fit(train.images, train.melanoma, epochs=FINE_TUNE_EPOCHS, **how)
 model = keras.models.load_model(best)

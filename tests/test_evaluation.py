@@ -391,3 +391,14 @@ def test_baselines_stand_beside():
     assert list(found) == ["colour baseline", "majority class"]
     assert roc_auc_score(y, found["colour baseline"][0]) > 0.99
     assert set(found["majority class"][0]) == {0.5}
+
+
+def test_roc_auc_is_scikit_learns_also_with_ties():
+    rng = np.random.default_rng(0)
+    for n in (2, 50, 51):
+        y = rng.permutation(np.arange(n) % 2)
+        for p in (rng.random(n), rng.integers(0, 4, n) / 4, np.full(n, 0.3)):
+            assert evaluation.roc_auc(y, p) == pytest.approx(roc_auc_score(y, p), abs=1e-12)
+    groups = np.arange(51)
+    both = [evaluation.estimate(f, y, p, groups, 20) for f in (roc_auc_score, evaluation.roc_auc)]
+    assert both[0] == both[1]

@@ -123,7 +123,8 @@ print(f_train.shape, f_validation.shape)
 # hold ready.
 #
 # With 1,280 features and 600 images it overfits easily. A small `C` keeps the weights small. Which
-# `C`? Cross-validation *inside* the training set decides.
+# `C`? Cross-validation decides: fit on four fifths of the training set, judge on the fifth that is
+# left, five times.
 
 
 # %%
@@ -244,9 +245,9 @@ for name, x in [("-1 to 1", x_validation), ("0 to 255", raw_validation)]:
     print(f"fed {name}: {share:.0%} of the first layer's outputs are 6")
 
 # %% [markdown]
-# MobileNetV2's activation is ReLU6: everything above 6 becomes 6. Fed with 0 to 255, almost half of
-# the first layer sits there, whatever the lesion shows. Let us look at it, and at a layer from the
-# middle.
+# MobileNetV2 passes its outputs through ReLU6: what is below 0 becomes 0, what is above 6 becomes 6.
+# Fed with 0 to 255, almost half of the first layer's outputs are 6, and differences above 6 are lost.
+# Let us look at this layer, and at one from the middle.
 
 # %% tags=["pictures"]
 names = ["Conv1_relu", "block_6_expand_relu"]
@@ -405,8 +406,8 @@ def choose(width, size):
 # %% [markdown]
 # - **Width** changes parameters and work: 0.35 has 410,208 parameters, 1.0 has 2,257,984.
 # - **Input size** leaves the parameters alone. The work grows with the square of the side.
-# - Feed about the size that the weights were trained at. Width 1.0 was trained at 224 pixels; at 96 it
-#   changes by {{ quote("dials", "gains.width 100%, input 96 minus input 224", "+.3f") }}, at 32 by
+# - Feed about the size that the weights were trained at. Width 1.0 was trained at 224 pixels; at 96 its
+#   AUC changes by {{ quote("dials", "gains.width 100%, input 96 minus input 224", "+.3f") }}, at 32 by
 #   {{ quote("dials", "gains.width 100%, input 32 minus input 224", "+.2f") }}.
 # - More is not always better: width 1.0 at 224 pixels needs 28 times the work of width 0.35 at 96. The
 #   difference of their AUCs is
@@ -431,7 +432,7 @@ _ = results.keep(
 #   baseline.
 # - ImageNet's features beat random weights. Against nine colour values, ten draws are inconclusive.
 # - Pretrained weights expect one range of pixels. No error tells you that you missed it.
-# - Width changes parameters and work, input size changes only the work.
+# - Width changes parameters and work. Input size changes the work and leaves the parameters alone.
 #
 # ## Check yourself
 #

@@ -15,9 +15,9 @@
 #
 # # 06 · Fine-tuning: let the last layers learn too
 #
-# In lesson 05 only a new head learned. The layers below it still come from ImageNet: they saw cats
-# and cars, but no skin. **Fine-tuning** lets the last of them learn too. It can help, and it can ruin
-# a model in seconds while the training looks fine. How do you tell which of the two happened?
+# In lesson 05 only a new head learned. The layers below it come from ImageNet: they saw cats and cars,
+# but no skin. **Fine-tuning** lets the last of them learn too. It can help, and it can ruin a model in
+# seconds while the training looks fine. How do you tell?
 
 # %% [markdown]
 # **You will**
@@ -83,8 +83,8 @@ def new_model(seed):  # the body as ImageNet left it, and an untrained head
 
 # %% [markdown]
 # The grey layers never learn in this lesson. So we compute their output once and keep it: **cached
-# features**. Pooled features will not do any more, since the layers before the pooling change. We cut
-# the network earlier, after the layer `block_14_add`. The 20 layers after it are the `body`.
+# features**. We cut the network after the layer `block_14_add`. What comes before is the `prefix`. The
+# 20 layers after it are the `body`.
 
 # %%
 prefix, body = backbone.cut(base, "block_14_add")
@@ -92,10 +92,10 @@ x_train = prefix.predict(train.images, batch_size=200, verbose=0)
 x_validation = prefix.predict(validation.images, batch_size=200, verbose=0)
 
 # %% [markdown]
-# `new_model` gives the body its ImageNet weights back and puts an untrained head on it. `learn`
-# trains what may learn. At the end it brings back the weights of the best epoch
-# (`restore_best_weights`). The best epoch has the highest validation **AUC**: the chance that a random
-# melanoma gets a higher score than a random other lesion; 0.5 is guessing.
+# `new_model` gives the body its ImageNet weights back and puts an untrained head on it. `learn` trains
+# what may learn, and then brings back the weights of the best epoch (`restore_best_weights`). That is
+# the epoch with the highest validation **AUC**: the chance that a random melanoma gets a higher score
+# than a random other lesion; 0.5 is guessing.
 
 
 # %%
@@ -124,7 +124,7 @@ print(f"head alone: AUC {roc_auc(y, p_head):.2f} on validation")
 # ## Which layers may learn?
 #
 # Each layer has a switch, `trainable`. We turn it on for the last 20 layers. BatchNorm layers stay
-# frozen; you see why below.
+# frozen; a section below shows why.
 
 
 # %%
@@ -141,11 +141,11 @@ unfreeze(20)
 body.summary(show_trainable=True, layer_range=("Conv_1", "out_relu"))
 
 # %% [markdown]
-# These are the last three of the 20 layers. Read the last column: `Y` may learn, `N` may not, and `-`
-# has no weights.
+# These are the last three of the 20 layers. In the last column, `Y` may learn, `N` may not, and `-` has
+# no weights.
 #
-# We have turned the switches, but we have not called `compile` again. Guess: if we call `fit` now,
-# what share of the body's weight arrays changes?
+# We have not called `compile` again. Guess: if we call `fit` now, what share of the body's weight
+# arrays changes?
 
 # %%
 MY_SHARE = ...
@@ -160,8 +160,8 @@ ledger.outcome("06 share of weight arrays that change", changed / len(after))
 print(f"{changed} of {len(after)} weight arrays have changed")
 
 # %% [markdown]
-# None, and there is no warning. Keras looks at the switches when the first training after `compile`
-# starts. It does not look again until you call `compile` again.
+# None, and there is no warning. Keras reads the switches when the first training after `compile`
+# starts, and not again until the next `compile`.
 #
 # **Exercise 06.1** A colleague has trained a head on a frozen base. Now the last two layers of the
 # base shall learn, but no BatchNorm layer. Mend the two faults:
@@ -201,8 +201,8 @@ exercises.check("06.1", prepare)
 # %% [markdown]
 # ## Does it help?
 #
-# `learn` compiles for us. The body has good weights already, so we take small steps: a **learning
-# rate** of 0.0001, a tenth of Adam's default.
+# `learn` compiles. The body has good weights already, so we take small steps: a **learning rate** of
+# 0.0001, a tenth of Adam's default.
 
 # %%
 unfreeze(20)
@@ -210,18 +210,17 @@ model = new_model(SEED)
 model.set_weights(after_head)
 curves = {1e-4: learn(model, 1e-4)}
 
-p_tuned = model.predict_on_batch(x_validation)[:, 0]
-gain = evaluation.difference(roc_auc, y, p_tuned, p_head, groups)
+p_fine = model.predict_on_batch(x_validation)[:, 0]
+gain = evaluation.difference(roc_auc, y, p_fine, p_head, groups)
 print(f"AUC, fine-tuned minus head alone: {gain:+.3f}")
 
 # %% [markdown]
 # This is a paired difference: both models judge the same 200 images. The brackets hold its 95 %
 # interval: how far another 200 images may move it. Zero lies inside, so the comparison is
-# **inconclusive**. These images show neither a gain nor a loss.
+# **inconclusive**: these images show neither a gain nor a loss.
 #
-# **Exercise 06.2** Perhaps 20 layers are too many. Let only the last block learn: the last 11 layers,
-# `block_16` and `Conv_1`. Start from `after_head`, with the same rate. Report the paired difference to
-# the head alone.
+# **Exercise 06.2** Let only the last block learn: the last 11 layers, `block_16` and `Conv_1`. Start
+# from `after_head`, with the same rate. Report the paired difference to the head alone.
 
 # %% tags=["exercise"]
 block_model = ...
@@ -246,8 +245,8 @@ exercises.check(
 # %% [markdown]
 # ## How fast may they learn?
 #
-# We try three other rates, always from the same trained head. Guess the validation AUC at the end of
-# the training with a rate of 0.01, ten times Adam's default.
+# We try three other rates, always from the same trained head. Guess the last validation AUC with a
+# rate of 0.01, ten times Adam's default.
 
 # %%
 MY_AUC = ...
@@ -275,9 +274,9 @@ def show(rate):
 
 
 # %% [markdown]
-# With 0.0001 the AUC soon falls while the training loss falls too: the model overfits.
-# `restore_best_weights` saves the best epoch. With 0.00001 hardly anything changes. With 0.001 the
-# training loss is higher than with smaller rates: the steps are too large.
+# With 0.0001 the training loss is the lowest, but the AUC falls after the first epoch: the model
+# overfits, it memorises its images. `restore_best_weights` saves the first epoch. With 0.00001 little
+# changes. With 0.001 the training loss is higher: the steps are too large.
 #
 # With 0.01 the AUC ends at 0.5. Has the network forgotten everything? Look at the 1,280 units of its
 # last layer. It is a **ReLU6**: it replaces values below 0 by 0, and values above 6 by 6.
@@ -294,12 +293,12 @@ for name, values in units.items():
 # alt: Two histograms of the last layer's units, log scale. With ImageNet's weights most values are 0 and the others spread from 0 to 6. After rate 0.01 there are two bars only, at 0 and at 6.
 
 # %% [markdown]
-# With ImageNet's weights most units are 0 too, but 74 % of them change from image to image. After the
-# rate of 0.01 none does: about a third is stuck at 6, the others at 0. All images get the same
+# With ImageNet's weights most values are 0 too, but 74 % of the units change from image to image. After
+# the rate of 0.01 no unit does: about a third is stuck at 6, the others at 0. All images get the same
 # features, so all get the same probability.
 #
-# This is **saturation**, not forgetting. Beyond 0 and 6 a ReLU6 is flat, so its gradient is zero.
-# Training cannot bring such a unit back.
+# This is **saturation**, not forgetting. Below 0 and above 6 a ReLU6 is flat: a small change of a weight
+# changes nothing. So training does not know where to go, and cannot bring such a unit back.
 #
 # **Exercise 06.3** Choose a rate from `curves` by code: which rate reaches the highest validation AUC,
 # and in which epoch (counted from 1)?
@@ -324,8 +323,8 @@ exercises.check("06.3", (best_rate, best_epoch), curves=curves)
 # the batch, here 30 images. In `predict` and `evaluate` it takes **moving averages** that it gathered
 # in training. A frozen layer always takes the averages.
 #
-# What if BatchNorm may learn too? We train the same 20 layers, and take larger steps (0.003) so that
-# you see the fault after a few epochs.
+# What if BatchNorm may learn too? We train the same 20 layers, with larger steps (0.003), so that the
+# fault shows after a few epochs.
 
 # %%
 for layer in body.layers:
@@ -362,14 +361,13 @@ ledger.outcome("06 accuracy on the training images", table.iloc[0, 0])
 table.round(2)
 
 # %% [markdown]
-# `fit` says 0.94, `predict` says 0.74, on the same images. That is as bad as a program that never says
-# melanoma. Is it overfitting? No: a model that overfits is right on its training images.
+# `fit` says 0.94, `predict` says 0.74, on the same images. That is no better than a program that never
+# says melanoma. Is it overfitting? No: a model that overfits is right on its training images.
 #
-# (Keras's AUC is lower than the exact one. It compares with 200 thresholds only, and here many
-# probabilities lie between two of them.)
+# (Keras's own AUC reads too low here: it compares with 200 thresholds only.)
 #
-# We suspect the averages. We replace them, and only them, by the means and variances of our training
-# images.
+# We suspect the averages. We replace them, and nothing else, by the means and variances of our
+# training images.
 
 # %%
 for layer in body.layers:
@@ -382,28 +380,18 @@ table["validation, renewed"] = judge(x_validation, y)
 table.round(2)
 
 # %% [markdown]
-# On the training images the accuracy jumps to 0.95. The weights were fine, but the averages were old.
-# Keras's MobileNetV2 has `momentum=0.999`: each step moves an average by only a thousandth of the way.
-# We took 160 steps.
+# On the training images the accuracy jumps to 0.95. The weights had learned, but the averages were old:
+# Keras's MobileNetV2 has `momentum=0.999`, so each step moves them by a thousandth of the way, and we
+# took 160 steps. The rest of the gap, 0.95 in training against 0.83 in validation, *is* overfitting.
 #
-# The rest of the gap, 0.95 in training against 0.83 in validation, *is* overfitting. One test tells
-# the two faults apart: `predict` on the training images.
-#
-# With *all* layers trainable, renewed averages raised the validation AUC from
-# {{ quote("04_training-28px", "trap.as_trained.value", ".2f") }} to
-# {{ quote("04_training-28px", "trap.up_to_date.value", ".2f") }} at 28 px, a real failure. At 96 px it was
-# {{ quote("04_training-96px", "trap.as_trained.value", ".2f") }} to
-# {{ quote("04_training-96px", "trap.up_to_date.value", ".2f") }}: there most of the gap was overfitting. (A
-# longer run, not shown here.)
-#
-# There are two remedies: `momentum=0.9`, or frozen BatchNorm layers, as in `unfreeze`.
+# There are two remedies: a lower momentum such as 0.9, or frozen BatchNorm layers as in `unfreeze`.
 
 # %% [markdown]
 # **Exercise 06.4** Many tutorials freeze the averages by `base(x, training=False)`. Does it work in
 # `fit`? Write `averages_move(model, norm, x, y)`. It trains the compiled `model` for one epoch and
 # returns `True` if the `moving_mean` of its BatchNorm layer `norm` has changed.
 # (`keras.ops.convert_to_numpy` copies the numbers.) The check tries it on three models and tells you
-# what it finds.
+# what it found.
 
 
 # %% tags=["exercise"]
@@ -430,8 +418,8 @@ exercises.check("06.4", averages_move)
 #
 # ## A gain, or a lucky seed?
 #
-# The **seed** decides the head's first weights, the order of the images and the dropout. So we run
-# the whole recipe with three seeds, and open the test set once.
+# The **seed** decides what is random: the head's first weights, the order of the images, the dropout.
+# So we run the whole recipe with three seeds, and open the test set once.
 
 # %%
 test = lesions.subset("test")
@@ -456,11 +444,12 @@ _ = plots.paired_seeds(head, tuned, lesions.source)
 
 # %% [markdown]
 # Two things are uncertain. Blue: another *seed* gives another head and another AUC. Orange: another
-# 200 *images* would move the mean, by up to 0.06 or so. More seeds help only against the first.
+# 200 *images* may move the mean of the heads down to 0.71 or up to 0.84. More seeds help only against
+# the first.
 #
-# Some say that a gain smaller than the range over the seeds is not shown. That is wrong. Each line
-# joins two stages of the same training: a poor head gives a poor fine-tuned model too. What counts is
-# the gain along each line.
+# Is a gain not shown if it is smaller than the range over the seeds? Many think so, and it is wrong.
+# Each line joins two stages of one training: a poor head gives a poor fine-tuned model too. What
+# counts is the gain along each line.
 
 # %%
 gains = np.subtract(tuned.seeds, head.seeds)
@@ -474,8 +463,9 @@ print(f"fine-tuned minus colour baseline: {beats:+.3f}")
 
 # %% [markdown]
 # The mean gain is below 0.01, and both intervals hold zero: inconclusive. So is the comparison with
-# the colour baseline on these 200 images. Over ten draws of 1,000 images, the whole recipe beats the
-# colours by {{ quote("ten_draws", "differences.recipe, 28 px minus colour baseline.accuracy", "+.3f") }} in
+# the colour baseline, which sees colours and no shapes. Over ten draws of 1,000 images, the whole recipe
+# of lesson 00 beats the colours by
+# {{ quote("ten_draws", "differences.recipe, 28 px minus colour baseline.accuracy", "+.3f") }} in
 # accuracy.
 #
 # ## Save the whole model
