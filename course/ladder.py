@@ -7,6 +7,7 @@ interruption."""
 from itertools import pairwise
 
 import numpy as np
+from scipy.special import expit
 from sklearn.metrics import average_precision_score
 
 from utils import backbone, data, evaluation, pretrained, results, settings, splits, training
@@ -45,7 +46,7 @@ def run():
     lesions = data.load_lesions("folder", SIZE, splits.full)
     test = lesions.subset("test")
     y, groups = test.melanoma, test.table["group"]
-    found = {name: probabilities(lesions, name) for name in trainings()}
+    found = {name: probabilities(lesions, test, name) for name in trainings()}
     rungs = {name: found[name][:, 0] for name in RUNGS}
     rungs["eight views"] = found["all images"][:, 1]
     rungs["three trainings together"] = rungs["eight views"].mean(axis=0)
@@ -96,7 +97,7 @@ def trainings():
     return found | {f"balance: {name}": BALANCE_ON for name in BALANCE}
 
 
-def probabilities(lesions, name):
+def probabilities(lesions, test, name):
     """Test probabilities of every seed, trained where they are not on disk.
 
     Returns
@@ -109,17 +110,15 @@ def probabilities(lesions, name):
     for seed in BALANCE_SEEDS if name.startswith("balance") else SEEDS:
         path = folder / f"{name.replace(': ', '-').replace(' ', '-')}-seed{seed}.npy"
         if not path.exists():
-            answer = train(lesions, name, seed, path.with_suffix(".weights.h5"))
+            answer = train(lesions, test, name, seed, path.with_suffix(".weights.h5"))
             settings.write_atomically(path, lambda p, a=answer: np.save(p, a))
             path.with_suffix(".weights.h5").unlink()
         found.append(np.load(path))
-        print(
-            f"{name}, seed {seed}: AUC {roc_auc(lesions.subset('test').melanoma, found[-1][0]):.3f}"
-        )
+        print(f"{name}, seed {seed}: AUC {roc_auc(test.melanoma, found[-1][0]):.3f}")
     return np.array(found)
 
 
-def train(lesions, name, seed, backup):
+def train(lesions, test, name, seed, backup):
     """One training; probabilities of shape (2, n) as ``probabilities``."""
     chosen, way = trainings()[name], name.removeprefix("balance: ")
     train_set = training_images(lesions, chosen["images"], seed)
@@ -148,8 +147,8 @@ def train(lesions, name, seed, backup):
         loss=loss(way, labels),
         verbose=0,
     )
-    test = lesions.subset("test").images
-    views = training.symmetric_views(test) if name == "all images" else [test]
+    all_views = name == "all images"
+    views = training.symmetric_views(test.images) if all_views else [test.images]
     found = [predict(model, images) for images in views]
     return np.array([found[0], np.mean(found, axis=0)])
 
@@ -198,8 +197,5 @@ def loss(way, labels):
 
 def predict(model, images):
     """Probability of melanoma, shape (n,)."""
-    found = []
-    for start in range(0, len(images), 256):
-        logits = model.predict_on_batch(images[start : start + 256])
-        found.append(keras.ops.convert_to_numpy(training.melanoma_logit(logits))[:, 0])
-    return 1 / (1 + np.exp(-np.concatenate(found)))
+    logits = model.predict(images, batch_size=256, verbose=0)
+    return expit(np.asarray(training.melanoma_logit(logits))[:, 0])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from course import ladder
-from utils import backbone, results, splits
+from utils import backbone, evaluation, results, splits
 from utils.data import Lesions, synthetic
 from utils.quiet import keras
 
@@ -59,13 +59,15 @@ def small(monkeypatch, tmp_path):
     images = np.zeros((len(table), 8, 8, 3), np.uint8)
     monkeypatch.setattr(ladder.data, "load_lesions", lambda *_: Lesions(images, table, "folder"))
     monkeypatch.setattr(results, "COMMITTED", tmp_path)
+    draw = evaluation.resampled_lesions  # fifty are enough to see that an interval is there
+    monkeypatch.setattr(evaluation, "resampled_lesions", lambda y, g, n, seed: draw(y, g, 50, seed))
     monkeypatch.setenv("COURSE_WORK_DIR", str(tmp_path))
     trained = []
 
-    def train(lesions, name, seed, backup):
+    def train(lesions, test, name, seed, backup):
         backup.touch()
         trained.append((name, seed))
-        y = lesions.subset("test").melanoma
+        y = test.melanoma
         better = 0.1 if name == "all images" else 0.0
         rng = np.random.default_rng(seed)
         p = np.clip(0.4 + (0.05 + better) * y + rng.normal(0, 0.1, len(y)), 0, 1)
@@ -99,7 +101,7 @@ def test_balanced_batches_take_as_many_steps(small, monkeypatch, tmp_path):
     monkeypatch.undo()
     table = splits.full(synthetic.metadata().assign(copy_of=lambda t: t["image_id"]))
     lesions = Lesions(np.zeros((len(table), 8, 8, 3), np.uint8), table, "folder")
-    steps = {}
+    test, steps = lesions.subset("test"), {}
 
     def all_layers(model, images, labels, size, backup, epochs, **_):
         steps[len(steps)] = len(labels) * epochs, labels.mean()
@@ -108,7 +110,7 @@ def test_balanced_batches_take_as_many_steps(small, monkeypatch, tmp_path):
     monkeypatch.setattr(ladder.pretrained, "mobilenet_v2", lambda *_: None)
     monkeypatch.setattr(ladder, "predict", lambda model, images: np.zeros(len(images)))
     for way in ("as it is", "balanced batches"):
-        ladder.train(lesions, f"balance: {way}", 0, tmp_path / "x.weights.h5")
+        ladder.train(lesions, test, f"balance: {way}", 0, tmp_path / "x.weights.h5")
     (plain, natural), (balanced, half) = steps.values()
     assert balanced == pytest.approx(plain, rel=0.1)
     assert natural < 0.15 and half == pytest.approx(0.5, abs=0.03)

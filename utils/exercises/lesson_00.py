@@ -1,7 +1,7 @@
 """Exercises of lesson 00, quickstart."""
 
 from utils.evaluation import Estimate
-from utils.exercises.registry import Hint, answered, exercise, near, number
+from utils.exercises.registry import Hint, answered, exercise, near, number, parts
 
 IMAGES = 200  # of the test set
 VERDICTS = ("network", "colours", "inconclusive")
@@ -28,9 +28,7 @@ VERDICTS = ("network", "colours", "inconclusive")
     ],
 )
 def _paired_difference(answer, gain):
-    if not isinstance(answer, tuple | list) or len(answer) != 3:
-        raise Hint("Give three things: (verdict, at_worst, at_best).")
-    verdict, *ends = answer
+    verdict, *ends = parts(answer, 3, "Give three things: (verdict, at_worst, at_best).")
     ends = [number(end) for end in ends]
     if verdict in ("equal", "neither", "same"):
         raise Hint("An interval that holds zero does not show that both are equal.")

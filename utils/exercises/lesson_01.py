@@ -6,7 +6,16 @@ import numpy as np
 import pandas as pd
 
 from utils.evaluation import Estimate, roc_auc
-from utils.exercises.registry import Hint, answered, exercise, near, number, refuse
+from utils.exercises.registry import (
+    Hint,
+    answered,
+    check_word,
+    exercise,
+    near,
+    number,
+    parts,
+    refuse,
+)
 
 TABLE = pd.DataFrame(
     {
@@ -70,9 +79,7 @@ USABLE = {"age", "sex", "localization"}
     ],
 )
 def _usable_columns(answer, table):
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        raise Hint('Give a set and a number: ({"age"}, 0.5).')
-    usable, auc = answer
+    usable, auc = parts(answer, 2, 'Give a set and a number: ({"age"}, 0.5).')
     if not isinstance(usable, set | list | tuple):
         raise Hint('Give a set of names, such as {"age"}.')
     usable = set(usable)
@@ -128,9 +135,7 @@ GAIN = roc_auc(SCORES["y"], SCORES["a"]) - roc_auc(SCORES["y"], SCORES["b"])
     ],
 )
 def _paired_difference(answer, y, a, b):
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        raise Hint('Give two things: (gain, "shown") or (gain, "inconclusive").')
-    gain, word = answer
+    gain, word = parts(answer, 2, 'Give two things: (gain, "shown") or (gain, "inconclusive").')
     if not isinstance(gain, Estimate):
         raise Hint("That number has no interval. evaluation.difference gives both.")
     expected = roc_auc(y, a) - roc_auc(y, b)
@@ -138,10 +143,7 @@ def _paired_difference(answer, y, a, b):
         raise Hint("Take the colours minus age: the first score column is the model to be tested.")
     if not near(gain.value, expected, 0.0005):
         raise Hint("Compare test_colours with test_age by roc_auc_score, on the test set.")
-    if word not in ("shown", "inconclusive"):
-        raise Hint('One of two words: "shown" or "inconclusive".')
-    if (word == "shown") != (gain.low > 0 or gain.high < 0):
-        raise Hint("Look where zero lies: inside the interval, or outside?")
+    check_word(word, gain)
     return (
         f"{gain:.2f}. Compare it with validation above: the same question, another 200 images, "
         "another number."

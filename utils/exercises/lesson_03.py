@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from utils.exercises.registry import Hint, answered, exercise, near, number, refuse
+from utils.exercises.registry import Hint, answered, exercise, near, number, parts, refuse
 
 WINDOW = 3 * 3
 
@@ -204,9 +204,8 @@ COUNTED = pd.DataFrame(
     ],
 )
 def _largest_layer(answer, counted):
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        raise Hint("Give two things: a name and a share.")
-    name, share = answer[0], number(answer[1])
+    name, share = parts(answer, 2, "Give two things: a name and a share.")
+    share = number(share)
     most = counted.loc[counted["parameters"].idxmax()]
     work = counted["multiply-adds"]
     if not isinstance(name, str):
@@ -259,9 +258,7 @@ def _cases_of_costs():
     cases=_cases_of_costs,
 )
 def _cost(answer):
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        raise Hint("Give two things: the function and the dial.")
-    cost, dial = answer
+    cost, dial = parts(answer, 2, "Give two things: the function and the dial.")
     if not callable(cost):
         raise Hint("The first thing is your function cost, without brackets.")
     from utils import backbone  # here: other checks do without

@@ -6,7 +6,7 @@ import numpy as np
 
 from utils import backbone
 from utils.evaluation import Estimate, roc_auc
-from utils.exercises.registry import Hint, answered, exercise, near, number
+from utils.exercises.registry import Hint, answered, exercise, near, number, parts
 from utils.quiet import keras
 
 
@@ -110,9 +110,7 @@ def _cases_of_layers():
     cases=_cases_of_layers,
 )
 def _another_layer(answer, base, y, last):
-    if not isinstance(answer, tuple | list) or len(answer) != 3:
-        raise Hint("Give three things: (shorter, p_shorter, gain).")
-    shorter, p, gain = answer
+    shorter, p, gain = parts(answer, 3, "Give three things: (shorter, p_shorter, gain).")
     if not isinstance(shorter, keras.Model):
         raise Hint(f"shorter is a keras.Model, not {type(shorter).__name__}.")
     expected = _features(base, LAYER)

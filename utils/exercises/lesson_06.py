@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from utils.evaluation import Estimate, roc_auc
-from utils.exercises.registry import Hint, answered, exercise, near
+from utils.exercises.registry import Hint, answered, exercise, near, parts
 
 RATE = 1e-4
 
@@ -154,9 +154,7 @@ def _cases_of_last_block():
 def _last_block(answer, x, y, p_head):
     from utils.quiet import keras
 
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        raise Hint("Give two things: (block_model, block_gain).")
-    model, gain = answer
+    model, gain = parts(answer, 2, "Give two things: (block_model, block_gain).")
     if not isinstance(model, keras.Model):
         raise Hint("Give the model first, then the difference.")
     learning = {layer.name for layer in model.layers if layer.trainable_weights}
@@ -210,11 +208,9 @@ CURVES = {
     ],
 )
 def _rate_from_curves(answer, curves):
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        raise Hint("Give two numbers: (best_rate, best_epoch).")
+    rate, epoch = parts(answer, 2, "Give two numbers: (best_rate, best_epoch).")
     aucs = pd.DataFrame({rate: history["val_auc"] for rate, history in curves.items()})
     losses = pd.DataFrame({rate: history["loss"] for rate, history in curves.items()})
-    rate, epoch = answered(answer)
     best_rate = aucs.max().idxmax()
     best = int(aucs[best_rate].idxmax()) + 1
     if rate in range(1, len(aucs) + 1) and epoch in curves:

@@ -3,7 +3,16 @@
 import numpy as np
 
 from utils.evaluation import Estimate
-from utils.exercises.registry import Hint, answered, exercise, near, number, refuse
+from utils.exercises.registry import (
+    Hint,
+    answered,
+    check_word,
+    exercise,
+    near,
+    number,
+    parts,
+    refuse,
+)
 
 
 @exercise(
@@ -82,9 +91,7 @@ ALARMS = int(np.sum((_highest(0.9, Y, P) <= P) & (Y == 0)))
     ],
 )
 def _threshold_for(answer, y, p):
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        raise Hint("Give two things: (threshold_for, false_alarms).")
-    threshold_for, alarms = answer
+    threshold_for, alarms = parts(answer, 2, "Give two things: (threshold_for, false_alarms).")
     for share in (0.9, 0.5, 0.75):
         right = _highest(share, Y, P)
         given = number(threshold_for(share, Y, P))
@@ -198,9 +205,9 @@ COSTS = {
     ],
 )
 def _paired_cost(answer, y, network, colours, cost):
-    if not isinstance(answer, tuple | list) or len(answer) != 3:
-        raise Hint("Give three things: (cost_per_image, gain, word).")
-    cost_per_image, gain, word = answer
+    cost_per_image, gain, word = parts(
+        answer, 3, "Give three things: (cost_per_image, gain, word)."
+    )
     truth = np.array([1, 1, 0, 0, 0, 0, 0, 0, 0, 0])
     called = np.array([1, 0, 1, 1, 0, 0, 0, 0, 0, 0])
     right = (cost + 2) / 10
@@ -222,8 +229,5 @@ def _paired_cost(answer, y, network, colours, cost):
         raise Hint("Take the network minus colours: its answers come first.")
     if not near(gain.value, expected, 0.0005):
         raise Hint("Compare network_called with colours_called by your function, on the test set.")
-    if word not in ("shown", "inconclusive"):
-        raise Hint('One of two words: "shown" or "inconclusive".')
-    if (word == "shown") != (gain.low > 0 or gain.high < 0):
-        raise Hint("Look where zero lies: inside the interval, or outside?")
+    check_word(word, gain)
     return f"{gain:.2f} false alarms an image; below zero the network costs less."

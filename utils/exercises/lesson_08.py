@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from utils.exercises.registry import Hint, answered, exercise, near, number, refuse
+from utils.exercises.registry import Hint, answered, exercise, near, number, parts, refuse
 
 
 def _missed_share(sensitivity, specificity, prevalence):
@@ -97,9 +97,7 @@ NOW = _recalibrated(0.5, 0.24, 0.02)
     ],
 )
 def _prior_shift(answer):
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        raise Hint("Give two things: (recalibrated, says_now).")
-    function, says_now = answer
+    function, says_now = parts(answer, 2, "Give two things: (recalibrated, says_now).")
     p = np.array([0.1, 0.5, 0.8])
     right = _recalibrated(p, 0.24, 0.11)
     found = np.asarray(answered(function(p, 0.24, 0.11)), dtype=float)

@@ -83,6 +83,28 @@ def answered(value):
     return value
 
 
+def parts(answer, n, hint):
+    """The answer if it is a tuple or list of n things, or a ``Hint``."""
+    if not isinstance(answer, tuple | list) or len(answer) != n:
+        raise Hint(hint)
+    return answer
+
+
+def check_word(word, gain):
+    """Raise a ``Hint`` unless the word says what the interval of a paired difference shows.
+
+    Parameters
+    ----------
+    word : str
+        ``"shown"`` or ``"inconclusive"``.
+    gain : utils.evaluation.Estimate
+    """
+    if word not in ("shown", "inconclusive"):
+        raise Hint('One of two words: "shown" or "inconclusive".')
+    if (word == "shown") != (gain.low > 0 or gain.high < 0):
+        raise Hint("Look where zero lies: inside the interval, or outside?")
+
+
 def number(value):
     """The value as a float, or a ``Hint`` if it is not a single number."""
     try:
