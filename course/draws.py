@@ -6,6 +6,7 @@
 
 import numpy as np
 from scipy import stats
+from scipy.special import expit
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from utils import backbone, data, evaluation, pretrained, results, settings, splits, training
@@ -14,13 +15,17 @@ from utils.quiet import keras
 NAME = "ten_draws"
 DRAWS = range(10)
 SIZES = (28, 96)  # pixels a side of the images
-INPUT, ALPHA, SEED = 96, 0.35, 0
+INPUT, ALPHA, SEED, EPOCHS = 96, 0.35, 0, 20
 MEASURES = {"accuracy": accuracy_score, "roc_auc": roc_auc_score}
 COMPARED = (
     ("recipe, 28 px", "colour baseline"),
     ("recipe, 28 px", "majority class"),
     ("recipe, 96 px", "colour baseline"),
     ("recipe, 96 px", "recipe, 28 px"),
+    ("all layers, 28 px", "recipe, 28 px"),
+    ("all layers, 96 px", "recipe, 96 px"),
+    ("all layers, 28 px", "colour baseline"),
+    ("all layers, 96 px", "colour baseline"),
 )
 
 
@@ -45,7 +50,7 @@ def run():
     content = {
         "source": "folder",
         "split_fingerprints": fingerprints,
-        "parameters": {"ALPHA": ALPHA, "INPUT": INPUT, "SEED": SEED, "EPOCHS": [25, 10]},
+        "parameters": {"ALPHA": ALPHA, "INPUT": INPUT, "SEED": SEED, "EPOCHS": EPOCHS},
         "versions": results.versions(),
         "models": {name: summary(judged) for name, judged in models.items()},
         "lowest": {name: extreme(min, judged) for name, judged in models.items()},
@@ -70,25 +75,45 @@ def answers(mini, draw, folder):
     """Probabilities of every model for one draw, (validation, test) each, from disk if there."""
     train, validation, test = (mini[28].subset(name) for name in splits.SUBSETS)
     found = evaluation.baselines(train, validation, test)
-    for size, lesions in mini.items():
-        path = folder / f"recipe-{size}px-draw{draw}.npz"
-        if not path.exists():
-            answer = dict(zip(("validation", "test"), recipe(lesions), strict=True))
-            settings.write_atomically(path, lambda p, a=answer: np.savez(p, **a))
-        with np.load(path) as kept:
-            found[f"recipe, {size} px"] = [kept["validation"], kept["test"]]
+    for name, training_of in {"recipe": recipe, "all layers": all_layers}.items():
+        for size, lesions in mini.items():
+            path = folder / f"{name.replace(' ', '-')}-{size}px-draw{draw}.npy"
+            if not path.exists():
+                answer = training_of(lesions, path.with_suffix(".weights.h5"))
+                settings.write_atomically(path, lambda p, a=answer: np.save(p, a))
+            found[f"{name}, {size} px"] = np.load(path)
     return found
 
 
-def recipe(lesions):
+def network(size):
+    """MobileNetV2 with ImageNet's weights, for images of one size."""
+    keras.utils.set_random_seed(SEED)
+    return backbone.mobilenet_v2(ALPHA, size, INPUT, pretrained.mobilenet_v2(ALPHA, INPUT))
+
+
+def recipe(lesions, _backup):
     """The original project's two stages; probabilities for validation and test."""
     train, validation, test = (lesions.subset(name) for name in splits.SUBSETS)
-    keras.utils.set_random_seed(SEED)
-    weights = pretrained.mobilenet_v2(ALPHA, INPUT)
-    base = backbone.mobilenet_v2(ALPHA, train.images.shape[1], INPUT, weights)
+    base = network(train.images.shape[1])
     model = training.melanoma_classifier(base)
     training.two_stages(base, model, train, validation, verbose=0)
     return [model.predict(part.images, verbose=0)[:, 0] for part in (validation, test)]
+
+
+def all_layers(lesions, backup):
+    """All layers on augmented images, as the ladder's rung; the same probabilities."""
+    train, validation, test = (lesions.subset(name) for name in splits.SUBSETS)
+    model = training.logit_classifier(network(INPUT), 2)
+    training.all_layers(
+        model, train.images, train.melanoma, INPUT, backup, EPOCHS, seed=SEED, verbose=0
+    )
+    backup.unlink()
+    found = []
+    for part in (validation, test):
+        images = keras.layers.Resizing(INPUT, INPUT)(part.images)
+        logits = model.predict(images, verbose=0)
+        found.append(expit(np.asarray(training.melanoma_logit(logits))[:, 0]))
+    return found
 
 
 def judge(lesions, p_validation, p_test):

@@ -27,9 +27,9 @@ def test_ten_draws_are_judged_recorded_and_resumed(tmp_path, monkeypatch):
         images = rng.integers(0, 256, (len(mini), size, size, 3), dtype=np.uint8)
         return Lesions(images, mini, "folder")
 
-    def recipe(lesions):
+    def training_of(lesions, backup):
         """Right for all but the first melanoma of each set."""
-        trained.append(lesions)
+        trained.append(backup)
         answers = []
         for name in ("validation", "test"):
             p = lesions.subset(name).melanoma * 0.9
@@ -46,12 +46,13 @@ def test_ten_draws_are_judged_recorded_and_resumed(tmp_path, monkeypatch):
     monkeypatch.setattr(draws.evaluation, "baselines", baselines)  # its trees take their time
     monkeypatch.setattr(draws, "DRAWS", range(2))
     monkeypatch.setattr(draws, "load", load)
-    monkeypatch.setattr(draws, "recipe", recipe)
+    monkeypatch.setattr(draws, "recipe", training_of)
+    monkeypatch.setattr(draws, "all_layers", training_of)
     monkeypatch.setattr(results, "COMMITTED", tmp_path)
     monkeypatch.setenv("COURSE_WORK_DIR", str(tmp_path))
     for _ in range(2):
         draws.run()
-    assert len(trained) == 4  # two draws at two sizes, once
+    assert len(set(trained)) == len(trained) == 8  # two models, two draws, two sizes, once
     text = (tmp_path / "ten_draws.json").read_text()
     found = json.loads(text, parse_constant=pytest.fail)
     assert found["models"]["recipe, 28 px"]["accuracy"]["seeds"] == [1.0, 1.0]

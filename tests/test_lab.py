@@ -228,7 +228,8 @@ def test_a_learner_runs_the_first_lesson_and_answers_an_exercise(jupyterlab, tmp
             expect(exercise.locator(".jp-OutputArea")).to_contain_text(expected)
             page.screenshot(path=shots / f"3-{verdict[:5].strip()}.png")
         copy = tmp_path / "work" / "my_notebooks" / "00_quickstart.ipynb"
-        for _ in range(600):  # until it is saved by itself
+        page.keyboard.press("Control+S")
+        for _ in range(600):
             if "Exercise 00.2: right." in copy.read_text(encoding="utf-8"):
                 break
             page.wait_for_timeout(200)
