@@ -159,13 +159,14 @@ exercises.check("09.1", my_rate)
 # %%
 def fit(model):
     adam = keras.optimizers.AdamW(rate, weight_decay=1e-4)
+    adam.build(model.trainable_variables)  # now: halves the time before step 1
     model.compile(optimizer=adam, loss="binary_crossentropy")
     options = dict(batch_size=BATCH, epochs=EPOCHS, verbose=0)
     model.fit(train.images, train.melanoma, **options)
 
 
 def auc_of(model, images, labels):
-    p = model.predict(images, verbose=0)[:, 0]
+    p = model.predict(images, batch_size=200, verbose=0)[:, 0]
     return roc_auc_score(labels, p)
 
 
@@ -243,8 +244,8 @@ aucs.loc["augmentation"] = row(augmented)
 aucs.round(2)
 
 # %%
-p_plain = all_layers.predict(validation.images, verbose=0)[:, 0]
-p = augmented.predict(validation.images, verbose=0)[:, 0]
+p_plain = all_layers.predict(validation.images, batch_size=200, verbose=0)[:, 0]
+p = augmented.predict(validation.images, batch_size=200, verbose=0)[:, 0]
 groups = validation.table["group"]
 gain = evaluation.difference(roc_auc_score, y, p, p_plain, groups)
 print(f"augmentation minus all layers: {gain:+.2f}")
@@ -291,7 +292,7 @@ exercises.check("09.2", views_of)
 def eight_views(model, images):
     probabilities = []
     for view in training.symmetric_views(images):
-        probabilities.append(model.predict(view, verbose=0)[:, 0])
+        probabilities.append(model.predict(view, batch_size=200, verbose=0)[:, 0])
     return np.mean(probabilities, axis=0)
 
 
