@@ -103,7 +103,9 @@ def network(first=()):
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = 0.9
     inputs = keras.Input((SIZE, SIZE, 3))
-    x = keras.Sequential([keras.Input((SIZE, SIZE, 3)), *first])(inputs)
+    x = inputs
+    for layer in first:
+        x = layer(x)
     x = layers.Resizing(INPUT, INPUT)(x)
     x = layers.Rescaling(1 / 127.5, offset=-1)(x)
     x = layers.GlobalAveragePooling2D()(base(x))
@@ -292,7 +294,9 @@ exercises.check("09.2", views_of)
 def eight_views(model, images):
     probabilities = []
     for view in training.symmetric_views(images):
-        probabilities.append(model.predict(view, batch_size=200, verbose=0)[:, 0])
+        probabilities.append(
+            model.predict(view, batch_size=200, verbose=0)[:, 0]
+        )
     return np.mean(probabilities, axis=0)
 
 
