@@ -52,7 +52,7 @@ def readme(check=False):
 
 
 def card():
-    """The model card, Markdown, from the record of the shipped model.
+    """The model card, Markdown, from the records of the shipped model and of artefacts on images.
 
     Raises
     ------
@@ -65,7 +65,9 @@ def card():
             f"There is no results/{RECORDED['shipped']}.json for the model card: run `python -m "
             "course train-shipped`, which writes it."
         )
-    return render_file("model_card.md", shipped=shipped, claim=results.CLAIM)
+    artefacts = results.committed("artefacts")  # None after a new training: ask that model anew
+    names = {"shipped": shipped, "artefacts": artefacts, "claim": results.CLAIM}
+    return render_file("model_card.md", **names)
 
 
 def _names():

@@ -142,6 +142,20 @@ def test_learning_rates_are_drawn_from_low_to_high_and_one_can_be_picked():
     plots.plt.close("all")
 
 
+def test_overlays_show_each_map_on_its_image_and_say_where_there_is_none():
+    images = np.full((2, 4, 4, 3), 7, np.uint8)
+    maps = np.zeros((2, 4, 4))
+    maps[0, 1, 2] = 1
+    figure = plots.overlays(images, maps, ["a", "b"], "synthetic")
+    shown = [[np.asarray(i.get_array()) for i in ax.images] for ax in figure.axes[:4]]
+    for k in (0, 1):
+        np.testing.assert_array_equal(shown[k][0], images[k])
+        np.testing.assert_array_equal(shown[2 + k][1], maps[k])
+    assert [ax.get_title() for ax in figure.axes[:4]] == ["a", "b", "", "no evidence"]
+    assert heading(figure).startswith("SYNTHETIC")
+    plots.plt.close("all")
+
+
 def test_unit_values_show_shares_of_each_state():
     figure = plots.unit_values({"before": np.zeros((4, 3)), "after": np.full(8, 6.0)}, "synthetic")
     for ax in figure.axes:

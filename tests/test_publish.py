@@ -308,6 +308,15 @@ def test_the_model_card_by_hand(pages, own):
         "| 0.875 [0.750, 1.000] |\n"
         "| site: ear | 15 | 6 | too few | too few | too few |\n\n"
     )
+    assert "What is not skin" not in card
+    moved = {"not melanoma": {"alarms": Estimate(0.03, 0.01, 0.05)}}
+    moved["melanoma"] = {"alarms": Estimate(-0.2, -0.3, -0.1)}
+    kinds = {"lesions": {"not melanoma": 300, "melanoma": 120}, "artefacts": {"hair": moved}}
+    own("artefacts", kinds | {"alarms": {"not melanoma": 0.25, "melanoma": 0.875}})
+    words = " ".join(pages()["models/README.md"].split())
+    assert "(300 that are not melanoma, 120 melanomas)" in words
+    assert "which is 0.250 and 0.875 without anything." in words
+    assert "| hair | +0.030 [+0.010, +0.050] | -0.200 [-0.300, -0.100] |" in words
     own("shipped_model", SHIPPED | {"minutes_a_seed": []})
     assert "The training was interrupted and resumed:" in pages()["models/README.md"]
 

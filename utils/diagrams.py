@@ -588,3 +588,33 @@ def ladder():
             write(ax, 5.55, y - 0.36, f"gain of {name}", ha="left")
     write(ax, 4, 0.2, "gain: the paired difference on the same test images, with its 95 % interval")
     return ax.figure
+
+
+@diagram
+def grad_cam():
+    """Grad-CAM. The network makes maps of an image. Each map gets a weight from the gradient of the
+    logit. The weighted sum, without its negative parts, is the heat map."""
+    ax = canvas(8, 3.3)
+    lesion(ax, 0.75, 1.75, 0.9)
+    write(ax, 0.75, 1.08, "image")
+    slabs(ax, 1.6, 1.75, 1.1, 1.3, 5)
+    write(ax, 2.15, 0.85, "network")
+    arrows(ax, 1.75, (1.25, 1.55), (2.8, 3.1), (6.35, 6.8))
+    chosen = (
+        (2.65, ((1, 1),), GREEN, "+ 2.0"),
+        (1.75, ((1, 1), (1, 2)), GREEN, "+ 0.5"),
+        (0.85, ((2, 0), (0, 0)), RED, "- 1.0"),
+    )
+    head(ax, 3.55, 3.13, "maps")
+    head(ax, 4.75, 3.13, "weights")
+    for y, marks, color, weight in chosen:
+        grid(ax, 3.55, y, 0.72, 3, marks)
+        write(ax, 4.15, y, "x", 11)
+        box(ax, 4.75, y, 0.8, 0.36, weight, color)
+        line(ax, (5.2, y), (5.45, 1.75), color=LIGHT)
+    box(ax, 5.9, 1.75, 0.8, 0.5, "sum,\nReLU")
+    lesion(ax, 7.3, 1.75, 0.9)
+    ax.add_artist(Circle((7.3, 1.75), 0.26, color=RED, alpha=0.55, linewidth=0))
+    write(ax, 7.3, 1.08, "heat map")
+    write(ax, 4.75, 0.25, "a weight: the mean gradient of the logit with respect to its map")
+    return ax.figure

@@ -222,6 +222,38 @@ def learning_rates(curves, head, source, only=None):
     return figure
 
 
+def overlays(images, maps, names, source):
+    """Images, and below each the same image under its heat map.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, h, w, 3)
+    maps : ndarray of float, shape (n, h, w)
+        From 0 to 1, as of ``explain.grad_cam``. A map of zeros says so in its title.
+    names : list of str
+    source : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    n = len(images)
+    size = {"figsize": (min(8, 1.4 * n), 3.4), "squeeze": False, "layout": "constrained"}
+    figure, axes = plt.subplots(2, n, **size)
+    for (above, below), image, one, name in zip(axes.T, images, maps, names, strict=True):
+        above.imshow(image)
+        below.imshow(image)
+        shade = below.imshow(one, cmap="inferno", vmin=0, vmax=1, alpha=0.6)
+        above.set_title(name, fontsize=9)
+        if one.max() == 0:
+            below.set_title("no evidence", fontsize=9)
+    for ax in axes.ravel():
+        ax.axis("off")
+    figure.colorbar(shade, ax=axes, fraction=0.03, label="map")
+    figure.suptitle(title("where the network looks", source), fontsize=10)
+    return figure
+
+
 def unit_values(units, source):
     """Histograms of the values of a layer's units, one panel for each state of the network.
 

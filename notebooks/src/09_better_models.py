@@ -442,8 +442,8 @@ exercises.check("09.4", same_decisions, weight=4)
 #
 # ## What comes next
 #
-# This is the last lesson so far. The model that the course ships, in `models/`, stands on the top
-# rungs: all layers, augmentation, seven diagnoses, all images. Its card has its figures.
+# The model that the course ships, in `models/`, stands on the top rungs: all layers, augmentation,
+# seven diagnoses, all images. What does it look at? [10 · Grad-CAM](10_grad_cam.ipynb)
 #
 # ## References
 #

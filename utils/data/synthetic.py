@@ -22,6 +22,7 @@ from PIL import Image
 from scipy import ndimage
 
 from utils.data.source import Source
+from utils.images import square
 
 HEIGHT, WIDTH = 150, 200
 
@@ -190,6 +191,18 @@ def draw_with_masks(image_ids, seed=0):
         skin, masks[k] = _lesion_on_skin(view, rng, look, severity)
         images[k] = _photograph(view, photo_rng, skin)
     return images, masks
+
+
+def square_masks(image_ids, size, seed=0):
+    """True lesion masks as square as ``load_lesions`` makes the images of this size.
+
+    Returns
+    -------
+    ndarray of bool, shape (n, size, size)
+    """
+    masks = draw_with_masks(image_ids, seed)[1]
+    whole = [Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)) for mask in masks]
+    return np.stack([square(mask, size) >= 128 for mask in whole])
 
 
 class View:
