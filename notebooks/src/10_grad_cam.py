@@ -397,10 +397,11 @@ columns = [f"alarms, {kind}" for kind in measured["lesions"]]
 pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 # %% [markdown]
-# A ruler hardly moves it. But drawn **hairs** hide three of four melanomas that it would find (it finds
-# {{ quote("artefacts", "alarms.melanoma", ".2f") }} of all without): {{ quote("artefacts", "artefacts.hair.melanoma.alarms", "+.2f") }}. The model was trained on images with few hairs, and no map told us.
-# A coloured patch raises a few alarms, and dark corners hide a few melanomas. Eight comparisons: one
-# small change may be chance. The change from hairs is not.
+# A ruler hardly moves it. Drawn **hairs** hide most melanomas: without them the model finds
+# {{ quote("artefacts", "alarms.melanoma", ".2f") }} of all, and hairs change that by
+# {{ quote("artefacts", "artefacts.hair.melanoma.alarms", "+.2f") }}. No map had told us. A coloured patch
+# raises a few alarms, and dark corners hide a few melanomas. These are eight comparisons: one small
+# change may be chance. The change from hairs is not.
 #
 # Last, look at lesions from your own source. With 28 x 28 pixels the images are blurred; where you have
 # the full images, set `SIZE = 128`.
