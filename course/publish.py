@@ -17,8 +17,10 @@ RECORDED = {
     "dials": "dials",
     "ladder": "ladder",
     "shipped": "shipped_model",
+    "seven": "seven_diagnoses",
     "speed": "cached_prefix",
     "streaming": "streaming",
+    "runs": "lesson_runs",
 }
 LESSON_OVERHEAD = 8  # seconds to start a kernel and to write a notebook
 

@@ -11,7 +11,13 @@ from course.publish import readme
 from course.run import results_of, run
 from utils import data, evaluation, settings
 
-EXPERIMENTS = ("draws", "ladder", "dials", "artefacts")  # modules of course/, too long for a lesson
+EXPERIMENTS = (
+    "draws",
+    "ladder",
+    "dials",
+    "artefacts",
+    "seven",
+)  # modules of course/, too long for a lesson
 
 
 def results(given):

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from utils import evaluation
 from utils.data import Lesions
@@ -402,3 +402,32 @@ def test_roc_auc_is_scikit_learns_also_with_ties():
     groups = np.arange(51)
     both = [evaluation.estimate(f, y, p, groups, 20) for f in (roc_auc_score, evaluation.roc_auc)]
     assert both[0] == both[1]
+
+
+# --- seven diagnoses
+
+
+def test_diagnoses_are_estimated_and_compared_in_pairs():
+    """200 lesions: one model errs on every tenth image, the other also on every rare lesion."""
+    truth = np.array((["nv"] * 6 + ["mel"] * 3 + ["df"]) * 20)
+    groups = np.arange(200)
+    good = np.where(groups % 7 == 0, "bkl", truth)
+    poor = np.where(truth == "df", "nv", good)
+    found = evaluation.estimate_diagnoses(balanced_accuracy_score, truth, good, groups)
+    shares = [(good[truth == dx] == dx).mean() for dx in ("nv", "mel", "df")]
+    assert found.value == pytest.approx(np.mean(shares))
+    assert found.low < found.value < found.high
+    gain = evaluation.estimate_diagnoses(balanced_accuracy_score, truth, good, groups, minus=poor)
+    assert gain.value == pytest.approx(shares[2] / 3)
+    same = evaluation.estimate_diagnoses(balanced_accuracy_score, truth, good, groups, minus=good)
+    assert (same.value, same.low, same.high) == (0, 0, 0)  # paired: the same images in each sample
+    with pytest.raises(ValueError, match="200 true diagnoses but 200, 199 called"):
+        evaluation.estimate_diagnoses(balanced_accuracy_score, truth, good, groups, minus=poor[:-1])
+
+
+def test_a_diagnosis_that_a_sample_lacks_is_left_out(recwarn):
+    truth = np.array(["nv"] * 10 + ["mel"] * 10 + ["df"])
+    found = evaluation.estimate_diagnoses(
+        balanced_accuracy_score, truth, truth, np.arange(21), n_resamples=50
+    )
+    assert (found.value, found.low, found.high) == (1, 1, 1) and not recwarn.list

@@ -124,6 +124,10 @@ def test_the_results_page_by_hand(pages):
         "| --- | --- | --- | --- | --- |\n"
         "| width 35% | 100 s, 1000 MB | 20 s, 901 MB | 5.0 | 0.000 [-0.001, 0.001] |\n",
         "| 10,015 in memory | 950 | 2.5 | 0.61 |\n| 10,015 on disk | 950 | 2.5 | 0.61 |\n",
+        "| 00_quickstart | 81 | 1,234 |\n",
+        "| **balanced accuracy** | 0.600 [0.590, 0.610] | 0.700 [0.690, 0.710] | |\n"
+        "| sensitivity, mel (1,221 images) | 0.500 [0.480, 0.520] | 0.500 [0.480, 0.520] "
+        "| 0.900 [0.890, 0.910] |\n",
     ):
         assert expected in page, expected
 
@@ -271,6 +275,21 @@ RESULTS = {
         },
     },
     "cached_prefix": {"processors": 2, "epochs": [25, 10], "widths": {"35%": WIDTH}},
+    "seven_diagnoses": {
+        "images": {"mel": 1221},
+        "balanced_accuracy": {"likeliest": near(0.6, 0.01), "equal shares": near(0.7, 0.01)},
+        "sensitivity": {w: {"mel": near(0.5, 0.02)} for w in ("likeliest", "equal shares")},
+        "roc_auc": {"mel": near(0.9, 0.01)},
+        "malignant": {
+            "images": 388,
+            "roc_auc": near(0.91, 0.01),
+            "roc_auc_of_melanoma_probability": near(0.75, 0.01),
+        },
+    },
+    "lesson_runs": {
+        "processors": 2,
+        "lessons": {"00_quickstart": {"seconds": 81.4, "peak_megabytes": 1234.4}},
+    },
     "streaming": {"ways": {"in memory": {"all": STREAMED}, "on disk": {"all": STREAMED}}},
 }
 LESSONS = [

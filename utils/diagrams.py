@@ -5,7 +5,6 @@ shapes and texts keep their places. Colours are Okabe & Ito's and never alone: a
 a word says the same. What a docstring says is to be seen is the figure's text in ``ALT``."""
 
 from functools import wraps
-from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -414,34 +413,6 @@ def inverted_residual(channels=24, factor=6):
 
 
 @diagram
-def receptive_field(strides=(2, 2, 1)):
-    """Three layers above a row of pixels. One unit of layer 3 sees 3 units of layer 2, 7 units of
-    layer 1 and 15 pixels."""
-    ax = canvas(8, 3.6)
-    seen, counts = [(1, 1)], [3]
-    for stride in strides[::-1]:  # from the last layer down to the pixels
-        seen.append((seen[-1][0] * stride, seen[-1][1] * stride + 2))
-        counts.append((counts[-1] - 1) * stride + 3)
-    pitches = np.cumprod((1, *strides))[::-1]  # in pixels, of each row from the top
-    cell, edges = 4.7 / counts[-1], []
-    for row, ((first, last), n, pitch) in enumerate(zip(seen, counts, pitches, strict=True)):
-        y, layer = 3.15 - 0.88 * row, len(strides) - row
-        xs = 4 + cell * pitch * (np.arange(n) - (n - 1) / 2)
-        for i, x in enumerate(xs):
-            color = (BLUE if row else RED) if first <= i <= last else LIGHT
-            box(ax, x, y, 0.85 * cell, 0.26, color=color, fill=0.2 if color == LIGHT else 0.6)
-        edges.append((xs[first] - 0.42 * cell, xs[last] + 0.42 * cell, y))
-        name = f"layer {layer}\n3 × 3, stride {strides[layer - 1]}" if layer else "pixels"
-        write(ax, 0.3, y, name, ha="left")
-        text = f"sees {last - first + 1} {'units' if layer else 'pixels'}" if row else "one unit"
-        write(ax, 6.7, y, text, ha="left", fontweight="bold")
-    for (a, b, y), (c, d, below) in pairwise(edges):
-        corners = ((a, y - 0.15), (b, y - 0.15), (d, below + 0.15), (c, below + 0.15))
-        ax.add_artist(Polygon(corners, facecolor=tint(SKY, 0.25), linewidth=0, zorder=0))
-    return ax.figure
-
-
-@diagram
 def frozen_and_trainable(stage):
     """MobileNetV2's body as a row of blocks, then pooling and the new head. Frozen blocks are grey
     and hatched, trainable ones are orange; brackets name them. While only the head learns, the
@@ -617,4 +588,36 @@ def grad_cam():
     ax.add_artist(Circle((7.3, 1.75), 0.26, color=RED, alpha=0.55, linewidth=0))
     write(ax, 7.3, 1.08, "heat map")
     write(ax, 4.75, 0.25, "a weight: the mean gradient of the logit with respect to its map")
+    return ax.figure
+
+
+@diagram
+def diagnoses():
+    """Seven diagnoses and two questions. The first asks for melanoma alone. The second asks for
+    melanoma, basal-cell carcinoma and actinic keratosis: what is cancer or its precursor."""
+    ax = canvas(8, 3.2)
+    names = {
+        "mel": ("melanoma", RED),
+        "bcc": ("basal-cell\ncarcinoma", ORANGE),
+        "akiec": ("actinic\nkeratosis", ORANGE),
+        "nv": ("mole", BLUE),
+        "bkl": ("benign\nkeratosis", BLUE),
+        "df": ("dermato-\nfibroma", BLUE),
+        "vasc": ("blood\nvessels", BLUE),
+    }
+    for i, (dx, (name, color)) in enumerate(names.items()):
+        x = 0.75 + 1.08 * i
+        box(ax, x, 1.6, 0.98, 0.95, color=color)
+        head(ax, x, 1.88, dx)
+        write(ax, x, 1.46, name)
+    bracket(ax, (0.28, 2.3), (1.22, 2.3), dy=-0.09, color=RED)
+    bracket(ax, (1.36, 2.3), (7.7, 2.3), dy=-0.09)
+    head(ax, 0.75, 2.95, "Question 1")
+    write(ax, 0.75, 2.5, "melanoma?")
+    write(ax, 4.5, 2.5, 'everything else, called "benign" so far')
+    bracket(ax, (0.28, 0.9), (3.38, 0.9), dy=0.09, color=ORANGE)
+    bracket(ax, (3.52, 0.9), (7.7, 0.9), dy=0.09, color=BLUE)
+    head(ax, 0.75, 0.25, "Question 2")
+    write(ax, 1.83, 0.68, "cancer or precursor?")
+    write(ax, 5.6, 0.68, "harmless")
     return ax.figure

@@ -2,6 +2,7 @@
 stand beside every deep result. Taught in lesson 07."""
 
 import math
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -349,6 +350,46 @@ def difference(measure, y, a, b, groups, n_resamples=1000, seed=0):
         return [{"": gain} for gain in of_a - of_b]
 
     return _estimates(found_on, y, groups, n_resamples, seed, max(a.ndim, b.ndim) == 2)[""]
+
+
+def estimate_diagnoses(measure, truth, called, groups, minus=None, n_resamples=1000, seed=0):
+    """Any measure of called diagnoses on a test set, with its 95 % interval by lesion.
+
+    Parameters
+    ----------
+    measure : callable
+        ``measure(truth, called)`` gives a float, as scikit-learn's ``balanced_accuracy_score``
+        does. A diagnosis that a sample happens to lack is left out of it.
+    truth, called : array of str, shape (n,)
+        Diagnoses such as ``"mel"``, which must occur, and others.
+    groups : array, shape (n,)
+        Lesion group of each image (``table["group"]``).
+    minus : array of str, shape (n,), optional
+        What another model calls the same images: the paired difference is estimated.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, or melanoma or all else is missing.
+    """
+    truth, *models = (np.asarray(x, str) for x in (truth, called, minus) if x is not None)
+    if {len(model) for model in models} != {len(truth)}:
+        lengths = ", ".join(str(len(model)) for model in models)
+        raise ValueError(f"{len(truth)} true diagnoses but {lengths} called: pass one an image.")
+
+    def found_on(rows):
+        first, *other = (measure(truth[rows], model[rows]) for model in models)
+        return first - sum(other)
+
+    samples = resampled_lesions((truth == "mel").astype(int), groups, n_resamples, seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "y_pred contains classes not in y_true")
+        drawn = [found_on(rows) for rows in samples]
+        return Estimate(float(found_on(np.arange(len(truth)))), *interval(drawn))
 
 
 def evaluate(name, y, probability, groups, threshold, n_resamples=1000, seed=0):

@@ -5,7 +5,7 @@ figure drawn from synthetic lesions says so in its title."""
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.metrics import ConfusionMatrixDisplay, PrecisionRecallDisplay, RocCurveDisplay
+from sklearn.metrics import ConfusionMatrixDisplay
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 DISCLAIMER = "For education only: not a medical device, not a diagnosis."
@@ -79,31 +79,6 @@ def confusion_counts(counts, heading, source):
     ):
         text.set(text=f"{count}\n{share:.0%} of the row", fontsize=11)
     ax.set(title=title(heading, source), xlabel="model says", ylabel="truth")
-    return figure
-
-
-def roc_and_precision_recall(y, probabilities, source):
-    """ROC and precision-recall curves of several models on one test set.
-
-    Parameters
-    ----------
-    y : array of 0/1, shape (n,)
-    probabilities : dict of str to array of float, shape (n,)
-        By model name.
-    source : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
-    for ax, display in zip(axes, (RocCurveDisplay, PrecisionRecallDisplay), strict=True):
-        ax.set_prop_cycle(color=PALETTE, linestyle=["-", "--", "-.", ":", "-", "--"])
-        for name, probability in probabilities.items():
-            display.from_predictions(y, probability, name=name, ax=ax)
-    axes[0].set(xlabel="1 - specificity", ylabel="sensitivity")
-    axes[1].set(xlabel="sensitivity (recall)", ylabel="precision")
-    figure.suptitle(title("test set", source))
     return figure
 
 

@@ -439,7 +439,8 @@ _ = plots.overlays(lesions.images, on_real, names, lesions.source)
 #
 # ## What comes next
 #
-# This is the last lesson so far.
+# Melanoma or everything else? What hides in everything else?
+# [11 · Seven diagnoses](11_seven_diagnoses.ipynb)
 #
 # ## References
 #
