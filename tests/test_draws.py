@@ -16,6 +16,7 @@ def test_the_interval_over_draws_is_students():
     assert len(found["seeds"]) == 3
 
 
+@pytest.mark.slow
 def test_ten_draws_are_judged_recorded_and_resumed(tmp_path, monkeypatch):
     table = synthetic.metadata()
     table = table.assign(copy_of=table["image_id"])

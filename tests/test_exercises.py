@@ -12,7 +12,12 @@ from utils.exercises import CHECKS
 for path in sorted((settings.ROOT / "utils" / "exercises").glob("lesson_*.py")):
     exercises.import_module(f"utils.exercises.{path.stem}")
 LESSONS = sorted((settings.ROOT / "notebooks").glob("[0-9]*.ipynb"))
+TRAINS = {"03.4", "06.1", "06.4"}  # their checks train networks
 each_exercise = pytest.mark.parametrize("number", sorted(CHECKS))
+each_by_cost = pytest.mark.parametrize(
+    "number",
+    [pytest.param(n, marks=pytest.mark.slow) if n in TRAINS else n for n in sorted(CHECKS)],
+)
 
 
 def said(capsys, number, answer, given):
@@ -22,7 +27,7 @@ def said(capsys, number, answer, given):
     return " ".join(out.split())
 
 
-@each_exercise
+@each_by_cost
 def test_blank_right_and_wrong_answers_are_told_apart(capsys, number):
     cases = CHECKS[number].cases()
     for blank in (..., cases.blank):

@@ -77,6 +77,7 @@ def small(monkeypatch, tmp_path):
     return trained, tmp_path / "ladder.json"
 
 
+@pytest.mark.slow
 def test_the_ladder_is_recorded_and_resumed(small):
     trained, path = small
     ladder.run()
