@@ -4,9 +4,9 @@
 HAM10000, one photograph of each lesion, and writes results/artefacts.json."""
 
 import numpy as np
-from scipy import stats
 
-from utils import artefacts, data, evaluation, predict, results, settings, splits
+from course.draws import student
+from utils import artefacts, data, predict, results, settings, splits
 
 NAME = "artefacts"
 N_OTHERS, SEED = 300, 0  # lesions that are not melanoma; of melanomas all are taken
@@ -46,16 +46,9 @@ def run():
         for name in artefacts.ARTEFACTS:
             after = predict.melanoma_probability(artefacts.add(name, found.images, SEED), model)
             content["artefacts"][name][kind] = {
-                "probability": mean(after - before),
-                "alarms": mean((after >= facts["threshold"]).astype(float) - alarms),
+                "probability": student(after - before).to_json(),
+                "alarms": student((after >= facts["threshold"]) * 1.0 - alarms).to_json(),
                 "largest": float(np.abs(after - before).max()),
             }
             print(f"{name} on {kind}: {content['artefacts'][name][kind]['alarms']['value']:+.3f}")
     settings.write_json(results.COMMITTED / f"{NAME}.json", content)
-
-
-def mean(changes):
-    """Mean change with Student's t interval: one number a lesion, so all are independent."""
-    found = stats.ttest_1samp(np.asarray(changes, float), 0)
-    low, high = found.confidence_interval()
-    return evaluation.Estimate(float(np.mean(changes)), float(low), float(high)).to_json()

@@ -4,11 +4,13 @@
 `python -m course results EXPERIMENTS=draws` trains every model on each of the draws
 ``splits.mini(seed=0..9)`` and writes results/ten_draws.json. It resumes after an interruption."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import stats
-from scipy.special import expit
 from sklearn.metrics import accuracy_score, roc_auc_score
 
+from course.ladder import predict
 from utils import backbone, data, evaluation, pretrained, results, settings, splits, training
 from utils.quiet import keras
 
@@ -50,7 +52,8 @@ def run():
     content = {
         "source": "folder",
         "split_fingerprints": fingerprints,
-        "parameters": {"ALPHA": ALPHA, "INPUT": INPUT, "SEED": SEED, "EPOCHS": EPOCHS},
+        "parameters": {"ALPHA": ALPHA, "INPUT": INPUT, "SEED": SEED},
+        "epochs": {"recipe": [25, 10], "all layers": EPOCHS},
         "versions": results.versions(),
         "models": {name: summary(judged) for name, judged in models.items()},
         "lowest": {name: extreme(min, judged) for name, judged in models.items()},
@@ -108,12 +111,8 @@ def all_layers(lesions, backup):
         model, train.images, train.melanoma, INPUT, backup, EPOCHS, seed=SEED, verbose=0
     )
     backup.unlink()
-    found = []
-    for part in (validation, test):
-        images = keras.layers.Resizing(INPUT, INPUT)(part.images)
-        logits = model.predict(images, verbose=0)
-        found.append(expit(np.asarray(training.melanoma_logit(logits))[:, 0]))
-    return found
+    resize = keras.layers.Resizing(INPUT, INPUT)
+    return [predict(model, resize(part.images)) for part in (validation, test)]
 
 
 def judge(lesions, p_validation, p_test):
@@ -137,11 +136,17 @@ def extreme(pick, judged):
 
 
 def over_draws(values):
-    """Mean over the draws with Student's t interval (n - 1 degrees of freedom).
+    """Mean over the draws with its interval, for JSON, with the value of each draw.
 
     Draws share lesions, so the interval is a little too narrow.
     """
+    found = student(values)
+    return replace(found, seeds=tuple(map(float, values))).to_json()
+
+
+def student(values):
+    """Mean of independent values with Student's t interval (n - 1 degrees of freedom): Estimate."""
     values = np.asarray(values, float)
     half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
     mean = float(values.mean())
-    return evaluation.Estimate(mean, mean - half, mean + half, tuple(values.tolist())).to_json()
+    return evaluation.Estimate(mean, mean - half, mean + half)

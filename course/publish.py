@@ -67,7 +67,7 @@ def card():
             f"There is no results/{RECORDED['shipped']}.json for the model card: run `python -m "
             "course train-shipped`, which writes it."
         )
-    artefacts = results.committed("artefacts")  # None after a new training: ask that model anew
+    artefacts = results.committed("artefacts")  # None: the card does without
     names = {"shipped": shipped, "artefacts": artefacts, "claim": results.CLAIM}
     return render_file("model_card.md", **names)
 

@@ -11,13 +11,8 @@ from course.publish import readme
 from course.run import results_of, run
 from utils import data, evaluation, settings
 
-EXPERIMENTS = (
-    "draws",
-    "ladder",
-    "dials",
-    "artefacts",
-    "seven",
-)  # modules of course/, too long for a lesson
+# Modules of course/, too long for a lesson.
+EXPERIMENTS = ("draws", "ladder", "dials", "artefacts", "seven")
 
 
 def results(given):

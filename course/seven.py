@@ -61,7 +61,7 @@ def judge(table, p, shares):
     one with the highest expected balanced accuracy (Bayes' rule with equal shares).
     """
     dx, groups = np.asarray(data.DX), table["group"]
-    truth, melanoma = table["dx"].to_numpy(str), (table["dx"] == "mel").to_numpy(int)
+    truth = table["dx"].to_numpy(str)
     ways = {"likeliest": dx[p.argmax(1)], "equal shares": dx[(p / shares).argmax(1)]}
     malignant = np.isin(truth, MALIGNANT).astype(int)
     p_malignant = p[:, np.isin(dx, MALIGNANT)].sum(1)
@@ -99,6 +99,6 @@ def judge(table, p, shares):
             "gain": evaluation.difference(
                 roc_auc, malignant, p_malignant, p[:, -1], groups
             ).to_json(),
-            "not_melanoma": int((malignant & (1 - melanoma)).sum()),
+            "not_melanoma": int((malignant & (truth != "mel")).sum()),
         },
     }

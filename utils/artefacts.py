@@ -32,8 +32,8 @@ def dark_corners(draw, size, rng):
     """The round field of a lens that does not fill the sensor; outside it is black."""
     radius = rng.uniform(0.52, 0.58) * size
     draw.rectangle([0, 0, size, size], 255)
-    ends = [size / 2 - radius, size / 2 + radius]
-    draw.ellipse([ends[0], ends[0], ends[1], ends[1]], 0)
+    low, high = size / 2 - radius, size / 2 + radius
+    draw.ellipse([low, low, high, high], 0)
     return 5, 5, 8
 
 

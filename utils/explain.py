@@ -58,7 +58,7 @@ def grad_cam(model, images, layer=None, output=None):
     """
     import tensorflow as tf
 
-    model, x = _prepare(model, images)
+    model, images, x = _prepare(model, images)
     chosen = _choose(model, layer)
     with _logits(model), tf.GradientTape() as tape, _watched(chosen, tape) as seen:
         score = tf.reduce_sum(_score(model(x, training=False), output))
@@ -93,7 +93,7 @@ def occlusion(model, images, cells=8, output=None):
     ValueError
         As ``grad_cam``, and if the input has fewer pixels a side than cells.
     """
-    model, x = _prepare(model, images)
+    model, images, x = _prepare(model, images)
     height, width = x.shape[1:3]
     if not 1 <= cells <= min(height, width):
         raise ValueError(f"cells must be from 1 to {min(height, width)}, not {cells}.")
@@ -216,7 +216,7 @@ def _choose(model, name):
 
 
 def _prepare(model, images):
-    """The network to explain and its float32 input."""
+    """The network to explain, the images as an array, and the network's float32 input."""
     for layer in model.layers:
         if layer.name == "one_view":  # the shipped model's, which has thirty-two views of an image
             model = layer
@@ -227,7 +227,7 @@ def _prepare(model, images):
     x = images.astype(np.float32)
     if None not in size and images.shape[1:3] != size:
         x = np.array(keras.ops.image.resize(x, size))
-    return model, x
+    return model, images, x
 
 
 def _score(outputs, output):
@@ -274,7 +274,7 @@ def _watched(layer, tape):
     try:
         yield seen
     finally:
-        layer.call = call
+        del layer.call  # the class has its own
 
 
 def _scaled(maps, size):

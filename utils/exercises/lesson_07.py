@@ -12,6 +12,7 @@ from utils.exercises.registry import (
     number,
     parts,
     refuse,
+    refuse_array,
 )
 
 
@@ -39,16 +40,15 @@ def _counts(answer):
     found, right = np.asarray(answered(answer(y, called))), np.array([[4, 2], [1, 3]])
     if found.shape != (2, 2):
         raise Hint(f"The result has shape {found.shape}, not (2, 2): two rows of two counts.")
-    for wrong, value in (
+    typical = (
         ("Rows and columns are exchanged: here the rows are the truth.", right.T),
         ("Melanoma stands first: here benign has the first row and column.", right[::-1, ::-1]),
         ("Only the rows are in the wrong order: truly benign comes first.", right[::-1]),
         ("Only the columns are in the wrong order: called benign comes first.", right[:, ::-1]),
         ("Those are shares: counts say how many images they rest on.", right / 10),
         ("Those are shares: counts say how many images they rest on.", right / [[6], [4]]),
-    ):
-        if np.allclose(found, value):
-            raise Hint(wrong)
+    )
+    refuse_array(found, typical)
     if not np.array_equal(found, right):
         said = called.astype(int).tolist()
         raise Hint(f"For y {y.tolist()} and called {said}: count one cell by hand.")

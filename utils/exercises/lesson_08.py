@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from utils.exercises.registry import Hint, answered, exercise, near, number, parts, refuse
+from utils.exercises.registry import (
+    Hint,
+    answered,
+    exercise,
+    near,
+    number,
+    parts,
+    refuse,
+    refuse_array,
+)
 
 
 def _missed_share(sensitivity, specificity, prevalence):
@@ -103,7 +112,7 @@ def _prior_shift(answer):
     found = np.asarray(answered(function(p, 0.24, 0.11)), dtype=float)
     if found.shape != p.shape:
         raise Hint("For an array of three probabilities return an array of three.")
-    for hint, value in (
+    typical = (
         ("Scale the odds, not the probability: else some come out above 1.", p * 0.11 / 0.24),
         ("Those are the odds: turn them back into probabilities.", _scaled_odds(p, 0.24, 0.11)),
         (
@@ -111,9 +120,8 @@ def _prior_shift(answer):
             _back(p, 0.24, 0.11),
         ),
         ("Nothing changed: melanomas are rarer after than before.", p),
-    ):
-        if np.allclose(found, value, atol=0.001):
-            raise Hint(hint)
+    )
+    refuse_array(found, typical, 0.001)
     if not np.allclose(found, right, atol=0.001):
         raise Hint("Shift the log-odds, log(p / (1 - p)), and turn the sum back into p.")
     if not np.allclose(function(p, 0.3, 0.05), _recalibrated(p, 0.3, 0.05), atol=0.001):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from utils import data
-from utils.exercises.registry import Hint, answered, exercise, near, number, refuse
+from utils.exercises.registry import Hint, answered, exercise, near, number, refuse, refuse_array
 from utils.quiet import keras
 
 
@@ -126,9 +126,7 @@ def _decide(answer):
         "The costs are turned: a row is one truth, a column one call.": (p @ costs.T).argmin(1),
         "Those are the most expensive calls.": (p @ costs).argmax(1),
     }
-    for hint, wrong in typical.items():
-        if np.array_equal(found, wrong):
-            raise Hint(hint)
+    refuse_array(found, typical.items())
     if not np.array_equal(found, _cheapest(p, costs)):
         raise Hint("`p @ costs` has shape (n, calls): which column is the lowest in each row?")
     changed = (found != p.argmax(1)).mean()
@@ -162,9 +160,7 @@ def _cancer(answer):
         "Look at the order of the columns: `data.DX`.": p[:, :3].sum(1),
         "That is the probability of a harmless lesion.": 1 - three.sum(1),
     }
-    for hint, wrong in typical.items():
-        if np.allclose(found, wrong):
-            raise Hint(hint)
+    refuse_array(found, typical.items())
     if not np.allclose(found, three.sum(1)):
         raise Hint("Take the columns of akiec, bcc and mel, in the order of `data.DX`.")
     return f"For the first image it is {number(found[0]):.2f}."

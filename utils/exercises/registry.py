@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 CHECKS = {}
 
 
@@ -129,4 +131,18 @@ def refuse(answer, typical, tolerance=0.005):
     """
     for hint, value in typical.items():
         if near(answer, value, tolerance):
+            raise Hint(hint)
+
+
+def refuse_array(answer, typical, atol=1e-8):
+    """Raise the hint of a typical wrong array if the answer is near it.
+
+    Parameters
+    ----------
+    answer : ndarray
+    typical : iterable of (str, ndarray)
+        Hints, and the array of the answer's shape that earns each.
+    """
+    for hint, value in typical:
+        if np.allclose(answer, value, atol=atol):
             raise Hint(hint)
