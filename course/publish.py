@@ -22,6 +22,7 @@ RECORDED = {
     "streaming": "streaming",
     "runs": "lesson_runs",
 }
+ON_CARD = ("artefacts", "confidence")  # the card does without where one is not recorded
 LESSON_OVERHEAD = 8  # seconds to start a kernel and to write a notebook
 
 
@@ -54,7 +55,7 @@ def readme(check=False):
 
 
 def card():
-    """The model card, Markdown, from the records of the shipped model and of artefacts on images.
+    """The model card, Markdown, from the records of the shipped model.
 
     Raises
     ------
@@ -67,8 +68,8 @@ def card():
             f"There is no results/{RECORDED['shipped']}.json for the model card: run `python -m "
             "course train-shipped`, which writes it."
         )
-    artefacts = results.committed("artefacts")  # None: the card does without
-    names = {"shipped": shipped, "artefacts": artefacts, "claim": results.CLAIM}
+    names = {"shipped": shipped, "claim": results.CLAIM}
+    names |= {name: results.committed(name) for name in ON_CARD}
     return render_file("model_card.md", **names)
 
 

@@ -68,7 +68,10 @@ def test_ten_draws_are_judged_recorded_and_resumed(tmp_path, monkeypatch):
 )
 def test_what_is_no_experiment_is_refused(words, capsys):
     assert cli.main(["results", *words]) == 2
-    assert "EXPERIMENTS is one of draws, ladder, dials, artefacts, seven" in capsys.readouterr().err
+    assert (
+        "EXPERIMENTS is one of draws, ladder, dials, artefacts, seven, confidence"
+        in capsys.readouterr().err
+    )
 
 
 def test_the_recorded_draws_are_those_of_the_splits():

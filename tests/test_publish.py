@@ -327,7 +327,7 @@ def test_the_model_card_by_hand(pages, own):
         "| 0.875 [0.750, 1.000] |\n"
         "| site: ear | 15 | 6 | too few | too few | too few |\n\n"
     )
-    assert "What is not skin" not in card
+    assert "What is not skin" not in card and "When it does not answer" not in card
     moved = {"not melanoma": {"alarms": Estimate(0.03, 0.01, 0.05)}}
     moved["melanoma"] = {"alarms": Estimate(-0.2, -0.3, -0.1)}
     kinds = {"lesions": {"not melanoma": 300, "melanoma": 120}, "artefacts": {"hair": moved}}

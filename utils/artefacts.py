@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
+from utils.images import require_squares
+
 FINER = 4  # shapes are drawn so many times larger and made smaller again: edges are soft
 
 
@@ -73,14 +75,9 @@ def add(name, images, seed=0):
     ValueError
         If there is no such artefact, or the images have another shape or dtype.
     """
-    images = np.asarray(images)
+    images = require_squares(images)
     if name not in ARTEFACTS:
         raise ValueError(f"The artefact is one of {', '.join(ARTEFACTS)}, not {name!r}.")
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != images.shape[2]:
-        raise ValueError(
-            "Images must be uint8 of shape (n, size, size, 3), not "
-            f"{images.dtype} of shape {images.shape}."
-        )
     changed = np.empty_like(images)
     for i, pixels in enumerate(images):
         image, size = Image.fromarray(pixels), FINER * len(pixels)

@@ -181,3 +181,28 @@ def _from_array(array):
             f"{array.max()}."
         )
     return Image.fromarray(array.astype(np.uint8))
+
+
+def require_squares(images):
+    """Images as an array of square colour images, to be changed by code.
+
+    Parameters
+    ----------
+    images : array_like of uint8, shape (n, size, size, 3)
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ValueError
+        If they have another shape or dtype.
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] != images.shape[2]:
+        raise ValueError(
+            "Images must be uint8 of shape (n, size, size, 3), not "
+            f"{images.dtype} of shape {images.shape}."
+        )
+    return images

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from utils import backbone, settings, training
+from utils import backbone, guard, settings, training
 from utils.images import read, square
 from utils.quiet import keras
 
@@ -41,22 +41,29 @@ class Prediction(namedtuple("Prediction", "label confidence")):
         Of melanoma, 0..1.
     threshold : float
         The model's own.
+    decision : str
+        ``"melanoma"`` or ``"benign"`` where the model answers; ``"refer"`` where it is too
+        uncertain, and a doctor has to look; ``"refused"`` where the image does not look like
+        those that it learned from. A model without limits of its own (``facts`` without
+        ``refer_between`` and ``guard``) always answers: then it is the label.
     """
 
-    def __new__(cls, probability, threshold):
+    def __new__(cls, probability, threshold, decision=None):
         melanoma = probability >= threshold
         label = "melanoma" if melanoma else "benign"
         self = super().__new__(cls, label, probability if melanoma else 1 - probability)
         self.probability, self.threshold = probability, threshold
+        self.decision = decision or label
         return self
 
     def __getnewargs__(self):  # for copies
-        return self.probability, self.threshold
+        return self.probability, self.threshold, self.decision
 
     def __repr__(self):
         return (
             f"Prediction(label={self.label!r}, confidence={self.confidence:.3f}, "
-            f"probability={self.probability:.3f}, threshold={self.threshold:.3f})"
+            f"probability={self.probability:.3f}, threshold={self.threshold:.3f}, "
+            f"decision={self.decision!r})"
         )
 
 
@@ -79,7 +86,7 @@ def _plain_keras():
 
 
 def predict_skin_cancer(image, model=SHIPPED):
-    """Label and confidence for one image; the probability and the threshold are attributes.
+    """Label and confidence for one image; probability, threshold and decision are attributes.
 
     Parameters
     ----------
@@ -101,8 +108,22 @@ def predict_skin_cancer(image, model=SHIPPED):
         If the image or the model cannot be used; the sentence says why.
     """
     loaded, facts = load_model(model)
-    probability = float(melanoma_probability([image], loaded)[0])
-    return Prediction(probability, facts["threshold"])
+    image = read(image)
+    probability = float(melanoma_probability(image, loaded)[0])
+    return Prediction(probability, facts["threshold"], _decision(image, probability, loaded, facts))
+
+
+@_plain_keras()
+def _decision(image, probability, model, facts):
+    """ "refused" or "refer", or None where the model answers."""
+    if "guard" in facts:
+        limits = facts["guard"]
+        pixels = square(image, _input_size(model))[None]
+        found = guard.features(model, limits["layer"], pixels)
+        if guard.distance(found, limits["mean"], limits["precision"])[0] > limits["limit"]:
+            return "refused"
+    low, high = facts.get("refer_between", (0, 0))
+    return "refer" if low <= probability < high else None
 
 
 @_plain_keras()

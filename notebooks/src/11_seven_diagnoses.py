@@ -386,7 +386,7 @@ _ = results.keep(name, lesions.source, lesions.table, facts, found, first)
 #
 # ## What comes next
 #
-# This is the last lesson so far.
+# [Lesson 12](12_confidence.ipynb): when should a model not answer at all?
 #
 # ## References
 #

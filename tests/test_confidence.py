@@ -1,0 +1,103 @@
+"""Limits of the shipped model: the rules by hand, the promise by simulation, the record."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from course import confidence
+from utils import other_images, predict, results
+from utils.data import Lesions
+
+
+def test_conformal_limit_is_the_rank_of_the_formula():
+    scores = np.random.default_rng(0).permutation(np.arange(1, 20))
+    assert confidence.conformal_limit(scores, 0.9) == 18  # ceil(20 * .9)
+    assert confidence.conformal_limit(scores, 0.99) == math.inf  # 19 scores cannot promise that
+
+
+def test_the_promise_holds_on_average_over_many_samples():
+    rng = np.random.default_rng(1)
+    draws = rng.normal(size=(4000, 40))
+    held = [new <= confidence.conformal_limit(rest, 0.8) for new, *rest in draws]
+    assert np.mean(held) == pytest.approx(32 / 40, abs=0.02)
+
+
+def test_band_leaves_one_in_twenty_of_either_class_outside():
+    rng = np.random.default_rng(2)
+    y = np.repeat([0, 1], [900, 300])
+    p = np.where(y == 1, rng.beta(4, 2, 1200), rng.beta(1, 6, 1200))
+    low, high = confidence.band(y, p)
+    assert 0.03 <= np.mean(p[y == 1] < low) <= 0.05
+    assert 0.03 <= np.mean(p[y == 0] >= high) <= 0.05
+    facts = {"refer_between": [low, high], "guard": {"limit": 9}}
+    made = confidence.decide(np.array([low, high, low / 2, 0.5]), np.array([0, 0, 0, 10]), facts)
+    assert list(made) == ["refer", "melanoma", "benign", "refused"]
+
+
+def lesions(n=400):
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame({"group": np.arange(n) // 2, "dx": rng.choice(["nv", "mel"], n)})
+    test = Lesions(np.zeros((n, 2, 2, 3), np.uint8), table, "synthetic")
+    return test, np.where(test.melanoma == 1, rng.beta(3, 2, n), rng.beta(2, 3, n))
+
+
+def test_decisions_are_shares_that_add_up():
+    test, p = lesions()
+    facts = {"refer_between": [0.3, 0.7], "guard": {"limit": 1}}
+    found = confidence.decisions(test, p, np.arange(len(p)) % 100 / 99 + 0.005, facts)
+    for kind in ("melanoma", "not melanoma"):
+        assert sum(share["value"] for share in found[kind].values()) == pytest.approx(1)
+    assert found["all"]["refused"] == 0.01
+    said = confidence.decide(p, np.arange(len(p)) % 100 / 99 + 0.005, facts)
+    assert found["called_benign"] == (said == "benign").sum()
+    assert found["melanomas_called_benign"] == ((said == "benign") & (test.melanoma == 1)).sum()
+
+
+def test_risk_falls_with_the_coverage_and_begins_with_all():
+    test, p = lesions()
+    rows = confidence.risk_coverage(test, p, 0.5)
+    assert rows[0]["error"] == pytest.approx(np.mean((p >= 0.5) != test.melanoma))
+    assert rows[-1]["error"] < rows[0]["error"]
+    assert rows[-1]["melanomas_missed"] < rows[0]["melanomas_missed"]
+
+
+def test_a_limit_for_all_forgets_the_rare_class_and_its_own_does_not():
+    rng = np.random.default_rng(4)
+    y = (rng.random(3000) < 0.1).astype(int)
+    p = np.where(y == 1, rng.beta(2, 2, 3000), rng.beta(1, 9, 3000))
+    found = confidence.coverage_over_splits(y, p, np.arange(3000), 0.9)
+    assert found["marginal"]["all"]["mean"] == pytest.approx(0.9, abs=0.01)
+    assert found["marginal"]["melanoma"]["mean"] < 0.5
+    assert found["by class"]["melanoma"]["mean"] == pytest.approx(0.9, abs=0.02)
+    assert found["by class"]["not melanoma"]["mean"] == pytest.approx(0.9, abs=0.01)
+
+
+def test_the_sets_are_mapies():
+    mapie = pytest.importorskip("mapie.classification")
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(5)
+    y = rng.integers(0, 2, 200)
+    x = rng.normal(size=(200, 2)) + y[:, None]
+    model = LogisticRegression().fit(x[:100], y[:100])
+    p = model.predict_proba(x)[:, 1]
+    ours = confidence.conformal_limit(np.where(y == 1, 1 - p, p)[100:], 0.9)
+    theirs = mapie.SplitConformalClassifier(model, confidence_level=0.9)
+    theirs.conformalize(x[100:], y[100:])
+    sets = theirs.predict_set(x)[1][:, :, 0]
+    np.testing.assert_array_equal(sets, np.stack([p <= ours, 1 - p <= ours], axis=1))
+
+
+def test_the_record_is_that_of_the_shipped_model_and_keeps_its_promise():
+    found, facts = results.committed(confidence.NAME), predict.load_model()[1]
+    assert found["model_sha256"] == facts["model_sha256"]
+    assert found["refer_between"] == facts["refer_between"]
+    assert found["layer"] == facts["guard"]["layer"]
+    low, high = facts["refer_between"]
+    assert low < facts["threshold"] < high
+    assert set(found["other_images"]) == set(other_images.OTHER_IMAGES)
+    for level, ways in found["conformal"].items():  # within two points
+        assert abs(ways["marginal"]["all"]["mean"] - float(level)) < 0.02
+        assert abs(ways["by class"]["melanoma"]["mean"] - float(level)) < 0.02

@@ -1,0 +1,75 @@
+"""The guard: its distance is scikit-learn's, and a small model refuses what is not red."""
+
+import numpy as np
+import pytest
+from sklearn.covariance import EmpiricalCovariance
+
+from utils import guard, predict
+from utils.quiet import keras
+
+
+def with_one_view(size=12, inside=8):
+    """A model that says how red an image is, and holds its network as the shipped one does."""
+    pixels = keras.Input((inside, inside, 3))
+    maps = keras.layers.Rescaling(1 / 255, name="maps")(pixels)
+    dense = keras.layers.Dense(1, activation="sigmoid")
+    pooled = keras.layers.GlobalAveragePooling2D()(maps)
+    one_view = keras.Model(pixels, dense(pooled), name="one_view")
+    dense.set_weights([np.array([[8.0], [0], [0]]), np.array([-4.0])])
+    outside = keras.Input((size, size, 3))
+    return keras.Model(outside, one_view(keras.layers.Resizing(inside, inside)(outside)))
+
+
+def plain(*colours, size=12):
+    return np.stack([np.full((size, size, 3), colour, np.uint8) for colour in colours])
+
+
+def test_distance_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    train, new = rng.normal(size=(50, 3)) @ rng.normal(size=(3, 3)), rng.normal(size=(9, 3))
+    expected = EmpiricalCovariance().fit(train).mahalanobis(new)
+    np.testing.assert_allclose(guard.distance(new, **guard.fit(train)) ** 2, expected)
+
+
+def test_features_are_means_of_channels_whatever_the_number_of_images():
+    images = plain(*[(n % 256, 10, 20) for n in range(450)])
+    found = guard.features(with_one_view(), "maps", images)
+    np.testing.assert_allclose(found * 255, images[:, 0, 0], atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """Saved, with a guard that knows dark reds and refers probabilities of .4 to .6."""
+    rng = np.random.default_rng(0)
+    reds = plain(*[(rng.integers(60, 200), *rng.integers(20, 60, 2)) for _ in range(60)])
+    fitted = guard.fit(guard.features(with_one_view(), "maps", reds))
+    limits = {name: array.tolist() for name, array in fitted.items()}
+    facts = {"threshold": 0.5, "source": "synthetic", "refer_between": [0.4, 0.6]}
+    facts["guard"] = limits | {"layer": "maps", "limit": 4.0}
+    path = tmp_path_factory.mktemp("guarded") / "red.keras"
+    predict.save_model(with_one_view(), facts, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("colour", "decision", "label"),
+    [
+        ((190, 40, 40), "melanoma", "melanoma"),
+        ((70, 40, 40), "benign", "benign"),
+        ((130, 40, 40), "refer", "melanoma"),
+        ((122, 40, 40), "refer", "benign"),
+        ((130, 200, 40), "refused", "melanoma"),  # though the probability is in the band
+        ((255, 255, 255), "refused", "melanoma"),
+    ],
+)
+def test_four_decisions(guarded, colour, decision, label):
+    found = predict.predict_skin_cancer(plain(colour, size=30)[0], guarded)
+    assert (found.decision, found.label) == (decision, label)
+
+
+def test_a_model_without_limits_always_answers(tmp_path):
+    path = tmp_path / "red.keras"
+    predict.save_model(with_one_view(), {"threshold": 0.5, "source": "synthetic"}, path)
+    for colour, label in (((255, 255, 255), "melanoma"), ((0, 200, 0), "benign")):
+        found = predict.predict_skin_cancer(plain(colour)[0], path)
+        assert found.decision == found.label == label

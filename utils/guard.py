@@ -1,0 +1,80 @@
+"""Does an image look like those that a model learned from? A distance between features.
+
+A softmax must name a class, whatever it is shown. The guard compares the means of a middle layer's
+channels with those of the training images, before anybody reads a probability. Taught in lesson
+12."""
+
+from functools import lru_cache
+
+import numpy as np
+from sklearn.covariance import EmpiricalCovariance
+
+from utils.quiet import keras
+
+
+def features(model, layer, images):
+    """The mean of each channel of a layer, over the whole image.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The shipped model, or another that holds its network as layer ``one_view``.
+    layer : str
+        Name of a layer of that network, with an output of shape (n, h, w, channels).
+    images : ndarray, shape (n, size, size, 3)
+        Pixels 0..255; resized to the network's input.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, channels)
+    """
+    network = _network(model, layer)
+    batches = np.array_split(images, range(200, len(images), 200))
+    return np.concatenate([np.asarray(network.predict_on_batch(batch)) for batch in batches])
+
+
+@lru_cache(maxsize=2)
+def _network(model, layer):
+    one_view = model.get_layer("one_view")
+    inside = keras.Model(one_view.input, one_view.get_layer(layer).output)
+    pixels = keras.Input(model.input.shape[1:])
+    maps = inside(keras.layers.Resizing(*one_view.input.shape[1:3])(pixels))
+    return keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(maps))
+
+
+def fit(found):
+    """What ``distance`` compares with.
+
+    Parameters
+    ----------
+    found : ndarray of float, shape (n, channels)
+        ``features`` of training images, many more than channels.
+
+    Returns
+    -------
+    dict of ndarray
+        ``mean`` of shape (channels,) and ``precision``, the inverse covariance, of shape
+        (channels, channels).
+    """
+    fitted = EmpiricalCovariance().fit(found)
+    return {"mean": fitted.location_, "precision": fitted.precision_}
+
+
+def distance(found, mean, precision):
+    """Mahalanobis distance: how many standard deviations from the mean, along each direction.
+
+    Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples and
+    Adversarial Attacks", NeurIPS 2018, arXiv:1807.03888, with one mean for all classes.
+
+    Parameters
+    ----------
+    found : ndarray of float, shape (n, channels)
+    mean, precision : array
+        From ``fit``.
+
+    Returns
+    -------
+    ndarray of float, shape (n,)
+    """
+    offset = found - np.asarray(mean)
+    return np.sqrt(np.einsum("ni,ij,nj->n", offset, np.asarray(precision), offset))
