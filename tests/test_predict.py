@@ -383,3 +383,19 @@ def test_the_shipped_model_answers_for_any_image():
         image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
         label, confidence = predict.predict_skin_cancer(image)
         assert label in ("melanoma", "benign") and 0 <= confidence <= 1
+
+
+def test_calling_a_loaded_model_predicts_and_changes_nothing(tmp_path):
+    """Resizing, called without ``training``, would switch BatchNorm after it to training."""
+    pixels = keras.Input((32, 32, 3))
+    x = keras.layers.BatchNormalization()(keras.layers.Resizing(16, 16)(pixels))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(pixels, keras.layers.Dense(1, activation="sigmoid")(x))
+    predict.save_model(model, FACTS, tmp_path / "m.keras")
+    loaded, _ = predict.load_model(tmp_path / "m.keras")
+    images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3)).astype("float32")
+    before = [weight.copy() for weight in loaded.get_weights()]
+    expected = loaded.predict(images, verbose=0)
+    np.testing.assert_allclose(np.asarray(loaded(images)), expected, atol=1e-5)
+    for weight, kept in zip(loaded.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, kept)

@@ -246,6 +246,7 @@ def load_model(path=SHIPPED):
     Returns
     -------
     (keras.Model, dict)
+        All layers of the model are frozen.
 
     Raises
     ------
@@ -272,13 +273,17 @@ def _load(path, changed, size, text):
         _threshold(facts)
         if facts.get("model_sha256") not in (None, _sha256(path)):
             raise ValueError("its .json file belongs to another training")
-        if "source_size" not in facts:
-            return keras.models.load_model(path, compile=False), facts
-        model = architecture(facts)
-        model.load_weights(path)
-        return model, facts
+        if "source_size" in facts:
+            model = architecture(facts)
+            model.load_weights(path)
+        else:
+            model = keras.models.load_model(path, compile=False)
     except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise ValueError(f"The model {path} is broken: train it again. [{error}]") from error
+    # In Keras 3 a layer such as Resizing, called without ``training``, hands its default of True
+    # to the layers after it: ``model(x)`` would train BatchNorm, and an export would keep it so.
+    model.trainable = False
+    return model, facts
 
 
 # --- the architecture of the shipped model -------------------------------------------------------
