@@ -1,0 +1,68 @@
+"""The shipped model as LiteRT: size, agreement with Keras on the test set, time for one image.
+
+    python -m benchmarks.litert
+
+All forms and both ways of asking Keras are timed in one process, one image a call, median of many.
+Real lesions are written to results/litert.json."""
+
+import os
+import time
+
+import numpy as np
+
+from utils import data, evaluation, lite, predict, results, settings, splits
+
+CALLS, KEPT, EXAMPLES = 200, 30, 100  # calls timed, of Keras; images that show int8 the ranges
+
+
+def main():
+    model, facts = predict.load_model()
+    lesions = data.load_lesions("folder", facts["source_size"], splits.full)
+    test, examples = lesions.subset("test"), lesions.subset("train").images[:EXAMPLES]
+    y, groups = test.melanoma, test.table["group"]
+    one = test.images[:1].astype(np.float32)
+    expected = predict.melanoma_probability(test.images, model)
+    content = {
+        "source": "folder",
+        "split_fingerprint": facts["split_fingerprint"],
+        "model_sha256": facts["model_sha256"],
+        "versions": results.versions(),
+        "processors": os.cpu_count(),
+        "keras_ms": {
+            "model.predict": milliseconds(lambda: model.predict(one, verbose=0), KEPT),
+            "model(x)": milliseconds(lambda: np.asarray(model(one)), KEPT),
+        },
+        "keras_megabytes": predict.SHIPPED.stat().st_size / 1e6,
+        "roc_auc": evaluation.estimate(evaluation.roc_auc, y, expected, groups).to_json(),
+        "forms": {},
+    }
+    for form in lite.FORMATS:
+        converted = lite.convert(model, form, examples)
+        answer = lite.Lite(converted)
+        p = answer(test.images)
+        auc = evaluation.difference(evaluation.roc_auc, y, p, expected, groups)
+        content["forms"][form] = {
+            "megabytes": len(converted) / 1e6,
+            "ms": milliseconds(lambda answer=answer: answer(one), CALLS),
+            "auc_minus_keras": auc.to_json(),
+            "largest_difference": float(np.abs(p - expected).max()),
+            "mean_difference": float(np.abs(p - expected).mean()),
+        }
+        print(form, content["forms"][form])
+    settings.write_json(results.COMMITTED / "litert.json", content)
+
+
+def milliseconds(call, n):
+    """Median of n calls, after three that are not counted."""
+    for _ in range(3):
+        call()
+    taken = []
+    for _ in range(n):
+        start = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - start)
+    return 1000 * float(np.median(taken))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""LiteRT: the same answers as Keras, from less; what cannot be converted; what is on record."""
+
+import numpy as np
+import pytest
+
+from utils import lite, predict, results
+from utils.quiet import keras
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Small, with what made an export wrong: Resizing before BatchNorm."""
+    keras.utils.set_random_seed(0)
+    pixels = keras.Input((16, 16, 3))
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(keras.layers.Resizing(8, 8)(pixels))
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3)(x))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    made = keras.Model(pixels, keras.layers.Dense(1, activation="sigmoid")(x))
+    made.trainable = False
+    return made
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).integers(0, 256, (30, 16, 16, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("form", "tolerance"), [("float32", 1e-5), ("float16", 5e-3), ("int8", 0.1)]
+)
+def test_each_form_answers_as_keras_does(model, images, form, tolerance):
+    expected = model.predict(images, verbose=0)[:, 0]
+    p = lite.Lite(lite.convert(model, form, images))(images)
+    assert p.shape == (30,) and p.dtype == np.float32
+    np.testing.assert_allclose(p, expected, atol=tolerance)
+
+
+def test_what_cannot_be_converted_is_refused(model, images):
+    with pytest.raises(ValueError, match="one of float32, float16, int8, not 'int4'"):
+        lite.convert(model, "int4")
+    with pytest.raises(ValueError, match="needs training images"):
+        lite.convert(model, "int8")
+    pixels = keras.Input((4, 4, 3))
+    learning = keras.Model(pixels, keras.layers.Dense(1)(pixels))
+    with pytest.raises(ValueError, match=r"Freeze the model first: model.trainable = False"):
+        lite.convert(learning)
+
+
+@pytest.mark.slow
+def test_the_shipped_model_keeps_its_answers():
+    model, facts = predict.load_model()
+    shape = (3, facts["source_size"], facts["source_size"], 3)
+    images = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    p = lite.Lite(lite.convert(model))(images)
+    np.testing.assert_allclose(p, predict.melanoma_probability(images, model), atol=1e-4)
+
+
+def test_the_record_is_that_of_the_shipped_model():
+    found, facts = results.committed("litert"), predict.load_model()[1]
+    assert found["model_sha256"] == facts["model_sha256"]
+    assert set(found["forms"]) == set(lite.FORMATS)
