@@ -22,6 +22,7 @@ RECORDED = {
     "streaming": "streaming",
     "runs": "lesson_runs",
 }
+ON_PAGE = ("groups", "litert")  # the results page does without where one is not recorded
 ON_CARD = ("artefacts", "confidence")  # the card does without where one is not recorded
 LESSON_OVERHEAD = 8  # seconds to start a kernel and to write a notebook
 
@@ -83,6 +84,7 @@ def _names():
     called = evaluation.metrics(np.repeat([0, 0, 1, 1], matrix), np.repeat([0, 1, 0, 1], matrix), 1)
     quickstarts = sorted(p.stem for p in results.COMMITTED.glob("00_quickstart-*px.json"))
     seconds, lessons = lesson_rows()
+    found |= {name: results.committed(name) for name in ON_PAGE}
     return found | {
         "repository": repository,
         "branch": branch,

@@ -12,7 +12,7 @@ from course.run import results_of, run
 from utils import data, evaluation, settings
 
 # Modules of course/, too long for a lesson.
-EXPERIMENTS = ("draws", "ladder", "dials", "artefacts", "seven", "confidence")
+EXPERIMENTS = ("draws", "ladder", "dials", "artefacts", "seven", "confidence", "groups")
 
 
 def results(given):

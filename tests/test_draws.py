@@ -69,7 +69,7 @@ def test_ten_draws_are_judged_recorded_and_resumed(tmp_path, monkeypatch):
 def test_what_is_no_experiment_is_refused(words, capsys):
     assert cli.main(["results", *words]) == 2
     assert (
-        "EXPERIMENTS is one of draws, ladder, dials, artefacts, seven, confidence"
+        "EXPERIMENTS is one of draws, ladder, dials, artefacts, seven, confidence, groups"
         in capsys.readouterr().err
     )
 

@@ -648,3 +648,27 @@ def decisions():
     write(ax, 5.6, 0.22, "probability of melanoma")
     write(ax, 5.65, 1.42, "too uncertain:\na doctor looks", color="#666666")
     return ax.figure
+
+
+@diagram
+def groups():
+    """One average over all people is split into groups, whose marks lie on both sides of it,
+    and the fewer melanomas a group has, the wider is its interval."""
+    ax = canvas(8, 2.9)
+    head(ax, 1.5, 2.6, "One number")
+    box(ax, 1.5, 1.5, 2.0, 1.0, "sensitivity\nof all", BLUE)
+    arrow(ax, (2.6, 1.5), (3.3, 1.5))
+    head(ax, 5.6, 2.6, "Behind it: groups")
+    middle = 6.2
+    line(ax, (middle, 0.35), (middle, 2.35), color=GREY, linestyle="--")
+    rows = (
+        (0.15, 0.2, "many melanomas", GREEN),
+        (-0.2, 0.35, "fewer", ORANGE),
+        (-0.35, 0.85, "few", RED),
+    )
+    for y, (shift, half, name, color) in zip((2.0, 1.35, 0.7), rows, strict=True):
+        write(ax, 4.85, y, name, ha="right")
+        line(ax, (middle + shift - half, y), (middle + shift + half, y), color=color, linewidth=5)
+        ax.plot([middle + shift], [y], "o", color=INK, markersize=6)
+    write(ax, middle, 0.17, "the average", color="#666666")
+    return ax.figure
