@@ -7,7 +7,7 @@ STAMP = $(VENV)/installed
 # What was given on make's command line (LESSONS=00 SOURCE=folder ...), quoted for the shell.
 GIVEN = '$(subst ','\'',$(MAKEOVERRIDES))'
 
-.PHONY: help course test check lab notebooks results test-colab clean
+.PHONY: help course test check lab serve notebooks results test-colab clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is"
@@ -28,6 +28,9 @@ check: $(STAMP) ## ruff, import-linter and the quick tests
 
 lab: $(STAMP) ## open JupyterLab on your own copies of the lessons (my_notebooks/)
 	@$(PY) -m course lab
+
+serve: $(STAMP) ## start the prediction service and its page on http://127.0.0.1:8000
+	@$(PY) -m course serve
 
 notebooks: $(STAMP) ## rebuild the notebooks and the README from their sources
 	@$(PY) -m course notebooks

@@ -63,6 +63,12 @@ def _parser():
     command.add_argument("lessons", nargs="*", metavar="NN", help="only these lessons")
     command = commands.add_parser("readme", help="render README and model card from results/")
     command.add_argument("--check", action="store_true", help="only say whether they are current")
+    command = commands.add_parser("predict", help="ask the shipped model about images")
+    command.add_argument("images", nargs="+", metavar="IMAGE")
+    command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    command = commands.add_parser("serve", help="start the prediction service and its page")
+    command.add_argument("--host", default="127.0.0.1", help="default: this machine alone")
+    command.add_argument("--port", type=int, default=8000)
     commands.add_parser("train-shipped", help="train the model in models/ on real images, anew")
     return parser
 
@@ -100,6 +106,15 @@ def _call(arguments, options):
         from course.publish import readme
 
         return readme(arguments.check)
+    if arguments.command == "predict":
+        from course.ask import ask
+
+        return ask(arguments.images, arguments.json)
+    if arguments.command == "serve":
+        import uvicorn
+
+        uvicorn.run("utils.serve:app", host=arguments.host, port=arguments.port)
+        return 0
     from course.shipped import train_shipped
 
     return train_shipped()

@@ -10,6 +10,8 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 SQUASHED = 28  # pixels; up to this size the whole image is squashed into the square
 RULE = 1  # another number whenever `read` or `square` changes, so that old caches are not used
+# Of bytes, which may come from anybody; Pillow knows further ones, and some start other programs.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 # Modes of 8 bits or fewer a channel that Pillow can convert to RGB.
 MODES = (
     *("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa"),
@@ -32,9 +34,10 @@ def read(image):
 
     Parameters
     ----------
-    image : path, PIL.Image.Image or ndarray
-        An array has shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4) and holds integers 0..255
-        or floats 0..1. Transparent pixels become white.
+    image : path, bytes, PIL.Image.Image or ndarray
+        Bytes are the content of a file in one of ``FORMATS``. An array has shape (h, w),
+        (h, w, 1), (h, w, 3) or (h, w, 4) and holds integers 0..255 or floats 0..1. Transparent
+        pixels become white; of several images in one file the first is taken.
 
     Returns
     -------
@@ -52,23 +55,28 @@ def read(image):
         is an array of another shape or range.
     """
     if isinstance(image, (str, os.PathLike)):
-        content = content_of(image)
-        try:
-            opened = Image.open(BytesIO(content))
-        except UnidentifiedImageError as error:
-            raise ValueError(f"{image} is not an image: give a JPEG or PNG file.") from error
-        except Image.DecompressionBombError as error:
-            raise _too_large(image) from error
-        except Exception as error:  # Pillow raises a dozen kinds on damaged files
-            raise _broken(image) from error
-        return _upright_rgb(opened, image)
+        return _opened(content_of(image), image)
+    if isinstance(image, bytes):
+        return _opened(image, "This file", FORMATS)
     if isinstance(image, Image.Image):
         return _upright_rgb(image, "This image")
     if isinstance(image, np.ndarray):
         return _upright_rgb(_from_array(image), "This array")
     raise ValueError(
-        f"An image must be a path, a PIL image or a NumPy array, not {type(image).__name__}."
+        f"An image must be a path, bytes, a PIL image or a NumPy array, not {type(image).__name__}."
     )
+
+
+def _opened(content, name, formats=None):
+    try:
+        opened = Image.open(BytesIO(content), formats=formats)
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{name} is not an image: give a JPEG or PNG file.") from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(name) from error
+    except Exception as error:  # Pillow raises a dozen kinds on damaged files
+        raise _broken(name) from error
+    return _upright_rgb(opened, name)
 
 
 def square(image, size):

@@ -1,0 +1,329 @@
+"""The prediction service, over HTTP: answers, hostile files, limits, and what its own description
+promises."""
+
+import base64
+import io
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zipfile
+import zlib
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+
+from utils import other_images, predict, serve, settings
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def url():
+    """A running service with the shipped model."""
+    config = uvicorn.Config(serve.app, port=0, log_level="warning", timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+def send(url, content, name="image", **more):
+    return httpx.post(f"{url}/predict", files={name: ("x.jpg", content)}, timeout=30, **more)
+
+
+def as_file(image, form="PNG", **options):
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def lesion():
+    return Image.open(io.BytesIO(serve.sample_png(3))).convert("RGB")
+
+
+def problem_of(response):
+    """The sentence of problem details; all of RFC 9457's members are there."""
+    assert response.headers["content-type"] == serve.PROBLEM
+    found = response.json()
+    assert found["status"] == response.status_code and found["title"] and found["type"]
+    return found["detail"]
+
+
+# --- answers
+
+
+def test_an_answer_is_that_of_predict_with_its_limits(url):
+    expected = predict.predict_skin_cancer(lesion())
+    facts = predict.load_model()[1]
+    found = send(url, serve.sample_png(3)).json()
+    assert found["probability"] == pytest.approx(expected.probability, abs=1e-5)
+    assert found["decision"] == expected.decision == "refer"
+    assert found["refer_between"] == facts["refer_between"]
+    assert found["threshold"] == facts["threshold"]
+    assert facts["model_sha256"].startswith(found["model"])
+    assert "not a medical device" in found["disclaimer"] and "doctor" in found["meaning"]
+    assert found["overlay"] is None
+
+
+def test_an_overlay_comes_on_request(url):
+    found = send(url, serve.sample_png(3), params={"overlay": True}).json()
+    head, content = found["overlay"].split(",")
+    image = Image.open(io.BytesIO(base64.b64decode(content)))
+    assert head == "data:image/png;base64" and image.size == (128, 128)
+
+
+@pytest.mark.parametrize("kind", other_images.OTHER_IMAGES)
+def test_what_is_no_lesion_is_refused_without_a_number(url, kind):
+    pixels = other_images.make(kind, np.asarray(lesion().resize((128, 128)))[None])[0]
+    found = send(url, as_file(Image.fromarray(pixels)), params={"overlay": True}).json()
+    assert found["decision"] == "refused"
+    assert found["probability"] is None and found["overlay"] is None
+
+
+def exif(orientation):
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    return tags
+
+
+TURNED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def same_lesion():
+    """Files that show the lesion, and the RGB image that each stands for."""
+    plain = lesion()
+    for orientation, turn in TURNED.items():
+        turned = plain.transpose(turn)
+        yield f"EXIF {orientation}", as_file(turned, exif=exif(orientation)), plain
+    yield "EXIF 1", as_file(plain, exif=exif(1)), plain
+    for form in ("JPEG", "WEBP", "BMP", "TIFF", "GIF"):
+        content = as_file(plain, form, **({"quality": 95} if form in ("JPEG", "WEBP") else {}))
+        yield form, content, Image.open(io.BytesIO(content)).convert("RGB")
+    yield "CMYK", as_file(plain.convert("CMYK"), "TIFF"), plain
+    alpha = plain.copy()
+    alpha.putalpha(255)
+    yield "alpha", as_file(alpha), plain
+    palette = plain.quantize(255)  # so that no pixel has the transparent colour
+    yield "palette", as_file(palette), palette.convert("RGB")
+    yield "palette with transparency", as_file(palette, transparency=255), palette.convert("RGB")
+    grey = plain.convert("L")
+    yield "grey", as_file(grey), grey.convert("RGB")
+    frames = [plain.transpose(Image.Transpose.ROTATE_90)]
+    animated = as_file(plain, "GIF", save_all=True, append_images=frames)
+    yield "GIF animation", animated, Image.open(io.BytesIO(animated)).convert("RGB")
+
+
+@pytest.mark.parametrize(
+    ("content", "rgb"), [pytest.param(c, rgb, id=name) for name, c, rgb in same_lesion()]
+)
+def test_one_lesion_has_one_probability_in_every_form(url, content, rgb):
+    found = send(url, content)
+    assert found.status_code == 200, found.text
+    if found.json()["decision"] == "refused":  # grey: no colour, which the guard notices
+        assert predict.predict_skin_cancer(rgb).decision == "refused"
+    else:
+        expected = predict.melanoma_probability(rgb)[0]
+        assert found.json()["probability"] == pytest.approx(expected, abs=0.02)
+
+
+# --- hostile and odd files
+
+
+def bomb():
+    """20,000 x 20,000 pixels in some hundred kilobytes."""
+
+    def chunk(kind, data):
+        check = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + check
+
+    head = struct.pack(">IIBBBBB", 20000, 20000, 1, 0, 0, 0, 0)
+    rows = zlib.compress(bytes(2501 * 20000), 9)
+    png = chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + png
+
+
+def hostile():
+    jpeg, png = as_file(lesion(), "JPEG"), as_file(lesion())
+    for share in (0.02, 0.3, 0.6, 0.95):
+        yield f"JPEG cut at {share}", jpeg[: int(share * len(jpeg))]
+        yield f"PNG cut at {share}", png[: int(share * len(png))]
+    yield "empty", b""
+    yield "one byte", b"\xff"
+    yield "text", b"this is a mole, believe me"
+    yield "HTML", b"<!doctype html><img src=x>"
+    yield "SVG", b'<svg xmlns="http://www.w3.org/2000/svg"><circle r="9"/></svg>'
+    yield "EPS", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n"
+    yield "PDF", b"%PDF-1.4\n%%EOF"
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as packed:
+        packed.writestr("mole.jpg", jpeg)
+    yield "zip", file.getvalue()
+    yield "16 bits", as_file(Image.fromarray(RNG.integers(0, 65535, (64, 64), dtype=np.uint16)))
+    yield "float TIFF", as_file(Image.fromarray(RNG.random((32, 32), dtype=np.float32)), "TIFF")
+    yield "bomb", bomb()
+    yield "zeros", bytes(100_000)
+    yield "noise", RNG.bytes(100_000)
+    yield "PNG with a wrong checksum", png[:40] + b"\x00" + png[41:]
+    yield "icon", as_file(lesion(), "ICO")
+
+
+@pytest.mark.parametrize("content", [pytest.param(c, id=name) for name, c in hostile()])
+def test_a_hostile_file_is_refused_in_a_sentence(url, content):
+    found = send(url, content)
+    assert found.status_code == 422, found.text
+    sentence = problem_of(found)
+    assert sentence.endswith((".", '"image".')) and "\n" not in sentence
+    assert "Traceback" not in sentence and "0x" not in sentence
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 20000), (20000, 1)])
+def test_an_odd_size_is_answered_or_refused(url, size):
+    found = send(url, as_file(Image.new("RGB", size, (200, 150, 140))))
+    assert found.status_code == 200 and found.json()["decision"] == "refused"
+
+
+def test_a_wrong_extension_does_not_matter(url):
+    found = httpx.post(f"{url}/predict", files={"image": ("x.txt", serve.sample_png(3), "a/b")})
+    assert found.status_code == 200
+
+
+# --- requests
+
+
+def test_wrong_requests_are_told_what_to_send(url):
+    png = serve.sample_png(3)
+    two = [("image", ("a.png", png)), ("image", ("b.png", png))]
+    for response in (
+        httpx.post(f"{url}/predict"),
+        httpx.post(f"{url}/predict", data={"image": "text"}),
+        httpx.post(f"{url}/predict", files={"picture": ("a.png", png)}),
+        httpx.post(f"{url}/predict", files=two),
+        httpx.post(f"{url}/predict", content=png, headers={"content-type": "image/png"}),
+        httpx.post(f"{url}/predict", json={"image": "text"}),
+    ):
+        assert response.status_code == 422 and "image" in problem_of(response)
+    broken = {"content-type": "multipart/form-data; boundary=x"}
+    response = httpx.post(f"{url}/predict", content=b"--x\r\nnonsense", headers=broken)
+    assert response.status_code in (400, 422) and problem_of(response)
+    assert problem_of(httpx.get(f"{url}/nothing")) and problem_of(httpx.get(f"{url}/predict"))
+    response = send(url, png, params={"overlay": "blue"})
+    assert response.status_code == 422 and "overlay" in problem_of(response)
+
+
+def test_what_is_too_large_is_refused_while_it_comes(url):
+    response = send(url, bytes(50 * 2**20))
+    assert response.status_code == 413 and "10 MB" in problem_of(response)
+
+    def chunks():  # without a Content-Length
+        yield b'--x\r\ncontent-disposition: form-data; name="image"; filename="a"\r\n\r\n'
+        for _ in range(20):
+            yield bytes(2**20)
+
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    response = httpx.post(f"{url}/predict", content=chunks(), headers=kind, timeout=30)
+    assert response.status_code == 413
+
+
+def test_nothing_of_an_upload_touches_the_disk(url, monkeypatch):
+    def rollover(self):
+        raise AssertionError("an upload was written to a file")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", rollover)
+    assert send(url, bytes(9 * 2**20)).status_code == 422
+
+
+def raw(url, text):
+    host, port = url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)), timeout=10)
+    connection.sendall(text)
+    return connection
+
+
+STARTED = (
+    b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 5000\r\n"
+    b"content-type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+)
+
+
+def test_an_upload_that_stalls_gets_an_answer(url, monkeypatch):
+    monkeypatch.setattr(serve, "SECONDS", 0.5)
+    with raw(url, STARTED) as connection:
+        assert b" 408 " in connection.recv(100)
+
+
+def test_a_client_that_leaves_does_no_harm(url):
+    for _ in range(serve.WAITING + 5):
+        raw(url, STARTED).close()
+    deadline = time.time() + 10
+    while (found := send(url, serve.sample_png(3))).status_code == 503:
+        assert time.time() < deadline
+        time.sleep(0.1)
+    assert found.status_code == 200
+
+
+def test_a_full_queue_says_when_to_come_again(url, monkeypatch):
+    monkeypatch.setattr(serve, "WAITING", 1)
+    with raw(url, STARTED):
+        time.sleep(0.2)
+        response = send(url, serve.sample_png(3))
+        assert response.status_code == 503 and response.headers["retry-after"] == "3"
+        assert "try again" in problem_of(response)
+        assert httpx.get(f"{url}/health").json() == {"status": "ok"}
+
+
+def test_an_unexpected_error_is_a_problem_too(url, monkeypatch, caplog):
+    def fail(*_):
+        raise RuntimeError("secret pixels")
+
+    monkeypatch.setattr(serve, "answer", fail)
+    response = send(url, serve.sample_png(3))
+    assert response.status_code == 500 and "secret" not in problem_of(response)
+
+
+def test_model_and_sample(url):
+    found, facts = httpx.get(f"{url}/model").json(), predict.load_model()[1]
+    assert found["refer_between"] == facts["refer_between"]
+    assert 0.8 < found["test"]["roc_auc"]["low"] < found["test"]["roc_auc"]["value"] < 1
+    first, second = (httpx.get(f"{url}/sample", params={"seed": s}).content for s in (1, 2))
+    assert Image.open(io.BytesIO(first)).size == (200, 150) and first != second
+
+
+@pytest.mark.slow
+def test_the_service_keeps_what_its_description_promises(url, tmp_path):
+    """Schemathesis makes requests from the OpenAPI description, sensible and not."""
+    command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json"]
+    command += ["--max-examples", "25", "--seed", "1", "--workers", "1", "--no-color"]
+    checks = "not_a_server_error,status_code_conformance,content_type_conformance,"
+    command += ["--checks", checks + "response_schema_conformance"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+
+def test_the_service_starts_by_its_name(monkeypatch):
+    from course import cli
+
+    started = []
+    monkeypatch.setattr(uvicorn, "run", lambda *a, **k: started.append((a, k)))
+    assert cli.main(["serve", "--port", "8001"]) == 0
+    assert started == [(("utils.serve:app",), {"host": "127.0.0.1", "port": 8001})]
+    assert (settings.ROOT / "utils" / "page.html").stat().st_size < 30_000

@@ -1,0 +1,292 @@
+"""The prediction service: send an image, get a decision with its limits. Taught in lesson 14.
+
+    python -m course serve          # or: uvicorn utils.serve:app
+
+For education only: not a medical device. No upload touches the disk, and no log holds one."""
+
+import asyncio
+import base64
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from io import BytesIO
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from fastapi import FastAPI, File, Query, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from matplotlib import colormaps
+from PIL import Image
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartParser
+
+from utils import explain, predict, results
+from utils.data import synthetic
+from utils.images import read, square
+
+MEGABYTE = 2**20
+LARGEST = 10 * MEGABYTE  # bytes of a request
+SECONDS = 20  # for an upload, and then for its answer
+WAITING = 32  # requests inside at a time; further ones are told to come again
+PROBLEM = "application/problem+json"  # RFC 9457
+DISCLAIMER = (
+    "For education only. This is not a medical device, and no answer of it is a diagnosis. Show a "
+    "mole that is new, changes or worries you to a doctor."
+)
+MEANING = {
+    "melanoma": "The model finds melanoma likely. Only a doctor can tell.",
+    "benign": "The model finds melanoma unlikely. That is not harmless: other skin cancers count "
+    "as benign here, and it misses melanomas.",
+    "refer": "The model is too uncertain to answer: a doctor has to look.",
+    "refused": "The image does not look like those that the model learned from, so it does not "
+    "answer: send a dermatoscopic image of one lesion.",
+}
+MultiPartParser.spool_max_size = LARGEST + MEGABYTE  # else larger parts go to temporary files
+
+
+class Answer(BaseModel):
+    """What the model says of one image."""
+
+    decision: Literal["melanoma", "benign", "refer", "refused"]
+    meaning: str = Field(description="The decision in a sentence")
+    probability: float | None = Field(
+        description="Of melanoma, calibrated; none where the image is refused", ge=0, le=1
+    )
+    threshold: float = Field(description="From it on, the label of lesson 00 is melanoma")
+    threshold_chosen_for: str
+    refer_between: tuple[float, float] = Field(description="Probabilities that go to a doctor")
+    overlay: str | None = Field(description="Grad-CAM as a data URI, a PNG, if asked for")
+    model: str = Field(description="First digits of the model file's SHA-256")
+    disclaimer: str
+
+    model_config = {
+        "json_schema_extra": {
+            "example": {
+                "decision": "refer",
+                "meaning": MEANING["refer"],
+                "probability": 0.12,
+                "threshold": 0.091,
+                "threshold_chosen_for": "finding 90 % of the validation melanomas",
+                "refer_between": [0.034, 0.39],
+                "overlay": None,
+                "model": "e013d60db2aff656",
+                "disclaimer": DISCLAIMER,
+            }
+        }
+    }
+
+
+class Problem(BaseModel):
+    """What went wrong, and what to do (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+class Limits:
+    """Bounds, before anything is parsed: requests inside, bytes and seconds of an upload."""
+
+    def __init__(self, app):
+        self.app, self.inside = app, 0
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http" or scope["method"] != "POST":
+            return await self.app(scope, receive, send)
+        if self.inside >= WAITING:
+            busy = problem(503, "Too many images wait: try again in a few seconds.")
+            return await busy(scope, receive, send)
+        self.inside += 1
+        try:
+            await self.app(scope, self._bounded(receive), send)
+        finally:
+            self.inside -= 1
+
+    def _bounded(self, receive):
+        left = LARGEST
+        end = asyncio.get_running_loop().time() + SECONDS
+
+        async def bounded():
+            nonlocal left
+            try:
+                async with asyncio.timeout_at(end):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, f"The upload took over {SECONDS} seconds.") from None
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise HTTPException(
+                    413,
+                    f"The upload is larger than {LARGEST // MEGABYTE} MB: send a smaller image.",
+                )
+            return message
+
+        return bounded
+
+
+@asynccontextmanager
+async def lifespan(app):
+    """Load the model once and let it answer once, so that nobody waits for its first answer."""
+    with ThreadPoolExecutor(1) as app.state.worker:
+        await in_worker(app, answer, sample_png(0), True)
+        yield
+
+
+app = FastAPI(
+    title="Melanoma or not: a lesson",
+    description=DISCLAIMER,
+    version="1",
+    lifespan=lifespan,
+)
+app.add_middleware(Limits)
+
+
+async def in_worker(app, call, *given):
+    """Run a call in the one thread that uses the model, off the event loop."""
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(app.state.worker, call, *given)
+
+
+def answer(content, overlay=False):
+    """The service's answer for the bytes of an image file.
+
+    Raises
+    ------
+    ValueError
+        If it is no usable image; the sentence says why.
+    """
+    image = read(content)
+    found = predict.predict_skin_cancer(image)
+    model, facts = predict.load_model()
+    return Answer(
+        decision=found.decision,
+        meaning=MEANING[found.decision],
+        probability=None if found.decision == "refused" else found.probability,
+        threshold=found.threshold,
+        threshold_chosen_for="finding 90 % of the validation melanomas",
+        refer_between=facts["refer_between"],
+        overlay=heat_map(model, image) if overlay and found.decision != "refused" else None,
+        model=facts["model_sha256"][:16],
+        disclaimer=DISCLAIMER,
+    )
+
+
+def heat_map(model, image):
+    """Grad-CAM over the square that the model sees, as a data URI."""
+    pixels = square(image, model.input.shape[1])
+    heat = colormaps["inferno"](explain.grad_cam(model, pixels[None])[0])[..., :3]
+    mixed = Image.fromarray((0.5 * pixels + 0.5 * 255 * heat).astype(np.uint8))
+    return "data:image/png;base64," + base64.b64encode(png(mixed)).decode()
+
+
+def png(image):
+    """The bytes of a PNG file."""
+    file = BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def sample_png(seed):
+    """A drawn lesion as a PNG file."""
+    ids = synthetic.metadata()["image_id"]
+    chosen = ids.sample(1, random_state=seed)
+    return png(Image.fromarray(synthetic.draw(chosen)[0]))
+
+
+def problem(status, sentence):
+    """An error as problem details."""
+    found = Problem(title=HTTPStatus(status).phrase, status=status, detail=sentence)
+    headers = {"Retry-After": "3"} if status == 503 else None
+    return JSONResponse(found.model_dump(), status, headers, media_type=PROBLEM)
+
+
+@app.exception_handler(HTTPException)
+async def refused(request, error):
+    return problem(error.status_code, str(error.detail))
+
+
+@app.exception_handler(RequestValidationError)
+async def misunderstood(request, error):
+    place = ".".join(str(part) for part in error.errors()[0]["loc"][1:])
+    if place.startswith("image"):
+        return problem(422, 'Send one image as the field "image" of a form (multipart/form-data).')
+    return problem(422, f"{place} cannot be used: {error.errors()[0]['msg']}.")
+
+
+@app.exception_handler(Exception)
+async def failed(request, error):
+    return problem(500, "The service failed. Your image was not kept.")
+
+
+PROBLEMS = {
+    status: {"description": HTTPStatus(status).phrase, "model": Problem}
+    | {"content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    for status in (400, 408, 413, 422, 500, 503)
+}
+
+
+@app.post("/predict", responses=PROBLEMS, summary="Judge an image of a skin lesion")
+async def predict_image(
+    request: Request,
+    image: Annotated[UploadFile, File(description="JPEG, PNG, WebP, BMP, TIFF or GIF")],
+    overlay: Annotated[bool, Query(description="Also show where the model looks")] = False,
+) -> Answer:
+    """One image in the form field `image`. Nothing of it is kept."""
+    if len((await request.form()).multi_items()) != 1:
+        raise HTTPException(422, 'Send one image alone, as the field "image".')
+    content = await image.read()
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await in_worker(app, answer, content, overlay)
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from None
+    except TimeoutError:
+        raise HTTPException(503, "The service is too slow just now: try again.") from None
+
+
+@app.get("/health", summary="Whether the service answers")
+async def health() -> dict[str, str]:
+    """It has started, so the model is loaded."""
+    return {"status": "ok"}
+
+
+@app.get("/model", summary="The model, from its card")
+async def model() -> dict:
+    """What it was trained on, its figures and its limits."""
+    facts = predict.load_model()[1]
+    shipped = results.committed("shipped_model")["shipped"]
+    return {
+        "model": facts["model_sha256"][:16],
+        "target": "melanoma against everything else; other skin cancers count as benign",
+        "data": "HAM10000, split by lesion, CC BY-NC 4.0",
+        "input_pixels": facts["source_size"],
+        "threshold": facts["threshold"],
+        "refer_between": facts["refer_between"],
+        "test": {name: found.to_json() for name, found in shipped.items()},
+        "not_tested_on": "phone images, other cameras, dark skin, children, nails, mucosa",
+        "disclaimer": DISCLAIMER,
+    }
+
+
+DRAWN = {200: {"content": {"image/png": {}}}, 422: PROBLEMS[422]}
+
+
+@app.get("/sample", response_class=Response, responses=DRAWN)
+async def sample(seed: Annotated[int, Query(ge=0, le=999)] = 0) -> Response:
+    """A drawn lesion (SYNTHETIC), to try the service with."""
+    return Response(sample_png(seed), media_type="image/png")
+
+
+POLICY = "default-src 'none'; img-src 'self' data: blob:; connect-src 'self'; "
+POLICY += "style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+
+
+@app.get("/", response_class=HTMLResponse, include_in_schema=False)
+async def page() -> HTMLResponse:
+    """The page that asks this service."""
+    text = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    return HTMLResponse(text, headers={"Content-Security-Policy": POLICY})
