@@ -149,3 +149,25 @@ def mend():
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     return replace
+
+
+@pytest.fixture(scope="session")
+def service():
+    """The address of a running prediction service with the shipped model."""
+    import threading
+    import time
+
+    import uvicorn
+
+    from utils import serve
+
+    config = uvicorn.Config(serve.app, port=0, log_level="warning", timeout_graceful_shutdown=2)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()

@@ -8,7 +8,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import zipfile
 import zlib
@@ -24,19 +23,9 @@ from utils import other_images, predict, serve, settings
 RNG = np.random.default_rng(0)
 
 
-@pytest.fixture(scope="module")
-def url():
-    """A running service with the shipped model."""
-    config = uvicorn.Config(serve.app, port=0, log_level="warning", timeout_graceful_shutdown=2)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+@pytest.fixture
+def url(service):
+    return service
 
 
 def send(url, content, name="image", **more):

@@ -55,7 +55,7 @@ class Answer(BaseModel):
     probability: float | None = Field(
         description="Of melanoma, calibrated; none where the image is refused", ge=0, le=1
     )
-    threshold: float = Field(description="From it on, the label of lesson 00 is melanoma")
+    threshold: float = Field(description="From it on, predict_skin_cancer's label is melanoma")
     threshold_chosen_for: str
     refer_between: tuple[float, float] = Field(description="Probabilities that go to a doctor")
     overlay: str | None = Field(description="Grad-CAM as a data URI, a PNG, if asked for")

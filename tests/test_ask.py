@@ -1,0 +1,45 @@
+"""The shipped model's answers in the terminal."""
+
+import io
+import json
+
+import pytest
+from PIL import Image
+
+from course import cli
+from utils import serve
+
+
+@pytest.fixture
+def files(tmp_path):
+    lesion, plain, broken = (tmp_path / name for name in ("mole.png", "red.png", "broken.jpg"))
+    lesion.write_bytes(serve.sample_png(3))
+    Image.new("RGB", (90, 90), "red").save(plain)
+    Image.open(io.BytesIO(serve.sample_png(3))).convert("RGB").save(broken)
+    broken.write_bytes(broken.read_bytes()[:900])
+    return str(lesion), str(plain), str(broken)
+
+
+def test_a_table_for_people(files, capsys):
+    assert cli.main(["predict", *files[:2]]) == 0
+    out, err = capsys.readouterr()
+    assert "refer     0.282" in out and "refused   -" in out and err == ""
+    assert "Not a medical device" in out and "not harmless" in out
+
+
+def test_what_cannot_be_read_is_said_and_the_others_are_answered(files, tmp_path, capsys):
+    missing = str(tmp_path / "no.jpg")
+    assert cli.main(["predict", missing, files[0], files[2]]) == 1
+    out, err = capsys.readouterr()
+    assert "0.282" in out
+    assert f"There is no image file {missing}" in err and "broken or truncated" in err
+
+
+def test_json_for_programs(files, capsys):
+    assert cli.main(["predict", "--json", files[0], files[1], files[2]]) == 1
+    found = json.loads(capsys.readouterr().out)
+    first, second, third = found["answers"]
+    assert first["decision"] == "refer" and first["probability"] == pytest.approx(0.2822, abs=1e-3)
+    assert second == {**second, "decision": "refused", "probability": None}
+    assert third["error"].endswith("get a new copy of it.")
+    assert "Not a medical device" in found["note"]

@@ -1,0 +1,113 @@
+"""The service's page in a real browser: mouse, keyboard, phone width, and for screen readers."""
+
+import pytest
+
+from tests.test_lab import BROWSER, BROWSER_OPTIONS
+from utils import serve, settings
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not BROWSER, reason="there is no Chromium: the page was not tried"),
+]
+SIZES = {"desktop": {"width": 1200, "height": 800}, "phone": {"width": 375, "height": 780}}
+DROP = """([name, bytes]) => {
+    const data = new DataTransfer();
+    data.items.add(new File([new Uint8Array(bytes)], name));
+    document.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true}));
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=BROWSER, args=BROWSER_OPTIONS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser, service):
+    """Opens the page; at the end nothing may stand in its console."""
+    opened, said = [], []
+
+    def open_it(**options):
+        context = browser.new_context(**options)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.route(
+            "**/sample*",
+            lambda route: route.fulfill(body=serve.sample_png(3), content_type="image/png"),
+        )
+        page.goto(service)
+        opened.append(context)
+        return page
+
+    yield open_it
+    for context in opened:
+        context.close()
+    # A browser itself reports each request that is not answered with 200.
+    assert [text for text in said if not text.startswith("Failed to load resource")] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_sample_is_judged_and_axe_finds_nothing(open_page, size, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = open_page(viewport=SIZES[size], color_scheme=scheme)
+    assert Axe().run(page).violations_count == 0
+    page.get_by_role("button", name="Try a drawn sample").click()
+    page.get_by_role("heading", name="Refer to a doctor").wait_for()
+    assert "SYNTHETIC" in page.locator("#caption").inner_text()
+    assert "28 %" in page.locator("#answer").inner_text()
+    assert page.get_by_text("Not a medical device").is_visible()
+    assert Axe().run(page).violations_count == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+    shots = settings.make_folder(settings.runs() / "screenshots")
+    page.screenshot(path=shots / f"page-{size}-{scheme}.png")
+    before = page.locator("#picture").get_attribute("src")
+    page.get_by_role("button", name="Show where it looks").click()
+    after = page.locator("#picture").get_attribute("src")
+    assert before.startswith("blob:") and after.startswith("data:image/png;base64,")
+    page.screenshot(path=shots / f"page-{size}-{scheme}-overlay.png")
+
+
+def test_by_keyboard_alone(open_page):
+    page = open_page()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "file"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Refer to a doctor").wait_for()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert page.locator("#toggle").get_attribute("aria-pressed") == "true"
+
+
+def test_dropped_images_are_judged_refused_or_explained(open_page, tmp_path):
+    page = open_page()
+    page.evaluate(DROP, ["mole.png", list(serve.sample_png(0))])
+    page.get_by_role("heading", name="Refer to a doctor").wait_for()
+    flower = tmp_path / "red.png"
+    from PIL import Image
+
+    Image.new("RGB", (90, 90), "red").save(flower)
+    page.evaluate(DROP, ["red.png", list(flower.read_bytes())])
+    page.get_by_role("heading", name="Refused").wait_for()
+    assert "does not look like" in page.locator("#answer").inner_text()
+    assert page.locator(".scale").count() == 0 and page.locator("#toggle").is_hidden()
+    page.evaluate(DROP, ["text.png", list(b"not an image")])
+    page.get_by_role("heading", name="No answer").wait_for()
+    assert "is not an image" in page.locator("#answer").inner_text()
+    page.set_input_files("#file", {"name": "x", "mimeType": "a/b", "buffer": bytes(11 * 2**20)})
+    page.get_by_text("over 10 MB").wait_for()
+
+
+def test_a_service_that_is_gone_is_said(open_page):
+    page = open_page()
+    page.route("**/predict*", lambda route: route.abort())
+    page.get_by_role("button", name="Try a drawn sample").click()
+    page.get_by_text("The service does not answer").wait_for()
