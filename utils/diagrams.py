@@ -672,3 +672,31 @@ def groups():
         ax.plot([middle + shift], [y], "o", color=INK, markersize=6)
     write(ax, middle, 0.17, "the average", color="#666666")
     return ax.figure
+
+
+@diagram
+def service():
+    """A request passes four gates before the model: the queue, the size, the decoder and the guard.
+    At each it may be sent back with a status of its own and a sentence."""
+    ax, y = canvas(8, 2.5), 1.75
+    lesion(ax, 0.5, y, 0.6)
+    gates = (
+        ("queue", "503", "too many\nat once"),
+        ("size", "413", "over 10 MB"),
+        ("decoder", "422", "not an image"),
+        ("guard", "200", "refused:\nno lesion"),
+    )
+    for i, (name, status, text) in enumerate(gates):
+        x = 1.7 + 1.35 * i
+        box(ax, x, y, 0.95, 0.62, name, GREY)
+        arrow(ax, (x, y - 0.36), (x, y - 0.72))
+        write(ax, x, y - 0.9, status, 10, fontweight="bold", color=RED if i < 3 else INK)
+        write(ax, x, y - 1.27, text, 8.5, color="#666666")
+        arrow(ax, (x - 0.8 if i else 0.85, y), (x - 0.52, y))
+    box(ax, 7.2, y, 1.1, 0.62, "model", BLUE)
+    arrow(ax, (6.25, y), (6.6, y))
+    arrow(ax, (7.2, y - 0.36), (7.2, y - 0.72))
+    write(ax, 7.2, y - 0.9, "200", 10, fontweight="bold")
+    write(ax, 7.2, y - 1.27, "decision and\nits limits", 8.5, color="#666666")
+    head(ax, 0.5, 2.3, "image")
+    return ax.figure
