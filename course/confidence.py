@@ -43,7 +43,11 @@ def run():
     lesions = data.load_lesions("folder", facts["source_size"], splits.full)
     train, validation, test = (lesions.subset(s) for s in ("train", "validation", "test"))
     p_validation, p_test = (
-        cached(facts, name, lambda part=part: predict.melanoma_probability(part.images, model))
+        seven.kept(
+            facts,
+            f"{NAME}-{name}",
+            lambda part=part: predict.melanoma_probability(part.images, model),
+        )
         for name, part in (("validation", validation), ("test", test))
     )
     layer, found_in_layers = choose_layer(model, train, validation)
@@ -52,7 +56,7 @@ def run():
         "guard": {"layer": layer} | fit_guard(model, layer, train, validation),
     }
     settings.write_json(predict.SHIPPED.with_suffix(".json"), facts)
-    softmax = cached(facts, "softmax", lambda: seven.probabilities(model, test.images)).max(1)
+    softmax = seven.kept(facts, seven.NAME, lambda: seven.probabilities(model, test.images)).max(1)
     content = {
         "source": "folder",
         "split_fingerprint": facts["split_fingerprint"],
@@ -77,16 +81,6 @@ def run():
         "artefacts": on_artefacts(model, facts, test),
     }
     settings.write_json(results.COMMITTED / f"{NAME}.json", content)
-
-
-def cached(facts, name, make):
-    """An array that takes minutes, kept in runs/ for the model that made it."""
-    folder = settings.make_folder(settings.runs())
-    path = folder / f"{NAME}-{name}-{facts['model_sha256'][:16]}.npy"
-    if not path.exists():
-        made = make()
-        settings.write_atomically(path, lambda p: np.save(p, made))
-    return np.load(path)
 
 
 def band(y, probability):
@@ -236,10 +230,12 @@ def on_other_images(model, facts, test, softmax):
     for kind in other_images.OTHER_IMAGES:
         made = other_images.make(kind, some.images, SEED)
         far = distances(model, facts, made)
-        seven_p = cached(
-            facts, f"softmax-{kind}", lambda made=made: seven.probabilities(model, made)
+        seven_p = seven.kept(
+            facts, f"{NAME}-softmax-{kind}", lambda made=made: seven.probabilities(model, made)
         )
-        p = cached(facts, f"p-{kind}", lambda made=made: predict.melanoma_probability(made, model))
+        p = seven.kept(
+            facts, f"{NAME}-p-{kind}", lambda made=made: predict.melanoma_probability(made, model)
+        )
         by_distance, by_softmax = np.r_[near, far], np.r_[1 - softmax, 1 - seven_p.max(1)]
         auc = evaluation.roc_auc
         found[kind] = {
@@ -260,7 +256,9 @@ def on_artefacts(model, facts, test):
     others, found = _some(test), {}
     for name in (None, *artefacts.ARTEFACTS):
         images = melanomas.images if name is None else artefacts.add(name, melanomas.images, SEED)
-        p = cached(facts, f"p-{name}", lambda x=images: predict.melanoma_probability(x, model))
+        p = seven.kept(
+            facts, f"{NAME}-p-{name}", lambda x=images: predict.melanoma_probability(x, model)
+        )
         made = decide(p, distances(model, facts, images), facts)
         images = others.images if name is None else artefacts.add(name, others.images, SEED)
         refused = distances(model, facts, images) > facts["guard"]["limit"]

@@ -22,7 +22,13 @@ RECORDED = {
     "streaming": "streaming",
     "runs": "lesson_runs",
 }
-ON_PAGE = ("groups", "litert", "serving")  # the results page does without where one is not recorded
+ON_PAGE = (
+    "groups",
+    "litert",
+    "serving",
+    "attribution",
+    "ensemble",
+)  # the results page does without where one is not recorded
 ON_CARD = ("artefacts", "confidence")  # the card does without where one is not recorded
 LESSON_OVERHEAD = 8  # seconds to start a kernel and to write a notebook
 

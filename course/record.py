@@ -13,6 +13,7 @@ from utils import data, evaluation, settings
 
 # Modules of course/, too long for a lesson.
 EXPERIMENTS = ("draws", "ladder", "dials", "artefacts", "seven", "confidence", "groups")
+EXPERIMENTS += ("attribution", "ensemble")
 
 
 def results(given):

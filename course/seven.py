@@ -26,10 +26,7 @@ def run():
     model, facts = predict.load_model()
     lesions = data.load_lesions("folder", facts["source_size"], splits.full)
     train, test = lesions.subset("train"), lesions.subset("test")
-    path = settings.make_folder(settings.runs()) / f"{NAME}-{facts['model_sha256'][:16]}.npy"
-    if not path.exists():
-        found = probabilities(model, test.images)
-        settings.write_atomically(path, lambda p: np.save(p, found))
+    p = kept(facts, NAME, lambda: probabilities(model, test.images))
     content = {
         "source": "folder",
         "split_fingerprint": facts["split_fingerprint"],
@@ -37,8 +34,17 @@ def run():
         "versions": results.versions(),
     }
     shares = np.bincount(train.diagnosis, minlength=len(data.DX)) / len(train)
-    judged = judge(test.table, np.load(path), shares)
+    judged = judge(test.table, p, shares)
     settings.write_json(results.COMMITTED / f"{NAME}.json", content | judged)
+
+
+def kept(facts, name, make):
+    """An array that takes minutes, kept in runs/ for the shipped model that made it."""
+    path = settings.make_folder(settings.runs()) / f"{name}-{facts['model_sha256'][:16]}.npy"
+    if not path.exists():
+        made = make()
+        settings.write_atomically(path, lambda p: np.save(p, made))
+    return np.load(path)
 
 
 def probabilities(model, images, batch=64):

@@ -171,3 +171,12 @@ def service():
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture
+def few_resamples(monkeypatch):
+    """Fifty for every interval: enough to see that it is there."""
+    from utils import evaluation
+
+    draw = evaluation.resampled_lesions
+    monkeypatch.setattr(evaluation, "resampled_lesions", lambda y, g, n, seed: draw(y, g, 50, seed))

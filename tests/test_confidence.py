@@ -43,7 +43,7 @@ def lesions(n=400):
     return test, np.where(test.melanoma == 1, rng.beta(3, 2, n), rng.beta(2, 3, n))
 
 
-def test_decisions_are_shares_that_add_up():
+def test_decisions_are_shares_that_add_up(few_resamples):
     test, p = lesions()
     facts = {"refer_between": [0.3, 0.7], "guard": {"limit": 1}}
     found = confidence.decisions(test, p, np.arange(len(p)) % 100 / 99 + 0.005, facts)
@@ -55,7 +55,7 @@ def test_decisions_are_shares_that_add_up():
     assert found["melanomas_called_benign"] == ((said == "benign") & (test.melanoma == 1)).sum()
 
 
-def test_risk_falls_with_the_coverage_and_begins_with_all():
+def test_risk_falls_with_the_coverage_and_begins_with_all(few_resamples):
     test, p = lesions()
     rows = confidence.risk_coverage(test, p, 0.5)
     assert rows[0]["error"] == pytest.approx(np.mean((p >= 0.5) != test.melanoma))

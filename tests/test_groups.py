@@ -27,7 +27,7 @@ def people(n=400, seed=0):
     )
 
 
-def test_what_helps_beside_the_image_is_found():
+def test_what_helps_beside_the_image_is_found(few_resamples):
     found = groups.beside(people(), people(seed=1))
     alone = found["image alone"]["roc_auc"]
     table = people(seed=1)  # the order of the log-odds is that of the probabilities
@@ -45,7 +45,7 @@ def test_a_site_that_was_never_seen_is_no_reason_to_stop():
     assert p.shape == (400,) and np.isfinite(p).all()
 
 
-def test_shifts_are_paired_with_the_images_as_they_were():
+def test_shifts_are_paired_with_the_images_as_they_were(few_resamples):
     rng = np.random.default_rng(3)
     dx = np.array(["nv", "mel"] * 30)
     table = pd.DataFrame({"dx": dx, "group": np.arange(60)})

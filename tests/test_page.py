@@ -69,7 +69,7 @@ def test_a_sample_is_judged_and_axe_finds_nothing(open_page, size, scheme):
     shots = settings.make_folder(settings.runs() / "screenshots")
     page.screenshot(path=shots / f"page-{size}-{scheme}.png")
     before = page.locator("#picture").get_attribute("src")
-    page.get_by_role("button", name="Show where it looks").click()
+    page.get_by_role("button", name="Where it looks").click()
     after = page.locator("#picture").get_attribute("src")
     assert before.startswith("blob:") and after.startswith("data:image/png;base64,")
     page.screenshot(path=shots / f"page-{size}-{scheme}-overlay.png")

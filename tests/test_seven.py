@@ -8,7 +8,7 @@ from course import seven
 from utils import data, predict, results
 
 
-def test_likeliest_and_equal_shares_are_judged_by_hand():
+def test_likeliest_and_equal_shares_are_judged_by_hand(few_resamples):
     """A model that is sure of moles only: it calls a quarter of the rest right by their shares."""
     dx = np.array([*data.DX, "nv", "nv", "mel", "bcc"] * 10)
     table = pd.DataFrame({"dx": dx, "group": np.arange(len(dx))})

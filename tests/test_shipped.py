@@ -13,7 +13,6 @@ from course.errors import CourseError
 from utils import (
     backbone,
     data,
-    evaluation,
     predict,
     pretrained,
     results,
@@ -21,14 +20,6 @@ from utils import (
     splits,
 )
 from utils.data import Lesions, synthetic
-
-
-@pytest.fixture
-def few_resamples(monkeypatch):
-    """Fifty for every interval: enough to see that it is there."""
-    draw = evaluation.resampled_lesions
-    monkeypatch.setattr(evaluation, "resampled_lesions", lambda y, g, n, seed: draw(y, g, 50, seed))
-
 
 # --- from logits to a shipped model --------------------------------------------------------------
 
