@@ -1,6 +1,8 @@
 import os
 import struct
+from io import BytesIO
 from pathlib import Path
+from zlib import compress, crc32
 
 import numpy as np
 import pytest
@@ -157,6 +159,30 @@ def test_a_16_bit_file_is_refused(tmp_path):
     Image.fromarray(ramp).save(tmp_path / "ramp.png")
     with pytest.raises(ValueError, match=r"ramp.png has pixels of mode I.*: save it as"):
         images.read(tmp_path / "ramp.png")
+
+
+@pytest.mark.parametrize(("colour", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_a_png_of_16_bits_a_colour_is_refused(tmp_path, colour, channels):
+    def chunk(kind, data):
+        return struct.pack(">I4s", len(data), kind) + data + struct.pack(">I", crc32(kind + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 16, colour, 0, 0, 0))
+    rows = chunk(b"IDAT", compress(bytes(1 + 2 * 2 * channels)))
+    png = b"\x89PNG\r\n\x1a\n" + head + rows + chunk(b"IEND", b"")
+    (tmp_path / "deep.png").write_bytes(png)
+    for image in (png, tmp_path / "deep.png", Image.open(BytesIO(png))):
+        with pytest.raises(ValueError, match="has 16 bits a channel, not 8: save it as"):
+            images.read(image)
+
+
+def test_a_jpeg_that_goes_over_its_pixels_again_and_again_is_refused():
+    file = BytesIO()
+    Image.new("L", (16, 16)).save(file, "JPEG", progressive=True)
+    end = file.getvalue().rindex(b"\xff\xd9")
+    scan = file.getvalue()[file.getvalue().rindex(b"\xff\xda") : end]
+    assert images.read(file.getvalue()).size == (16, 16)
+    with pytest.raises(ValueError, match="This file has more than 100 scans: save it as"):
+        images.read(file.getvalue()[:end] + images.SCANS * scan + b"\xff\xd9")
 
 
 def test_files_that_are_no_image_are_refused(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.test_lab import BROWSER, BROWSER_OPTIONS
-from utils import serve, settings
+from utils import predict, serve, settings
 
 pytestmark = [
     pytest.mark.slow,
@@ -64,6 +64,9 @@ def test_a_sample_is_judged_and_axe_finds_nothing(open_page, size, scheme):
     assert "SYNTHETIC" in page.locator("#caption").inner_text()
     assert "28 %" in page.locator("#answer").inner_text()
     assert page.get_by_text("Not a medical device").is_visible()
+    scale, mark = (page.locator(name).bounding_box() for name in (".scale", ".threshold"))
+    share = (mark["x"] + 1 - scale["x"]) / scale["width"]
+    assert share == pytest.approx(predict.load_model()[1]["threshold"], abs=0.01)
     assert Axe().run(page).violations_count == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
     shots = settings.make_folder(settings.runs() / "screenshots")

@@ -214,7 +214,9 @@ def test_wrong_requests_are_told_what_to_send(url):
     broken = {"content-type": "multipart/form-data; boundary=x"}
     response = httpx.post(f"{url}/predict", content=b"--x\r\nnonsense", headers=broken)
     assert response.status_code in (400, 422) and problem_of(response)
-    assert problem_of(httpx.get(f"{url}/nothing")) and problem_of(httpx.get(f"{url}/predict"))
+    assert problem_of(httpx.get(f"{url}/nothing"))
+    response = httpx.get(f"{url}/predict")
+    assert response.headers["allow"] == "POST" and problem_of(response)
     response = send(url, png, params={"overlay": "blue"})
     assert response.status_code == 422 and "overlay" in problem_of(response)
 
@@ -280,13 +282,20 @@ def test_a_full_queue_says_when_to_come_again(url, monkeypatch):
         assert httpx.get(f"{url}/health").json() == {"status": "ok"}
 
 
-def test_an_unexpected_error_is_a_problem_too(url, monkeypatch, caplog):
+def test_an_unexpected_error_is_a_problem_too(url, monkeypatch):
     def fail(*_):
         raise RuntimeError("secret pixels")
 
     monkeypatch.setattr(serve, "answer", fail)
     response = send(url, serve.sample_png(3))
     assert response.status_code == 500 and "secret" not in problem_of(response)
+
+
+def test_logs_hold_nothing_of_an_upload(url, caplog):
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    response = httpx.post(f"{url}/predict", content=b"--private", headers=kind)
+    assert response.status_code == 400 and problem_of(response)
+    assert [r for r in caplog.records if r.name.startswith("python_multipart")] == []
 
 
 def test_model_and_sample(url):

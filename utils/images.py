@@ -12,6 +12,7 @@ SQUASHED = 28  # pixels; up to this size the whole image is squashed into the sq
 RULE = 1  # another number whenever `read` or `square` changes, so that old caches are not used
 # Of bytes, which may come from anybody; Pillow knows further ones, and some start other programs.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+SCANS = 100  # of a JPEG; libtiff has the same limit, and a camera's progressive file ten or so
 # Modes of 8 bits or fewer a channel that Pillow can convert to RGB.
 MODES = (
     *("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa"),
@@ -51,8 +52,8 @@ def read(image):
     OSError
         If the file may not be read.
     ValueError
-        If it is no image, broken, empty, too large to be one, has more than 8 bits a channel, or
-        is an array of another shape or range.
+        If it is no image, broken, empty, too large to be one, has more than 8 bits a channel or
+        more than ``SCANS`` scans, or is an array of another shape or range.
     """
     if isinstance(image, (str, os.PathLike)):
         return _opened(content_of(image), image)
@@ -68,6 +69,9 @@ def read(image):
 
 
 def _opened(content, name, formats=None):
+    # Each scan goes over all pixels again: a file of 10 MB could keep a processor for an hour.
+    if content.startswith(b"\xff\xd8") and content.count(b"\xff\xda") > SCANS:
+        raise ValueError(f"{name} has more than {SCANS} scans: save it as an ordinary JPEG or PNG.")
     try:
         opened = Image.open(BytesIO(content), formats=formats)
     except UnidentifiedImageError as error:
@@ -123,6 +127,11 @@ def _upright_rgb(image, name):
         raise ValueError(
             f"{name} has pixels of mode {image.mode}, not RGB or grey of 8 bits: save it as an "
             "ordinary JPEG or PNG."
+        )
+    # Pillow would cut colours of 16 bits to 8, and call them RGB; before loading, the tiles tell.
+    if image.format in ("PNG", "TIFF") and ";16" in str(image.tile):
+        raise ValueError(
+            f"{name} has 16 bits a channel, not 8: save it as an ordinary JPEG or PNG."
         )
     if 0 in image.size:
         raise ValueError(f"{name} is empty: it has {image.width} x {image.height} pixels.")

@@ -6,6 +6,7 @@ For education only: not a medical device. No upload touches the disk, and no log
 
 import asyncio
 import base64
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -45,6 +46,7 @@ MEANING = {
     "answer: send a dermatoscopic image of one lesion.",
 }
 MultiPartParser.spool_max_size = LARGEST + MEGABYTE  # else larger parts go to temporary files
+logging.getLogger("python_multipart").setLevel(logging.ERROR)  # its warnings quote the upload
 
 
 class Answer(BaseModel):
@@ -197,16 +199,16 @@ def sample_png(seed):
     return png(Image.fromarray(synthetic.draw(chosen)[0]))
 
 
-def problem(status, sentence):
+def problem(status, sentence, headers=None):
     """An error as problem details."""
     found = Problem(title=HTTPStatus(status).phrase, status=status, detail=sentence)
-    headers = {"Retry-After": "3"} if status == 503 else None
+    headers = {"Retry-After": "3"} if status == 503 else headers
     return JSONResponse(found.model_dump(), status, headers, media_type=PROBLEM)
 
 
 @app.exception_handler(HTTPException)
 async def refused(request, error):
-    return problem(error.status_code, str(error.detail))
+    return problem(error.status_code, str(error.detail), error.headers)
 
 
 @app.exception_handler(RequestValidationError)
@@ -255,7 +257,7 @@ async def health() -> dict[str, str]:
 
 
 @app.get("/model", summary="The model, from its card")
-async def model() -> dict:
+def model() -> dict:
     """What it was trained on, its figures and its limits."""
     facts = predict.load_model()[1]
     shipped = results.committed("shipped_model")["shipped"]
@@ -276,7 +278,7 @@ DRAWN = {200: {"content": {"image/png": {}}}, 422: PROBLEMS[422]}
 
 
 @app.get("/sample", response_class=Response, responses=DRAWN)
-async def sample(seed: Annotated[int, Query(ge=0, le=999)] = 0) -> Response:
+def sample(seed: Annotated[int, Query(ge=0, le=999)] = 0) -> Response:
     """A drawn lesion (SYNTHETIC), to try the service with."""
     return Response(sample_png(seed), media_type="image/png")
 
