@@ -361,7 +361,7 @@ ledger.outcome("09 gain in AUC from all images", gains["all images"])
 # - **Seven diagnoses** instead of two answers, and **more steps**: inconclusive.
 #
 # %% [markdown]
-# Then the controls pay. 600 images with the **natural class mix** are much worse:
+# Now the two controls. 600 images with the **natural class mix** are much worse:
 # {{ quote("ladder", "gains.natural class mix", "+.3f") }}. They hold about 66 melanomas instead of 144. From there, **all images**
 # bring {{ quote("ladder", "gains.all images", "+.3f") }}, with as many steps and the same mix. Without the controls you
 # would see only the sum of the two. **Eight views** and **three trainings together** bring
