@@ -2,7 +2,8 @@
 
 `python -m course results EXPERIMENTS=groups` asks the shipped model about the validation and test
 images of all of HAM10000, as they are and shifted, and writes results/groups.json. It holds each
-image's probability and what is known of it, so that lesson 13 needs no image for its tables."""
+image's probability and what is known of it, so that lesson 13 needs no image for its tables. Each
+pass over the images is kept in runs/: an interrupted experiment resumes."""
 
 from scipy.special import logit
 from sklearn.compose import make_column_transformer
@@ -11,9 +12,11 @@ from sklearn.metrics import average_precision_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from course import confidence, seven
 from utils import data, evaluation, lite, predict, results, settings, shifts, splits
 
 NAME = "groups"
+FEWEST = 10  # melanomas, for an AUC of a band of skin tones
 KEPT = ["image_id", "group", "dx", "dx_type", "age", "sex", "localization"]
 
 
@@ -27,55 +30,90 @@ def run():
     """
     model, facts = predict.load_model()
     lesions = data.load_lesions("folder", facts["source_size"], splits.full)
-    answer = lite.Lite(lite.convert(model))  # the same probabilities, ten times faster
-    sets = {}
+    ask = lite.Lite(lite.convert(model))  # the same probabilities, ten times faster
+    test, sets = lesions.subset("test"), {}
+
+    def answer(name, severity):
+        """Probabilities of the shifted test images, and which of them the guard refuses."""
+        changed = shifts.shift(name, test.images, severity)
+        kept_as = f"{NAME}-{name}-{severity}"
+        p = seven.kept(facts, kept_as, lambda: ask(changed))
+        far = seven.kept(
+            facts, f"{kept_as}-distance", lambda: confidence.distances(model, facts, changed)
+        )
+        return p, far > facts["guard"]["limit"]
+
     for name in ("validation", "test"):
         part = lesions.subset(name)
-        table = part.table[KEPT].reset_index(drop=True)
-        sets[name] = table.assign(
+        p = seven.kept(facts, f"{NAME}-{name}", lambda part=part: ask(part.images))
+        sets[name] = part.table[KEPT].reset_index(drop=True)
+        sets[name] = sets[name].assign(
             melanoma=part.melanoma,
-            probability=answer(part.images).astype(float).round(5),
+            probability=p.astype(float).round(5),
             ita=shifts.typology_angle(part.images).round(1),
         )
-    test = lesions.subset("test")
     content = {
         "source": "folder",
         "split_fingerprint": facts["split_fingerprint"],
         "model_sha256": facts["model_sha256"],
         "threshold": facts["threshold"],
         "versions": results.versions(),
-        "shifts": shifted(test, answer, sets["test"]["probability"].to_numpy()),
+        "shifts": shifted(sets["test"], answer, facts["threshold"]),
+        "tones": {name: by_tone(table) for name, table in sets.items()},
         "beside": beside(sets["validation"], sets["test"]),
         **{name: table.to_dict("list") for name, table in sets.items()},
     }
     settings.write_json(results.COMMITTED / f"{NAME}.json", content)
 
 
-def shifted(test, answer, before):
-    """AUC and calibration error at each severity of each shift, and the paired loss of AUC."""
-    y, groups, found = test.melanoma, test.table["group"], {}
+def shifted(table, answer, threshold):
+    """Each shift at each severity against the unchanged images: the same images, so all changes
+    are paired.
+
+    ``answer(name, severity)`` gives the probabilities of shape (n,) and whether the guard refuses,
+    bool of shape (n,); the probabilities of the unchanged images stand in ``table``.
+    """
+    y, groups = table["melanoma"].to_numpy(), table["group"]
+    before = table["probability"].to_numpy()
+
+    def sensitivity(y, p):
+        return (p[y == 1] >= threshold).mean()
+
+    def measures(p):
+        return {
+            "roc_auc": evaluation.roc_auc(y, p),
+            "calibration_error": evaluation.calibration_error(y, p),
+            "sensitivity": float(sensitivity(y, p)),
+            "mean_probability": float(p.mean()),
+        }
+
+    def change(measure, p):
+        return evaluation.difference(measure, y, p, before, groups).to_json()
+
+    found = {"unchanged": measures(before)}
     for name in shifts.SHIFTS:
-        rows = []
+        found[name] = []
         for severity in shifts.SEVERITIES:
-            p = answer(shifts.shift(name, test.images, severity))
-            change = evaluation.difference(evaluation.roc_auc, y, p, before, groups)
-            rows.append(
-                {
-                    "severity": severity,
-                    "roc_auc": evaluation.roc_auc(y, p),
-                    "change": change.to_json(),
-                    "calibration_error": evaluation.calibration_error(y, p),
-                    "mean_probability": float(p.mean()),
-                }
-            )
-            print(f"{name} {severity}: {change:+.3f}")
-        found[name] = rows
-    unchanged = {
-        "roc_auc": evaluation.roc_auc(y, before),
-        "calibration_error": evaluation.calibration_error(y, before),
-        "mean_probability": float(before.mean()),
-    }
-    return {"unchanged": unchanged} | found
+            p, refused = answer(name, severity)
+            row = {"severity": severity} | measures(p)
+            row["change"] = change(evaluation.roc_auc, p)
+            row["calibration_change"] = change(evaluation.calibration_error, p)
+            row["sensitivity_change"] = change(sensitivity, p)
+            found[name].append(row | {"refused": float(refused.mean())})
+            print(f"{name} {severity}: AUC {row['change']['value']:+.3f}", flush=True)
+    return found
+
+
+def by_tone(table):
+    """Images, melanomas, and the AUC where there are enough of them, of each band of ITA."""
+    found = {}
+    for name, part in table.groupby(shifts.skin_tone(table["ita"]), observed=True):
+        y = part["melanoma"]
+        found[name] = {"images": len(part), "melanomas": int(y.sum())}
+        if FEWEST <= y.sum() < len(part):
+            auc = evaluation.estimate(evaluation.roc_auc, y, part["probability"], part["group"])
+            found[name]["roc_auc"] = auc.to_json()
+    return found
 
 
 INPUTS = {

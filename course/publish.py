@@ -29,7 +29,7 @@ ON_PAGE = (
     "attribution",
     "ensemble",
 )  # the results page does without where one is not recorded
-ON_CARD = ("artefacts", "confidence")  # the card does without where one is not recorded
+ON_CARD = ("artefacts", "confidence", "groups")  # the card does without where one is not recorded
 LESSON_OVERHEAD = 8  # seconds to start a kernel and to write a notebook
 
 

@@ -1,11 +1,13 @@
 """For whom the shipped model works: what is recorded, on answers made by hand."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from course import groups
-from utils import evaluation, predict, results, shifts
+from utils import data, evaluation, predict, results, shifts
 from utils.data import Lesions
 
 
@@ -46,21 +48,67 @@ def test_a_site_that_was_never_seen_is_no_reason_to_stop():
 
 
 def test_shifts_are_paired_with_the_images_as_they_were(few_resamples):
-    rng = np.random.default_rng(3)
-    dx = np.array(["nv", "mel"] * 30)
-    table = pd.DataFrame({"dx": dx, "group": np.arange(60)})
-    images = rng.integers(150, 200, (60, 16, 16, 3), dtype=np.uint8)
-    images[dx == "mel"] -= 40
-    test = Lesions(images, table, "synthetic")
+    """A model that grows surer of "no melanoma" and, at the last step, says one number for all."""
+    table = people().assign(probability=lambda t: 0.2 + 0.6 * t["melanoma"])
 
-    def darkness(images):
+    def answer(name, severity):
+        p = table["probability"].to_numpy() / severity * (severity < 4)
+        return p, np.arange(len(p)) < 40 * severity
+
+    found = groups.shifted(table, answer, 0.5)
+    assert found["unchanged"]["roc_auc"] == found["unchanged"]["sensitivity"] == 1
+    for name in shifts.SHIFTS:
+        assert [row["severity"] for row in found[name]] == list(shifts.SEVERITIES)
+        assert [row["roc_auc"] for row in found[name]] == [1, 1, 1, 0.5]
+        assert [row["sensitivity"] for row in found[name]] == [1, 0, 0, 0]
+        assert [row["refused"] for row in found[name]] == pytest.approx([0.1, 0.2, 0.3, 0.4])
+        same, last = found[name][0], found[name][3]
+        for measure in ("change", "calibration_change", "sensitivity_change"):
+            assert same[measure] == {"value": 0, "low": 0, "high": 0}
+        assert last["change"] == {"value": -0.5, "low": -0.5, "high": -0.5}
+        assert last["sensitivity_change"]["value"] == -1
+        assert last["mean_probability"] == 0
+        assert last["calibration_error"] == pytest.approx(table["melanoma"].mean())
+
+
+def test_bands_of_skin_tone_have_an_auc_where_there_are_melanomas(few_resamples):
+    table = people(60).assign(ita=np.repeat([70.0, 0.0, 120.0], 20))
+    table["melanoma"] = [0, 1] * 10 + [0] * 15 + [1] * 5 + [0, 1] * 10
+    table["probability"] = table["melanoma"] * 0.5 + np.r_[np.zeros(40), np.tile([0.5, 0], 10)]
+    found = groups.by_tone(table)
+    assert found["brown, dark"] == {"images": 20, "melanomas": 5}
+    assert found["very light"]["roc_auc"]["value"] == 1
+    assert found["bluish"]["roc_auc"]["value"] == 0.5
+    assert set(found) == {"brown, dark", "very light", "bluish"}
+
+
+def test_an_interrupted_experiment_asks_for_no_image_twice(tmp_path, monkeypatch, few_resamples):
+    rng = np.random.default_rng(3)
+    table = people(60).assign(dx=lambda t: np.where(t["melanoma"] == 1, "mel", "nv"))
+    table = table.assign(split=["validation", "test"] * 30, image_id=[f"i{k}" for k in range(60)])
+    images = rng.integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
+    facts = {"threshold": 0.5, "source_size": 32, "split_fingerprint": "s"}
+    facts |= {"model_sha256": "m" * 64, "guard": {"limit": 1.0}}
+    asked = []
+
+    def ask(images):
+        asked.append(images)
         return 1 - images.mean(axis=(1, 2, 3)) / 255
 
-    found = groups.shifted(test, darkness, darkness(images))
-    assert found["unchanged"]["roc_auc"] == 1
-    assert [row["severity"] for row in found["darker"]] == list(shifts.SEVERITIES)
-    assert found["darker"][3]["change"]["value"] == 0  # all darker: the order stays
-    assert found["darker"][3]["mean_probability"] > found["unchanged"]["mean_probability"] + 0.2
+    monkeypatch.setattr(predict, "load_model", lambda: ("model", facts))
+    monkeypatch.setattr(groups.lite, "convert", lambda model: "content")
+    monkeypatch.setattr(groups.lite, "Lite", lambda content: ask)
+    monkeypatch.setattr(groups.confidence, "distances", lambda *_: np.zeros(30))
+    monkeypatch.setattr(data, "load_lesions", lambda *_: Lesions(images, table, "folder"))
+    monkeypatch.setattr(results, "COMMITTED", tmp_path)
+    monkeypatch.setenv("COURSE_WORK_DIR", str(tmp_path))
+    for _ in range(2):
+        groups.run()
+    assert len(asked) == 2 + len(shifts.SHIFTS) * len(shifts.SEVERITIES)
+    found = json.loads((tmp_path / "groups.json").read_text(), parse_constant=pytest.fail)
+    assert len(found["test"]["probability"]) == 30 and set(found["tones"]) == {"validation", "test"}
+    assert found["shifts"]["darker"][3]["mean_probability"] > 0.6
+    assert found["shifts"]["darker"][3]["refused"] == 0
 
 
 def test_the_record_is_that_of_the_shipped_model():
@@ -72,3 +120,4 @@ def test_the_record_is_that_of_the_shipped_model():
     shipped = results.committed("shipped_model")["shipped"]["roc_auc"]
     ours = evaluation.roc_auc(test["melanoma"], test["probability"])
     assert ours == pytest.approx(shipped.value, abs=0.002)
+    assert sum(tone["images"] for tone in found["tones"]["test"].values()) == 1999

@@ -132,6 +132,21 @@ def test_the_results_page_by_hand(pages):
         assert expected in page, expected
 
 
+def test_for_whom_it_works_stands_on_the_results_page(pages, own):
+    assert "Groups stand on the" in pages()["results/README.md"]
+    own("groups", GROUPS)
+    page = pages()["results/README.md"]
+    for expected in (
+        "| darker 4 | -0.040 [-0.050, -0.030] | +0.090 [+0.080, +0.100] | 0.020 |\n",
+        "| brown, dark | 3 | 1 | too few | 3 | 1 | too few |\n"
+        "| very light | 90 | 20 | 0.940 [0.930, 0.950] | 90 | 20 | 0.940 [0.930, 0.950] |\n",
+        "| image alone | 0.900 [0.890, 0.910] | +0.000 [-0.010, +0.010] "
+        "| +0.010 [+0.000, +0.020] |\n"
+        "| age, sex and site alone | 0.720 [0.710, 0.730] | | |\n",
+    ):
+        assert expected in page, page
+
+
 def test_what_is_not_measured_is_said_in_one_sentence(pages, tmp_path):
     (tmp_path / "ladder.json").unlink()
     with pytest.raises(CourseError, match=r"The pages need results/ladder.json, which is not"):
@@ -292,6 +307,33 @@ RESULTS = {
     },
     "streaming": {"ways": {"in memory": {"all": STREAMED}, "on disk": {"all": STREAMED}}},
 }
+ENOUGH = {"images": 90, "melanomas": 20, "roc_auc": near(0.94)}
+TONES = {"brown, dark": {"images": 3, "melanomas": 1}, "very light": ENOUGH, "bluish": ENOUGH}
+GROUPS = {
+    "shifts": {
+        "unchanged": {"sensitivity": 0.875},
+        "darker": [
+            {
+                "severity": severity,
+                "change": near(-0.01 * severity),
+                "calibration_change": near(0.09),
+                "sensitivity_change": near(-0.25),
+                "calibration_error": 0.1,
+                "mean_probability": 0.02,
+                "refused": 0.5,
+            }
+            for severity in (1, 2, 3, 4)
+        ],
+    },
+    "tones": {"test": TONES, "validation": TONES},
+    "beside": {
+        "image alone": {
+            "roc_auc": {"value": near(0.9), "gain": near(0.0)},
+            "average_precision": {"value": near(0.58), "gain": near(0.01)},
+        },
+        "age, sex and site alone": {"roc_auc": {"value": near(0.72)}},
+    },
+}
 LESSONS = [
     {"number": "00", "name": "00_quickstart", "title": "One: it", "minutes": "20"},
     {"number": "01", "name": "01_two", "title": "Two: more", "minutes": "45"},
@@ -336,6 +378,14 @@ def test_the_model_card_by_hand(pages, own):
     assert "(300 that are not melanoma, 120 melanomas)" in words
     assert "which is 0.250 and 0.875 without anything." in words
     assert "| hair | +0.030 [+0.010, +0.050] | -0.200 [-0.300, -0.100] |" in words
+    own("groups", GROUPS)
+    words = " ".join(pages()["models/README.md"].split())
+    assert "threshold, 0.875 without a change" in words
+    assert (
+        "| darker | -0.020 [-0.030, -0.010] | -0.040 [-0.050, -0.030] | -0.250 [-0.260, -0.240] "
+        "| 0.100 | 50.0% |" in words
+    )
+    assert "is under 10 degrees in 3 test images; looked at, most show" in words
     own("shipped_model", SHIPPED | {"minutes_a_seed": []})
     assert "The training was interrupted and resumed:" in pages()["models/README.md"]
 

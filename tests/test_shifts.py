@@ -56,6 +56,12 @@ def test_the_typology_angle_looks_at_the_border_alone():
     assert angles[0] == pytest.approx(np.degrees(np.arctan((lightness - 50) / yellow)))
 
 
+def test_bands_of_skin_tone():
+    angles = [60, 50, 30, 20, 5, -60, 120, -170]
+    names = ["very light", "light", "intermediate", "tan", "brown, dark", "brown, dark"]
+    assert list(shifts.skin_tone(angles)) == [*names, "bluish", "bluish"]
+
+
 @pytest.mark.parametrize(
     ("name", "images", "severity", "sentence"),
     [

@@ -5,6 +5,7 @@ Taught in lesson 13, with an estimate of how light the skin beside a lesion is."
 from io import BytesIO
 
 import numpy as np
+import pandas as pd
 from PIL import Image, ImageFilter
 from scipy.ndimage import rotate
 
@@ -97,7 +98,8 @@ def typology_angle(images):
     Returns
     -------
     ndarray of float, shape (n,)
-        Degrees, -90 to 90 for skin; more where the border is bluish, which is the lamp's doing.
+        Degrees, -90 to 90 for skin; beyond, on either side, where the border is bluish, which is
+        the lamp's doing.
 
     Raises
     ------
@@ -110,6 +112,26 @@ def typology_angle(images):
     border[edge:-edge, edge:-edge] = False
     lightness, _, yellow = lab(np.median(images[:, border], axis=1)).T
     return np.degrees(np.arctan2(lightness - 50, yellow))
+
+
+def skin_tone(angles):
+    """The band of each typology angle, by the limits in ``typology_angle``.
+
+    Parameters
+    ----------
+    angles : array of float, shape (n,)
+        Degrees.
+
+    Returns
+    -------
+    pandas.Series of category, shape (n,)
+        "brown, dark", "tan", "intermediate", "light" or "very light"; "bluish" beyond 90 degrees
+        on either side, where the border has no colour that skin has.
+    """
+    angles = pd.Series(angles)
+    names = ["brown, dark", "tan", "intermediate", "light", "very light"]
+    bands = pd.cut(angles, [-90, 10, 28, 41, 55, 90], labels=names)
+    return bands.cat.add_categories("bluish").where(angles.abs() < 90, "bluish")
 
 
 def lab(rgb):

@@ -103,6 +103,56 @@ def _lowest(answer):
     return f"Six equal groups of 40 at 0.8: the worst has {found:.2f} on average."
 
 
+def _lost(melanoma, before, after, threshold):
+    found = (melanoma == 1) & (before >= threshold)
+    return (after[found] < threshold).mean()
+
+
+@exercise(
+    "13.3",
+    hint="First pick the rows that are melanomas and were found before. Then: which share of these "
+    "rows lies below the threshold after the shift?",
+    blank=lambda melanoma, before, after, threshold: ...,
+    right=_lost,
+    wrong=[
+        (lambda m, b, a, t: ((m == 1) & (b >= t) & (a < t)).mean(), "all images"),
+        (lambda m, b, a, t: ((b >= t) & (a < t))[m == 1].mean(), "all melanomas"),
+        (lambda m, b, a, t: (a[b >= t] < t).mean(), "everything else"),
+        (lambda m, b, a, t: (a[(m == 1) & (b >= t)] >= t).mean(), "still found"),
+        (lambda m, b, a, t: (b >= t)[m == 1].mean() - (a >= t)[m == 1].mean(), "found anew"),
+        (lambda m, b, a, t: a[(m == 1) & (b >= t)] < t, "one number"),
+        (lambda m, b, a, t: None, "return"),
+    ],
+)
+def _missed_after(answer):
+    rng = np.random.default_rng(9)
+    m = rng.integers(0, 2, 200)
+    b, a, t = rng.uniform(0, 1, 200) * (0.6 + 0.4 * m), rng.uniform(0, 0.9, 200), 0.4
+    found = number(answer(m.copy(), b.copy(), a.copy(), t))
+    was, is_now, mel = b >= t, a >= t, m == 1
+    refuse(
+        found,
+        {
+            "That is a share of all images: divide by the melanomas that were found before.": (
+                (mel & was & ~is_now).mean()
+            ),
+            "That is a share of all melanomas: divide by those that were found before.": (
+                (was & ~is_now)[mel].mean()
+            ),
+            "That counts everything else too: take melanomas alone.": (~is_now[was]).mean(),
+            "That is the share that is still found.": is_now[mel & was].mean(),
+            "That is the loss of sensitivity: melanomas that are found anew hide some of the lost "
+            "ones.": was[mel].mean() - is_now[mel].mean(),
+        },
+        1e-4,
+    )
+    if not near(found, _lost(m, b, a, t), 1e-6):
+        raise Hint(
+            "Of the melanomas with `before >= threshold`: how many have `after < threshold`?"
+        )
+    return f"Here it is {found:.2f}."
+
+
 def _patients(n, seed):
     rng = np.random.default_rng(seed)
     table = pd.DataFrame({"log_odds": rng.normal(-1, 2, n), "age": rng.uniform(20, 90, n)})
@@ -120,7 +170,7 @@ def _with_age(validation, test, columns=COLUMNS, fit_on=None):
 
 
 @exercise(
-    "13.3",
+    "13.4",
     hint="`fit` takes two columns of `validation` and the target. `predict_proba` gives two "
     "columns: the second is the probability of melanoma.",
     blank=lambda validation, test: ...,
