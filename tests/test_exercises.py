@@ -12,7 +12,7 @@ from utils.exercises import CHECKS
 for path in sorted((settings.ROOT / "utils" / "exercises").glob("lesson_*.py")):
     exercises.import_module(f"utils.exercises.{path.stem}")
 LESSONS = sorted((settings.ROOT / "notebooks").glob("[0-9]*.ipynb"))
-TRAINS = {"03.4", "06.1", "06.4"}  # their checks train networks
+TRAINS = {"03.4", "06.1", "06.4", "14.2"}  # their checks train or convert networks
 each_exercise = pytest.mark.parametrize("number", sorted(CHECKS))
 each_by_cost = pytest.mark.parametrize(
     "number",

@@ -25,6 +25,7 @@ def images():
     return np.random.default_rng(0).integers(0, 256, (30, 16, 16, 3), dtype=np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "tolerance"), [("float32", 1e-5), ("float16", 5e-3), ("int8", 0.1)]
 )
