@@ -221,6 +221,7 @@ def show(threshold=0.5):
 """
 
 
+@pytest.mark.slow
 def test_a_slider_runs_and_leaves_nothing_behind_but_its_errors(tmp_path):
     """Neither its view nor its state, which GitHub refuses to show."""
     cells = [new_code_cell("LIMIT = 2"), new_code_cell(SLIDER), new_code_cell("show(0.7)")]
@@ -271,6 +272,7 @@ def test_the_one_file_project_prints_and_saves_in_a_terminal_without_a_display(
     assert figure.name == "skin_cancer_classifier-1.png"
 
 
+@pytest.mark.slow
 def test_the_one_file_project_pasted_into_a_notebook_shows_its_figure_and_saves_nothing(
     classifier, tmp_path, monkeypatch
 ):

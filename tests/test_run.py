@@ -5,12 +5,14 @@ import os
 import sys
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 
 from course import cli, lessons, run
 from utils import settings
 
 
+@pytest.mark.slow
 def test_run_executes_in_the_notebooks_folder_and_ends_with_a_table(toy, capfd):
     assert cli.main(["run", "ALPHA=1.0", "SEED=4"]) == 0
     out, err = capfd.readouterr()
@@ -66,6 +68,7 @@ def test_two_runs_of_a_lesson_write_to_different_files_until_they_are_done(
     assert sorted(p.name for p in tmp_path.glob("*00_toy*")) == ["00_toy.ipynb"]
 
 
+@pytest.mark.slow
 def test_a_lesson_that_fails_stops_the_run_and_is_kept(toy, capfd, mend):
     for path in (toy / "notebooks").glob("*.ipynb"):
         mend(path, "SEED == 9", "SEED == 9 and 'BETA' in globals()")
@@ -108,6 +111,7 @@ def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(toy, tmp_path, mo
     assert "set COURSE_WORK_DIR to a folder of your own" in err
 
 
+@pytest.mark.slow
 def test_a_kernel_that_a_test_starts_has_no_network(tmp_path, monkeypatch):
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
     code = f"import sys; sys.path.insert(0, {str(settings.ROOT)!r})\nfrom utils import data\n"

@@ -52,7 +52,9 @@ def mobilenet():
 BASES = {"toy": (toy_base, 3, "last"), "MobileNetV2": (mobilenet, 20, "Conv_1")}
 
 
-@pytest.fixture(scope="module", params=["toy", pytest.param("MobileNetV2", marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=pytest.mark.slow) for name in BASES]
+)
 def trained(request):
     """Both stages on few images, with the weights before, between and after; only to be read."""
     keras.utils.set_random_seed(0)
@@ -102,6 +104,7 @@ def test_callbacks_are_the_recipes_and_watch_validation_auc(tmp_path):
     assert {c.mode for c in (stop, slow)} == {"max"}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error:.*not available")
 @pytest.mark.parametrize("activation", ["sigmoid", None])
 def test_the_exact_auc_is_found_by_other_callbacks_and_the_history(tmp_path, activation):
@@ -170,6 +173,7 @@ def test_the_best_epoch_is_kept(trained):
     assert found == pytest.approx(max(histories[1]["val_auc"]))
 
 
+@pytest.mark.slow
 def test_a_stage_that_makes_it_worse_is_undone_and_no_file_stays(monkeypatch):
     keras.utils.set_random_seed(0)
     base = toy_base()
@@ -227,6 +231,7 @@ def test_in_training_the_same_seed_gives_the_same_views():
     assert (again.size, again.seed) == (32, 1)
 
 
+@pytest.mark.slow
 def test_an_epoch_depends_on_its_seed_alone():
     images, labels = of_seven_classes(20)
     once, again, other = (list(training.batches(images, labels, 32, seed, 8)) for seed in (3, 3, 4))
