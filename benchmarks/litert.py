@@ -10,9 +10,11 @@ import time
 
 import numpy as np
 
+from course.record import provenance
 from utils import data, evaluation, lite, predict, results, settings, splits
 
-CALLS, KEPT, EXAMPLES = 200, 30, 100  # calls timed, of Keras; images that show int8 the ranges
+CALLS, KERAS_CALLS = 200, 30  # that are timed
+EXAMPLES = 100  # images that show int8 the ranges
 
 
 def main():
@@ -22,15 +24,11 @@ def main():
     y, groups = test.melanoma, test.table["group"]
     one = test.images[:1].astype(np.float32)
     expected = predict.melanoma_probability(test.images, model)
-    content = {
-        "source": "folder",
-        "split_fingerprint": facts["split_fingerprint"],
-        "model_sha256": facts["model_sha256"],
-        "versions": results.versions(),
+    content = provenance(facts) | {
         "processors": os.cpu_count(),
         "keras_ms": {
-            "model.predict": milliseconds(lambda: model.predict(one, verbose=0), KEPT),
-            "model(x)": milliseconds(lambda: np.asarray(model(one)), KEPT),
+            "model.predict": milliseconds(lambda: model.predict(one, verbose=0), KERAS_CALLS),
+            "model(x)": milliseconds(lambda: np.asarray(model(one)), KERAS_CALLS),
         },
         "keras_megabytes": predict.SHIPPED.stat().st_size / 1e6,
         "roc_auc": evaluation.estimate(evaluation.roc_auc, y, expected, groups).to_json(),

@@ -6,6 +6,7 @@ HAM10000, one photograph of each lesion, and writes results/artefacts.json."""
 import numpy as np
 
 from course.draws import student
+from course.record import provenance
 from utils import artefacts, data, predict, results, settings, splits
 
 NAME = "artefacts"
@@ -29,12 +30,8 @@ def run():
         "not melanoma": lesions.take(np.sort(chosen)),
         "melanoma": lesions.take(first[lesions.melanoma[first] == 1]),
     }
-    content = {
-        "source": "folder",
-        "split_fingerprint": facts["split_fingerprint"],
-        "model_sha256": facts["model_sha256"],
+    content = provenance(facts) | {
         "parameters": {"N_OTHERS": N_OTHERS, "SEED": SEED, "threshold": facts["threshold"]},
-        "versions": results.versions(),
         "lesions": {kind: len(found) for kind, found in kinds.items()},
         "alarms": {},
         "artefacts": {name: {} for name in artefacts.ARTEFACTS},

@@ -9,6 +9,7 @@ from sklearn.model_selection import GroupShuffleSplit
 
 from course import seven
 from course.artefacts import N_OTHERS, SEED
+from course.record import kept, provenance
 from utils import (
     artefacts,
     data,
@@ -43,7 +44,7 @@ def run():
     lesions = data.load_lesions("folder", facts["source_size"], splits.full)
     train, validation, test = (lesions.subset(s) for s in ("train", "validation", "test"))
     p_validation, p_test = (
-        seven.kept(
+        kept(
             facts,
             f"{NAME}-{name}",
             lambda part=part: predict.melanoma_probability(part.images, model),
@@ -56,17 +57,15 @@ def run():
         "guard": {"layer": layer} | fit_guard(model, layer, train, validation),
     }
     settings.write_json(predict.SHIPPED.with_suffix(".json"), facts)
-    softmax = seven.kept(facts, seven.NAME, lambda: seven.probabilities(model, test.images)).max(1)
-    content = {
-        "source": "folder",
-        "split_fingerprint": facts["split_fingerprint"],
-        "model_sha256": facts["model_sha256"],
+    softmax = kept(facts, seven.NAME, lambda: seven.probabilities(model, test.images)).max(1)
+    content = provenance(facts) | {
         "parameters": {"MISSED": MISSED, "REFUSED": REFUSED, "N_OTHERS": N_OTHERS, "SEED": SEED},
-        "versions": results.versions(),
         "refer_between": facts["refer_between"],
         "layer": layer,
         "layers": found_in_layers,
-        "decisions": decisions(test, p_test, distances(model, facts, test.images), facts),
+        "decisions": decisions(
+            test, p_test, guard.distances(model, facts["guard"], test.images), facts
+        ),
         "risk_coverage": risk_coverage(test, p_test, facts["threshold"]),
         "conformal": {
             f"{level}": coverage_over_splits(
@@ -128,13 +127,6 @@ def fit_guard(model, layer, train, validation):
     near = guard.distance(guard.features(model, layer, validation.images), **fitted)
     limit = float(conformal_limit(near, 1 - REFUSED))
     return {name: array.tolist() for name, array in fitted.items()} | {"limit": limit}
-
-
-def distances(model, facts, images):
-    """Of images of shape (n, size, size, 3), by the guard in ``facts``."""
-    limits = facts["guard"]
-    found = guard.features(model, limits["layer"], images)
-    return guard.distance(found, limits["mean"], limits["precision"])
 
 
 def decide(p, distance, facts):
@@ -223,17 +215,17 @@ def _some(test):
 def on_other_images(model, facts, test, softmax):
     """Images that show no lesion: who notices, and what is answered without a guard."""
     some = _some(test)
-    near = distances(model, facts, test.images)
+    near = guard.distances(model, facts["guard"], test.images)
     groups = np.r_[test.table["group"], some.table["group"]]
     truth = np.r_[np.zeros(len(test), int), np.ones(len(some), int)]
     found = {}
     for kind in other_images.OTHER_IMAGES:
         made = other_images.make(kind, some.images, SEED)
-        far = distances(model, facts, made)
-        seven_p = seven.kept(
+        far = guard.distances(model, facts["guard"], made)
+        seven_p = kept(
             facts, f"{NAME}-softmax-{kind}", lambda made=made: seven.probabilities(model, made)
         )
-        p = seven.kept(
+        p = kept(
             facts, f"{NAME}-p-{kind}", lambda made=made: predict.melanoma_probability(made, model)
         )
         by_distance, by_softmax = np.r_[near, far], np.r_[1 - softmax, 1 - seven_p.max(1)]
@@ -256,12 +248,10 @@ def on_artefacts(model, facts, test):
     others, found = _some(test), {}
     for name in (None, *artefacts.ARTEFACTS):
         images = melanomas.images if name is None else artefacts.add(name, melanomas.images, SEED)
-        p = seven.kept(
-            facts, f"{NAME}-p-{name}", lambda x=images: predict.melanoma_probability(x, model)
-        )
-        made = decide(p, distances(model, facts, images), facts)
+        p = kept(facts, f"{NAME}-p-{name}", lambda x=images: predict.melanoma_probability(x, model))
+        made = decide(p, guard.distances(model, facts["guard"], images), facts)
         images = others.images if name is None else artefacts.add(name, others.images, SEED)
-        refused = distances(model, facts, images) > facts["guard"]["limit"]
+        refused = guard.distances(model, facts["guard"], images) > facts["guard"]["limit"]
         kinds = ("benign", "refer", "melanoma", "refused")
         found[name or "nothing"] = {
             "melanoma": {kind: float((made == kind).mean()) for kind in kinds},

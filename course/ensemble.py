@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.metrics import balanced_accuracy_score
 
 from course import seven, shipped
+from course.record import kept, provenance
 from utils import data, evaluation, predict, results, settings, splits
 
 NAME = "ensemble"
@@ -28,17 +29,11 @@ def run():
     lesions = data.load_lesions("folder", facts["source_size"], splits.full)
     subsets = {name: lesions.subset(name) for name in splits.SUBSETS}
     test = subsets["test"]
-    found = [seven.kept(facts, seven.NAME, lambda: seven.probabilities(model, test.images))]
+    found = [kept(facts, seven.NAME, lambda: seven.probabilities(model, test.images))]
     for seed in SEEDS:
-        found.append(
-            seven.kept(facts, f"{NAME}-seed{seed}", lambda seed=seed: one(seed, subsets, facts))
-        )
-    shares = np.bincount(subsets["train"].diagnosis, minlength=len(data.DX)) / len(subsets["train"])
-    content = {
-        "source": "folder",
-        "split_fingerprint": facts["split_fingerprint"],
-        "model_sha256": facts["model_sha256"],
-        "versions": results.versions(),
+        found.append(kept(facts, f"{NAME}-seed{seed}", lambda seed=seed: one(seed, subsets, facts)))
+    shares = seven.training_shares(subsets["train"])
+    content = provenance(facts) | {
         "seeds": [facts["seed"], *SEEDS],
         **judge(test.table, found, shares),
     }
@@ -48,7 +43,7 @@ def run():
 def one(seed, subsets, facts):
     """Probabilities (n, 7) for the test set from one training."""
     folder = settings.make_folder(settings.runs() / "ensemble")
-    model, _ = shipped.train(folder, seed, subsets, shipped.RECIPE)
+    model = shipped.fit(folder, seed, subsets["train"], shipped.RECIPE)
     whole = predict.as_predictor(model, facts["source_size"], facts["temperature"])
     return seven.probabilities(whole, subsets["test"].images)
 

@@ -12,8 +12,8 @@ from sklearn.metrics import average_precision_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from course import confidence, seven
-from utils import data, evaluation, lite, predict, results, settings, shifts, splits
+from course.record import kept, provenance
+from utils import data, evaluation, guard, lite, predict, results, settings, shifts, splits
 
 NAME = "groups"
 FEWEST = 10  # melanomas, for an AUC of a band of skin tones
@@ -36,28 +36,21 @@ def run():
     def answer(name, severity):
         """Probabilities of the shifted test images, and which of them the guard refuses."""
         changed = shifts.shift(name, test.images, severity)
-        kept_as = f"{NAME}-{name}-{severity}"
-        p = seven.kept(facts, kept_as, lambda: ask(changed))
-        far = seven.kept(
-            facts, f"{kept_as}-distance", lambda: confidence.distances(model, facts, changed)
-        )
+        p = kept(facts, f"{NAME}-{name}-{severity}", lambda: ask(changed))
+        far = guard.distances(model, facts["guard"], changed)  # quick, and another guard may come
         return p, far > facts["guard"]["limit"]
 
     for name in ("validation", "test"):
         part = lesions.subset(name)
-        p = seven.kept(facts, f"{NAME}-{name}", lambda part=part: ask(part.images))
+        p = kept(facts, f"{NAME}-{name}", lambda part=part: ask(part.images))
         sets[name] = part.table[KEPT].reset_index(drop=True)
         sets[name] = sets[name].assign(
             melanoma=part.melanoma,
             probability=p.astype(float).round(5),
             ita=shifts.typology_angle(part.images).round(1),
         )
-    content = {
-        "source": "folder",
-        "split_fingerprint": facts["split_fingerprint"],
-        "model_sha256": facts["model_sha256"],
+    content = provenance(facts) | {
         "threshold": facts["threshold"],
-        "versions": results.versions(),
         "shifts": shifted(sets["test"], answer, facts["threshold"]),
         "tones": {name: by_tone(table) for name, table in sets.items()},
         "beside": beside(sets["validation"], sets["test"]),

@@ -22,14 +22,9 @@ RECORDED = {
     "streaming": "streaming",
     "runs": "lesson_runs",
 }
-ON_PAGE = (
-    "groups",
-    "litert",
-    "serving",
-    "attribution",
-    "ensemble",
-)  # the results page does without where one is not recorded
-ON_CARD = ("artefacts", "confidence", "groups")  # the card does without where one is not recorded
+# The results page and the card do without what is not recorded.
+ON_PAGE = ("groups", "litert", "serving", "attribution", "ensemble")
+ON_CARD = ("artefacts", "confidence", "groups")
 LESSON_OVERHEAD = 8  # seconds to start a kernel and to write a notebook
 
 

@@ -4,6 +4,8 @@ import re
 import shutil
 from importlib import import_module
 
+import numpy as np
+
 import utils.results
 from course.errors import CourseError, Refused
 from course.lessons import choose_lessons
@@ -12,8 +14,10 @@ from course.run import results_of, run
 from utils import data, evaluation, settings
 
 # Modules of course/, too long for a lesson.
-EXPERIMENTS = ("draws", "ladder", "dials", "artefacts", "seven", "confidence", "groups")
-EXPERIMENTS += ("attribution", "ensemble")
+EXPERIMENTS = (
+    *("draws", "ladder", "dials", "artefacts", "seven", "confidence", "groups"),
+    *("attribution", "ensemble"),
+)
 
 
 def results(given):
@@ -86,6 +90,21 @@ def experiments(given):
     require_real_images()
     import_module(f"course.{given['EXPERIMENTS']}").run()  # here, since it imports Keras
     return readme()
+
+
+def provenance(facts):
+    """What a record of the shipped model on real lesions begins with, from the model's facts."""
+    own = {name: facts[name] for name in ("split_fingerprint", "model_sha256")}
+    return {"source": "folder"} | own | {"versions": utils.results.versions()}
+
+
+def kept(facts, name, make):
+    """An array that takes minutes, kept in runs/ for the shipped model that made it."""
+    path = settings.make_folder(settings.runs()) / f"{name}-{facts['model_sha256'][:16]}.npy"
+    if not path.exists():
+        made = make()
+        settings.write_atomically(path, lambda p: np.save(p, made))
+    return np.load(path)
 
 
 def summarise_seeds(name):

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
+from course.record import kept, provenance
 from utils import data, evaluation, predict, results, settings, splits
 from utils.evaluation import roc_auc
 from utils.quiet import keras
@@ -27,24 +28,13 @@ def run():
     lesions = data.load_lesions("folder", facts["source_size"], splits.full)
     train, test = lesions.subset("train"), lesions.subset("test")
     p = kept(facts, NAME, lambda: probabilities(model, test.images))
-    content = {
-        "source": "folder",
-        "split_fingerprint": facts["split_fingerprint"],
-        "model_sha256": facts["model_sha256"],
-        "versions": results.versions(),
-    }
-    shares = np.bincount(train.diagnosis, minlength=len(data.DX)) / len(train)
-    judged = judge(test.table, p, shares)
-    settings.write_json(results.COMMITTED / f"{NAME}.json", content | judged)
+    content = provenance(facts) | judge(test.table, p, training_shares(train))
+    settings.write_json(results.COMMITTED / f"{NAME}.json", content)
 
 
-def kept(facts, name, make):
-    """An array that takes minutes, kept in runs/ for the shipped model that made it."""
-    path = settings.make_folder(settings.runs()) / f"{name}-{facts['model_sha256'][:16]}.npy"
-    if not path.exists():
-        made = make()
-        settings.write_atomically(path, lambda p: np.save(p, made))
-    return np.load(path)
+def training_shares(train):
+    """Of the diagnoses in the training set, shape (7,)."""
+    return np.bincount(train.diagnosis, minlength=len(data.DX)) / len(train)
 
 
 def probabilities(model, images, batch=64):

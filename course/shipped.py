@@ -126,23 +126,7 @@ def train(folder, seed, subsets, recipe):
         melanoma log-odds of shape (40, n): rows ``EIGHT`` are the symmetric views of the whole
         image, rows ``CORNERS`` the corner views.
     """
-    alpha, size = recipe["alpha"], recipe["size"]
-    weights = pretrained.mobilenet_v2(alpha, size)
-    keras.utils.set_random_seed(seed)
-    with training.all_gpus().scope():
-        model = training.logit_classifier(
-            backbone.mobilenet_v2(alpha, size, size, weights), len(data.DX)
-        )
-    training.all_layers(
-        model,
-        subsets["train"].images,
-        subsets["train"].diagnosis,
-        size,
-        backup(folder, seed),
-        recipe["epochs"],
-        recipe["learning_rate"],
-        seed=seed,
-    )
+    model, size = fit(folder, seed, subsets["train"], recipe), recipe["size"]
     pixels = keras.Input((None, None, 3))
     logits = model(keras.layers.Resizing(size, size)(pixels))
     any_size = keras.Model(pixels, training.melanoma_logit(logits))
@@ -156,6 +140,40 @@ def train(folder, seed, subsets, recipe):
         )
         for name in ("validation", "test")
     }
+
+
+def fit(folder, seed, lesions, recipe):
+    """The training itself: a model from images of ``size`` to seven logits.
+
+    Parameters
+    ----------
+    folder, seed, recipe
+        As for ``train``.
+    lesions : utils.data.Lesions
+        The training set, of ``source_size`` pixels.
+
+    Returns
+    -------
+    keras.Model
+    """
+    alpha, size = recipe["alpha"], recipe["size"]
+    weights = pretrained.mobilenet_v2(alpha, size)
+    keras.utils.set_random_seed(seed)
+    with training.all_gpus().scope():
+        model = training.logit_classifier(
+            backbone.mobilenet_v2(alpha, size, size, weights), len(data.DX)
+        )
+    training.all_layers(
+        model,
+        lesions.images,
+        lesions.diagnosis,
+        size,
+        backup(folder, seed),
+        recipe["epochs"],
+        recipe["learning_rate"],
+        seed=seed,
+    )
+    return model
 
 
 def backup(folder, seed):

@@ -98,7 +98,7 @@ def test_an_interrupted_experiment_asks_for_no_image_twice(tmp_path, monkeypatch
     monkeypatch.setattr(predict, "load_model", lambda: ("model", facts))
     monkeypatch.setattr(groups.lite, "convert", lambda model: "content")
     monkeypatch.setattr(groups.lite, "Lite", lambda content: ask)
-    monkeypatch.setattr(groups.confidence, "distances", lambda *_: np.zeros(30))
+    monkeypatch.setattr(groups.guard, "distances", lambda *_: np.zeros(30))
     monkeypatch.setattr(data, "load_lesions", lambda *_: Lesions(images, table, "folder"))
     monkeypatch.setattr(results, "COMMITTED", tmp_path)
     monkeypatch.setenv("COURSE_WORK_DIR", str(tmp_path))

@@ -161,14 +161,20 @@ def test_a_16_bit_file_is_refused(tmp_path):
         images.read(tmp_path / "ramp.png")
 
 
-@pytest.mark.parametrize(("colour", "channels"), [(2, 3), (4, 2), (6, 4)])
-def test_a_png_of_16_bits_a_colour_is_refused(tmp_path, colour, channels):
+def black_png(width, height, bits, colour, row):
+    """A PNG written by hand, for what Pillow does not write; ``row`` is the bytes of a row."""
+
     def chunk(kind, data):
         return struct.pack(">I4s", len(data), kind) + data + struct.pack(">I", crc32(kind + data))
 
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 16, colour, 0, 0, 0))
-    rows = chunk(b"IDAT", compress(bytes(1 + 2 * 2 * channels)))
-    png = b"\x89PNG\r\n\x1a\n" + head + rows + chunk(b"IEND", b"")
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))
+    pixels = chunk(b"IDAT", compress(bytes(row * height), 9))
+    return b"\x89PNG\r\n\x1a\n" + head + pixels + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(("colour", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_a_png_of_16_bits_a_colour_is_refused(tmp_path, colour, channels):
+    png = black_png(2, 1, 16, colour, 1 + 2 * 2 * channels)
     (tmp_path / "deep.png").write_bytes(png)
     for image in (png, tmp_path / "deep.png", Image.open(BytesIO(png))):
         with pytest.raises(ValueError, match="has 16 bits a channel, not 8: save it as"):

@@ -4,13 +4,11 @@ promises."""
 import base64
 import io
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
-import zlib
 
 import httpx
 import numpy as np
@@ -18,6 +16,7 @@ import pytest
 import uvicorn
 from PIL import Image
 
+from tests.test_images import black_png
 from utils import other_images, predict, serve, settings
 
 RNG = np.random.default_rng(0)
@@ -138,19 +137,6 @@ def test_one_lesion_has_one_probability_in_every_form(url, content, rgb):
 # --- hostile and odd files
 
 
-def bomb():
-    """20,000 x 20,000 pixels in some hundred kilobytes."""
-
-    def chunk(kind, data):
-        check = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + check
-
-    head = struct.pack(">IIBBBBB", 20000, 20000, 1, 0, 0, 0, 0)
-    rows = zlib.compress(bytes(2501 * 20000), 9)
-    png = chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + png
-
-
 def hostile():
     jpeg, png = as_file(lesion(), "JPEG"), as_file(lesion())
     for share in (0.02, 0.3, 0.6, 0.95):
@@ -169,7 +155,7 @@ def hostile():
     yield "zip", file.getvalue()
     yield "16 bits", as_file(Image.fromarray(RNG.integers(0, 65535, (64, 64), dtype=np.uint16)))
     yield "float TIFF", as_file(Image.fromarray(RNG.random((32, 32), dtype=np.float32)), "TIFF")
-    yield "bomb", bomb()
+    yield "bomb", black_png(20_000, 20_000, 1, 0, 2501)  # of some hundred kilobytes
     yield "zeros", bytes(100_000)
     yield "noise", RNG.bytes(100_000)
     yield "PNG with a wrong checksum", png[:40] + b"\x00" + png[41:]

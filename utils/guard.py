@@ -42,6 +42,24 @@ def _network(model, layer):
     return keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(maps))
 
 
+def distances(model, limits, images):
+    """How far images lie from the training images, for a guard that is fitted.
+
+    Parameters
+    ----------
+    model, images
+        As for ``features``.
+    limits : dict
+        ``layer``, ``mean`` and ``precision``, as the facts of the shipped model hold them.
+
+    Returns
+    -------
+    ndarray of float, shape (n,)
+    """
+    found = features(model, limits["layer"], images)
+    return distance(found, limits["mean"], limits["precision"])
+
+
 def fit(found):
     """What ``distance`` compares with.
 

@@ -108,20 +108,18 @@ def predict_skin_cancer(image, model=SHIPPED):
         If the image or the model cannot be used; the sentence says why.
     """
     loaded, facts = load_model(model)
-    image = read(image)
-    probability = float(melanoma_probability(image, loaded)[0])
-    return Prediction(probability, facts["threshold"], _decision(image, probability, loaded, facts))
+    pixels = square(read(image), _input_size(loaded))[None]
+    probability = float(melanoma_probability(pixels, loaded)[0])
+    decision = _decision(pixels, probability, loaded, facts)
+    return Prediction(probability, facts["threshold"], decision)
 
 
 @_plain_keras()
-def _decision(image, probability, model, facts):
-    """ "refused" or "refer", or None where the model answers."""
-    if "guard" in facts:
-        limits = facts["guard"]
-        pixels = square(image, _input_size(model))[None]
-        found = guard.features(model, limits["layer"], pixels)
-        if guard.distance(found, limits["mean"], limits["precision"])[0] > limits["limit"]:
-            return "refused"
+def _decision(pixels, probability, model, facts):
+    """ "refused" or "refer", or None where the model answers; pixels are those of one square."""
+    limits = facts.get("guard")
+    if limits and guard.distances(model, limits, pixels)[0] > limits["limit"]:
+        return "refused"
     low, high = facts.get("refer_between", (0, 0))
     return "refer" if low <= probability < high else None
 

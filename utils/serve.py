@@ -37,6 +37,7 @@ DISCLAIMER = (
     "For education only. This is not a medical device, and no answer of it is a diagnosis. Show a "
     "mole that is new, changes or worries you to a doctor."
 )
+CHOSEN_FOR = "finding 90 % of the validation melanomas"
 MEANING = {
     "melanoma": "The model finds melanoma likely. Only a doctor can tell.",
     "benign": "The model finds melanoma unlikely. That is not harmless: other skin cancers count "
@@ -71,7 +72,7 @@ class Answer(BaseModel):
                 "meaning": MEANING["refer"],
                 "probability": 0.12,
                 "threshold": 0.091,
-                "threshold_chosen_for": "finding 90 % of the validation melanomas",
+                "threshold_chosen_for": CHOSEN_FOR,
                 "refer_between": [0.034, 0.39],
                 "overlay": None,
                 "model": "e013d60db2aff656",
@@ -169,7 +170,7 @@ def answer(content, overlay=False):
         meaning=MEANING[found.decision],
         probability=None if found.decision == "refused" else found.probability,
         threshold=found.threshold,
-        threshold_chosen_for="finding 90 % of the validation melanomas",
+        threshold_chosen_for=CHOSEN_FOR,
         refer_between=facts["refer_between"],
         overlay=heat_map(model, image) if overlay and found.decision != "refused" else None,
         model=facts["model_sha256"][:16],

@@ -55,7 +55,6 @@ import tensorflow as tf
 # %% tags=["parameters"]
 SOURCE = "auto"
 SIZE = 28
-SEED = 0
 
 # %% [markdown]
 # ## From a function to a service
