@@ -2,7 +2,6 @@
 
 Hand the path to Keras: ``keras.applications.MobileNetV2(..., weights=str(path))``."""
 
-import os
 import re
 from pathlib import Path
 from urllib.request import urlretrieve
