@@ -18,7 +18,7 @@ from PIL import Image
 
 from utils import backbone, guard, settings, training
 from utils.images import read, square
-from utils.quiet import keras
+from utils.quiet import keras, require_threads
 
 SHIPPED = settings.ROOT / "models" / "melanoma_mobilenetv2.keras"
 BATCH = 8  # images at a time: the shipped model makes thirty-two views of each
@@ -70,6 +70,7 @@ class Prediction(namedtuple("Prediction", "label confidence")):
 @contextmanager
 def _plain_keras():
     """Float32 and channels last, whatever the caller has set; the caller's settings come back."""
+    require_threads()
     config = keras.config
     before = config.floatx(), config.image_data_format(), config.dtype_policy()
 
@@ -106,6 +107,8 @@ def predict_skin_cancer(image, model=SHIPPED):
         If the image or the model is not there.
     ValueError
         If the image or the model cannot be used; the sentence says why.
+    RuntimeError
+        In a process that was forked from one in which a model had been used.
     """
     loaded, facts = load_model(model)
     pixels = square(read(image), _input_size(loaded))[None]
@@ -141,7 +144,7 @@ def melanoma_probability(images, model=SHIPPED):
 
     Raises
     ------
-    FileNotFoundError, ValueError
+    FileNotFoundError, ValueError, RuntimeError
         As ``predict_skin_cancer``; also for an empty sequence.
     """
     if isinstance(images, (str, os.PathLike, Image.Image)) or (
@@ -253,6 +256,7 @@ def load_model(path=SHIPPED):
     ValueError
         If one is broken, or the two belong to different trainings.
     """
+    require_threads()
     path = Path(os.path.expanduser(path))  # of pathlib's own, one without a home gets a traceback
     for file in (path, path.with_suffix(".json")):
         if not file.is_file():
@@ -271,17 +275,40 @@ def _load(path, changed, size, text):
         _threshold(facts)
         if facts.get("model_sha256") not in (None, _sha256(path)):
             raise ValueError("its .json file belongs to another training")
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        raise _broken(path, error) from error
+    try:
         if "source_size" in facts:
             model = architecture(facts)
             model.load_weights(path)
         else:
             model = keras.models.load_model(path, compile=False)
     except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"The model {path} is broken: train it again. [{error}]") from error
+        saved, here = _keras_of(path), keras.version()
+        if "source_size" in facts or saved in (None, here):
+            raise _broken(path, error) from error
+        raise ValueError(
+            f"The model {path} was saved by Keras {saved}, and Keras {here} cannot read it: "
+            f"install the other one (pip install keras=={saved}), or train the model here."
+        ) from error
     # In Keras 3 a layer such as Resizing, called without ``training``, hands its default of True
     # to the layers after it: ``model(x)`` would train BatchNorm, and an export would keep it so.
     model.trainable = False
     return model, facts
+
+
+def _keras_of(path):
+    """The version of Keras that wrote a model; None if the file does not say."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return json.loads(file.read("metadata.json"))["keras_version"]
+    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def _broken(path, error):
+    why = (str(error).splitlines() or [type(error).__name__])[0]  # Keras adds pages
+    return ValueError(f"The model {path} is broken: train it again. [{why}]")
 
 
 # --- the architecture of the shipped model -------------------------------------------------------
