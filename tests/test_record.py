@@ -26,7 +26,7 @@ def own(tmp_path, monkeypatch):
     return folder
 
 
-def one_seed(seed, probability, source="folder", **parameters):
+def one_seed(seed, probability, source="folder", python="3.11", **parameters):
     """What lesson 00 records of one training, cut short."""
     judged = {"threshold": 0.5, "n_images": 4, "n_lesions": 4}
     return {
@@ -35,7 +35,7 @@ def one_seed(seed, probability, source="folder", **parameters):
         "weights": "ImageNet",
         "seed": seed,
         "parameters": {"ALPHA": 0.35, "SEED": seed} | parameters,
-        "versions": {"python": "3.11"},
+        "versions": {"python": python},
         "models": {
             "Net": judged,
             "majority class": judged | {"metrics": {"accuracy": Estimate(0.5, 0.0, 1.0)}},
@@ -84,7 +84,9 @@ def test_seeds_are_summed_up(own):
 
 
 @pytest.mark.parametrize(
-    "other", [{"source": "kaggle"}, {"ALPHA": 1.0}], ids=["source", "parameter"]
+    "other",
+    [{"source": "kaggle"}, {"ALPHA": 1.0}, {"python": "3.12"}],
+    ids=["source", "parameter", "version"],
 )
 def test_unlike_runs_are_not_summed_up(own, other):
     write(own, 0, [0.1, 0.2, 0.3, 0.8])
@@ -129,7 +131,8 @@ def test_results_runs_lesson_00_with_five_seeds_and_commits_what_they_wrote(
 
 
 def test_what_results_sets_itself_and_lesions_that_are_not_real_are_refused(own, monkeypatch):
-    for given in ({"SOURCE": "kaggle"}, {"SEED": "1"}, {"LESSONS": "00", "SEED": "1"}):
+    names = ({}, *({"LESSONS": name} for name in ("00", "00_quickstart", "quickstart", "00-02")))
+    for given in ({"SOURCE": "kaggle"}, *({"SEED": "1"} | name for name in names)):
         with pytest.raises(Refused, match="leave them out"):
             record.results(given)
     monkeypatch.setenv("HAM10K_DIR", str(own / "nothing"))
