@@ -77,37 +77,37 @@ def _call(arguments, options):
     if arguments.command in ("run", "results", "test-colab"):
         words = arguments.settings + split_make(arguments.make)
         if arguments.command == "test-colab":
-            from course.colab import test_colab
+            from course.run.colab import test_colab
 
             return test_colab(words)
         given = split_settings(words)
         if arguments.command == "run":
-            from course.run import run
+            from course.run.terminal import run
 
             return run(given)
-        from course.record import results
+        from course.run.record import results
 
         return results(given)
     if arguments.command == "test":
         return test(options)
     if arguments.command == "lab":
-        from course.lab import lab
+        from course.run.lab import lab
 
         return lab(options)
     if arguments.command == "notebooks":
-        from course.build import notebooks
+        from course.build.notebooks import notebooks
 
         return notebooks(arguments.all, arguments.lessons)
     if arguments.command == "check-lessons":
-        from course.check import check_lessons
+        from course.build.check import check_lessons
 
         return check_lessons(arguments.lessons)
     if arguments.command == "readme":
-        from course.publish import readme
+        from course.build.pages import readme
 
         return readme(arguments.check)
     if arguments.command == "predict":
-        from course.ask import ask
+        from course.run.ask import ask
 
         return ask(arguments.images, arguments.json)
     if arguments.command == "serve":

@@ -45,6 +45,7 @@ dots = keras.callbacks.LambdaCallback(  # one dot an epoch, one line a stage
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 from utils import diagrams, exercises, ledger, results
+from utils.baselines import baseline_probabilities
 
 _ = diagrams.transfer_learning()
 
@@ -115,7 +116,7 @@ def judge(name, p_validation, p_test):
 
 p = model.predict(test.images, verbose=0)[:, 0]  # probability of melanoma
 network = judge("MobileNetV2", model.predict(validation.images, verbose=0), p)
-baselines = evaluation.baselines(train, validation, test)
+baselines = baseline_probabilities(train, validation, test)
 others = [judge(name, *baselines[name]) for name in baselines]
 table = evaluation.as_table([network, *others])
 display(table.loc[["accuracy", "roc_auc", "sensitivity", "specificity"]])

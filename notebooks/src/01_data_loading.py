@@ -254,7 +254,8 @@ print(f"AUC: colours {roc_auc_score(y, colours):.2f}, majority 0.50")
 
 # %% [markdown]
 # The accuracies are about the same, because 76 % of these images show no melanoma. The AUC tells the
-# two apart: about 0.80 against 0.50. Later lessons get both from `evaluation.baselines`.
+# two apart: about 0.80 against 0.50. Later lessons get both from
+# `utils.baselines`.
 #
 # But 200 other images would give another number. How far could it move? We have no other patients, so
 # we draw 200 lesions from our 200, *with replacement*, and score again. This is the **bootstrap**.

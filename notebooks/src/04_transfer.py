@@ -46,6 +46,7 @@ from sklearn.preprocessing import StandardScaler
 
 from utils import backbone, data, diagrams, evaluation, exercises
 from utils import ledger, plots, pretrained, results, splits
+from utils.baselines import baseline_probabilities
 from utils.evaluation import roc_auc  # scikit-learn's, but faster
 from utils.quiet import keras
 from keras import layers
@@ -153,7 +154,7 @@ ledger.guess("04 AUC of random weights", MY_AUC_OF_RANDOM)
 # %%
 reader = probe(f_train)
 imagenet = reader.predict_proba(f_validation)[:, 1]
-colours = evaluation.baselines(train, validation)["colour baseline"][0]
+colours = baseline_probabilities(train, validation)["colour baseline"][0]
 
 # %%
 randoms = []

@@ -43,6 +43,7 @@ import pandas as pd
 
 from utils import data, diagrams, evaluation, exercises, ledger
 from utils import plots, pretrained, results, settings, splits, training
+from utils.baselines import baseline_probabilities
 from utils.evaluation import roc_auc  # scikit-learn's, but faster
 from utils.quiet import keras
 from keras import layers
@@ -407,7 +408,7 @@ print(f"run after the restart: {len(rest['loss'])} of 10 epochs")
 # %%
 test = lesions.subset("test")
 p_test = loaded.predict(test.images, verbose=0)[:, 0]
-baselines = evaluation.baselines(train, validation, test)
+baselines = baseline_probabilities(train, validation, test)
 c_validation, c_test = baselines["colour baseline"]
 print(f"validation: head {roc_auc(y, p_head):.2f}")
 print(f"validation: colours {roc_auc(y, c_validation):.2f}, majority 0.50")

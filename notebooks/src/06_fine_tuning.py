@@ -41,7 +41,8 @@ import seaborn as sns
 from scipy.stats import ttest_1samp
 
 from utils import backbone, data, diagrams, evaluation, exercises, ledger
-from utils import plots, pretrained, results, settings, splits, training
+from utils import models, plots, pretrained, results, settings, splits, training
+from utils.baselines import baseline_probabilities
 from utils.evaluation import roc_auc  # scikit-learn's, but faster
 from utils.quiet import keras
 from keras import layers
@@ -78,7 +79,7 @@ sns.set_theme(style="whitegrid", palette="colorblind")
 def new_model(seed):  # the body as ImageNet left it, and an untrained head
     keras.utils.set_random_seed(seed)
     base.set_weights(imagenet)
-    return training.melanoma_classifier(body)
+    return models.melanoma_classifier(body)
 
 
 # %% [markdown]
@@ -455,7 +456,7 @@ _ = plots.paired_seeds(head, tuned, lesions.source)
 gains = np.subtract(tuned.seeds, head.seeds)
 low, high = ttest_1samp(gains, 0).confidence_interval()
 more = evaluation.difference(roc_auc, a=p_tuned, b=p_heads, **of_test)
-colours = evaluation.baselines(train, test)["colour baseline"][0]
+colours = baseline_probabilities(train, test)["colour baseline"][0]
 beats = evaluation.difference(roc_auc, a=p_tuned, b=colours, **of_test)
 print(f"gain: {gains.mean():+.3f}, other seeds [{low:+.3f}, {high:+.3f}]")
 print(f"gain: {more:+.3f}, other images in brackets")

@@ -48,7 +48,8 @@ from sklearn.metrics import (
 )
 
 from utils import backbone, data, diagrams, evaluation, exercises, ledger
-from utils import plots, pretrained, results, splits, training
+from utils import models, plots, pretrained, results, splits, training
+from utils.baselines import baseline_probabilities
 from utils.quiet import keras
 
 # %% tags=["parameters"]
@@ -75,7 +76,7 @@ test = lesions.subset("test")
 keras.utils.set_random_seed(SEED)
 weights = pretrained.mobilenet_v2(0.35, 96, lesions.source)
 base = backbone.mobilenet_v2(0.35, SIZE, 96, weights)
-model = training.melanoma_classifier(base)
+model = models.melanoma_classifier(base)
 epochs = (EPOCHS, FINE_TUNE_EPOCHS)
 _ = training.two_stages(base, model, train, validation, epochs, verbose=0)
 
@@ -176,7 +177,7 @@ def move(threshold=0.5):
 # baseline**, which sees nine colour values of an image and no shapes.
 
 # %%
-baselines = evaluation.baselines(train, validation, test)
+baselines = baseline_probabilities(train, validation, test)
 colours, colours_test = baselines["colour baseline"]
 
 # %%

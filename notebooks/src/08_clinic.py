@@ -44,7 +44,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_score, recall_score
 
 from utils import backbone, data, diagrams, evaluation, exercises, ledger
-from utils import plots, pretrained, results, splits, training
+from utils import models, plots, pretrained, results, splits, training
 from utils.quiet import keras
 
 # %% tags=["parameters"]
@@ -70,7 +70,7 @@ test = lesions.subset("test")
 keras.utils.set_random_seed(SEED)
 weights = pretrained.mobilenet_v2(0.35, 96, lesions.source)
 base = backbone.mobilenet_v2(0.35, SIZE, 96, weights)
-model = training.melanoma_classifier(base)
+model = models.melanoma_classifier(base)
 epochs = (EPOCHS, FINE_TUNE_EPOCHS)
 _ = training.two_stages(base, model, train, validation, epochs, verbose=0)
 

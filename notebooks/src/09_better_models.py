@@ -40,7 +40,8 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from utils import data, diagrams, evaluation, exercises
-from utils import ledger, plots, pretrained, results, splits, training
+from utils import ledger, models, plots, pretrained, results, splits
+from utils.baselines import baseline_probabilities
 from utils.quiet import keras
 from keras import layers
 import tensorflow as tf
@@ -78,7 +79,7 @@ train = lesions.subset("train")
 validation = lesions.subset("validation")
 test = lesions.subset("test")
 y = validation.melanoma
-baselines = evaluation.baselines(train, validation, test)
+baselines = baseline_probabilities(train, validation, test)
 colours, test_colours = baselines["colour baseline"]
 print(f"colour baseline: AUC {roc_auc_score(y, colours):.2f}")
 
@@ -287,13 +288,13 @@ def views_of(image):
 exercises.check("09.2", views_of)
 
 # %% [markdown]
-# `training.symmetric_views` makes these views of many images at once.
+# `models.symmetric_views` makes these views of many images at once.
 
 
 # %%
 def eight_views(model, images):
     probabilities = []
-    for view in training.symmetric_views(images):
+    for view in models.symmetric_views(images):
         probabilities.append(
             model.predict(view, batch_size=200, verbose=0)[:, 0]
         )

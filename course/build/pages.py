@@ -1,0 +1,115 @@
+"""Writes the pages that are rendered from lessons and ``results/``: README, results, model card."""
+
+import re
+
+import numpy as np
+
+from course.build.render import render_file
+from course.build.source import seconds_of
+from course.errors import CourseError
+from course.lessons import address, choose_lessons
+from course.run.terminal import shown
+from utils import evaluation, results, settings
+
+PAGES = {"README.md": "readme.md", "results/README.md": "results.md"}
+RECORDED = {
+    "draws": "ten_draws",
+    "dials": "dials",
+    "ladder": "ladder",
+    "shipped": "shipped_model",
+    "seven": "seven_diagnoses",
+    "speed": "cached_prefix",
+    "streaming": "streaming",
+    "runs": "lesson_runs",
+}
+# The results page and the card do without what is not recorded.
+ON_PAGE = ("groups", "litert", "serving", "attribution", "ensemble")
+ON_CARD = ("artefacts", "confidence", "groups")
+LESSON_OVERHEAD = 8  # seconds to start a kernel and to write a notebook
+
+
+def readme(check=False):
+    """Bring the pages up to date. Returns the exit code.
+
+    Parameters
+    ----------
+    check : bool
+        Write nothing.
+
+    Raises
+    ------
+    CourseError
+        If one cannot be rendered; with ``check`` also if one is not current.
+    """
+    names = _names()
+    pages = {settings.ROOT / page: render_file(t, **names) for page, t in PAGES.items()}
+    pages[settings.ROOT / "models" / "README.md"] = card()
+    for path, current in pages.items():
+        if path.exists() and path.read_text(encoding="utf-8") == current:
+            print(f"{shown(path)} is current")
+        elif check:
+            raise CourseError(f"{shown(path)} is not current: run `python -m course readme`.")
+        else:
+            settings.make_folder(path.parent)
+            settings.write_text(path, current)
+            print(f"{shown(path)} rendered anew")
+    return 0
+
+
+def card():
+    """The model card, Markdown, from the records of the shipped model.
+
+    Raises
+    ------
+    CourseError
+        If there is none.
+    """
+    shipped = results.committed(RECORDED["shipped"])
+    if shipped is None:
+        raise CourseError(
+            f"There is no results/{RECORDED['shipped']}.json for the model card: run `python -m "
+            "course train-shipped`, which writes it."
+        )
+    names = {"shipped": shipped, "claim": results.CLAIM}
+    names |= {name: results.committed(name) for name in ON_CARD}
+    return render_file("model_card.md", **names)
+
+
+def _names():
+    """What the templates of README and results page may use."""
+    repository, branch = address()
+    found = {name: results.committed(file) for name, file in RECORDED.items()}
+    if missing := [RECORDED[name] for name, content in found.items() if content is None]:
+        raise CourseError(f"The pages need results/{missing[0]}.json, which is not there.")
+    matrix = results.CLAIMED_CONFUSION.ravel()
+    called = evaluation.metrics(np.repeat([0, 0, 1, 1], matrix), np.repeat([0, 1, 0, 1], matrix), 1)
+    quickstarts = sorted(p.stem for p in results.COMMITTED.glob("00_quickstart-*px.json"))
+    seconds, lessons = lesson_rows()
+    found |= {name: results.committed(name) for name in ON_PAGE}
+    return found | {
+        "repository": repository,
+        "branch": branch,
+        "lessons": lessons,
+        "course_minutes": round(seconds / 60),
+        "claim": results.CLAIM,
+        "own_matrix": {k: v for k, v in called.items() if k not in evaluation.RANKING},
+        "quickstarts": [results.committed(name) for name in quickstarts],
+    }
+
+
+def lesson_rows():
+    """Seconds that all lessons run, and what the README says of each, from the notebooks."""
+    import nbformat
+
+    seconds, rows = 0, []
+    for path in choose_lessons():
+        notebook = nbformat.read(path, 4)
+        text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+        title = re.search(r"^# \d\d · (.+)", text, re.MULTILINE)
+        minutes = re.search(r"Time: (\d+) minutes", text)
+        if not title or not minutes:
+            raise CourseError(f"{path.name} has no title `# NN · ...` or no `Time: NN minutes`.")
+        row = {"number": path.stem[:2], "name": path.stem}
+        rows.append(row | {"title": title[1], "minutes": minutes[1]})
+        seconds += seconds_of(notebook) + LESSON_OVERHEAD
+    return seconds, rows

@@ -1,0 +1,194 @@
+"""Notebooks from their sources in notebooks/src/, not executed, and with outputs given to them."""
+
+import copy
+import hashlib
+import json
+import re
+
+from course import lessons
+from course.build import style
+from course.build.render import render as fill
+from course.build.style import tags
+from course.errors import CourseError, Refused
+
+DISCLAIMER = (
+    "> **For education only.** Nothing here is a medical device, and no output of it is a "
+    "diagnosis. Show a mole that is new, changes or worries you to a doctor."
+)
+MINUTES = "@minutes@"  # until all the rest is there to be counted
+SETUP = "# {{ setup }}"
+ALT = re.compile(r"^# alt: (.+)\n?", re.MULTILINE)
+CHECK = re.compile(r"exercises\.check\(\s*\"([\d.]+)\"")
+SOLUTION = """<details><summary>Solution of {}</summary>
+
+```python
+{}
+```
+
+</details>"""
+
+
+def sources(wanted=()):
+    """Sources of lessons.
+
+    Parameters
+    ----------
+    wanted : list of str
+        Numbers; none means all.
+
+    Returns
+    -------
+    list of Path
+        In the course's order.
+
+    Raises
+    ------
+    Refused
+        If a number is no lesson's.
+    """
+    known = {p.stem[:2]: p for p in sorted((lessons.NOTEBOOKS / "src").glob("[0-9][0-9]_*.py"))}
+    for number in wanted:
+        if number not in known:
+            raise Refused(f"There is no lesson {number!r}, only {', '.join(known)}.")
+    return [path for number, path in known.items() if not wanted or number in wanted]
+
+
+def render(source, seconds=style.SECONDS):
+    """A notebook, not executed, from its source.
+
+    Parameters
+    ----------
+    source : Path
+        ``notebooks/src/NN_name.py``, jupytext percent format. Markdown cells are Jinja2 templates
+        that know ``repository``, ``branch``, ``notebook``, ``minutes``, ``disclaimer`` and
+        ``quote``; in code cells only the line ``# {{ setup }}`` is replaced, by ``_setup.py``.
+        A code cell tagged ``solution`` becomes a folded Markdown cell; lines ``# alt: ...`` go to
+        the cell's metadata.
+    seconds : float
+        Of its default run, for ``minutes``.
+
+    Returns
+    -------
+    nbformat.NotebookNode
+
+    Raises
+    ------
+    CourseError
+        If a template names anything else, a figure is not in ``results/``, a solution checks no
+        exercise, or a diagram has no alternative text.
+    """
+    import jupytext
+
+    setup = (source.parent / "_setup.py").read_text(encoding="utf-8").strip()
+    repository, branch = lessons.address()
+    names = {
+        "repository": repository,
+        "branch": branch,
+        "notebook": f"notebooks/{source.stem}.ipynb",
+        "disclaimer": DISCLAIMER,
+        "minutes": MINUTES,
+    }
+    notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    code = [setup]  # all that the outputs depend on: neither the address nor any Markdown
+    try:
+        for number, cell in enumerate(notebook.cells):
+            cell.id = f"cell-{number:02d}"
+            cell.metadata.pop("lines_to_next_cell", None)
+            if cell.cell_type == "markdown":
+                cell.source = fill(cell.source, **names)
+                continue
+            _take_alt(cell)
+            code.append([cell.source, sorted({"pictures", "solution"} & set(tags(cell)))])
+            if SETUP in cell.source.splitlines():
+                cell.source = cell.source.replace(SETUP, fill(setup, **names))
+            if marker := re.search(r"\{\{ .*? \}\}", cell.source):
+                raise CourseError(f"nothing is put in place of {marker[0]} in a code cell.")
+            if "solution" in tags(cell):
+                notebook.cells[number] = _folded(cell)
+    except CourseError as error:
+        raise CourseError(f"{source.name}: {error}") from error
+    minutes = str(style.measure(notebook, seconds)["minutes"])
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = cell.source.replace(MINUTES, minutes)
+    notebook.metadata = _metadata(hashlib.sha256(json.dumps(code).encode()).hexdigest(), seconds)
+    return notebook
+
+
+def _take_alt(cell):
+    found = ALT.findall(cell.source)
+    cell.source = ALT.sub("", cell.source).rstrip()
+    diagrams = re.findall(r"\bdiagrams\.(\w+)\(", cell.source)
+    if diagrams and not found:
+        from utils.diagrams import ALT as known
+
+        if missing := [name for name in diagrams if name not in known]:
+            raise CourseError(f"there is no alternative text of diagrams.{missing[0]}.")
+        found = [known[name] for name in diagrams]
+    if found:
+        cell.metadata["alt"] = found
+
+
+def _folded(cell):
+    """A solution as the Markdown cell that learners see."""
+    from nbformat.v4 import new_markdown_cell
+
+    numbers = CHECK.findall(cell.source)
+    if len(numbers) != 1:
+        raise CourseError(f"a solution must call exercises.check once: {cell.source[:40]!r}.")
+    text = SOLUTION.format(numbers[0], cell.source)
+    return new_markdown_cell(text, id=cell.id, metadata={"tags": ["solution"]})
+
+
+def _metadata(code_sha256, seconds):
+    """Only what Jupyter and papermill need, and what the builder wants to know the next time."""
+    from nbformat import from_dict
+
+    return from_dict(
+        {
+            "course": {"code_sha256": code_sha256, "seconds": seconds},
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        }
+    )
+
+
+def quoted(source):
+    """What a lesson's source quotes from ``results/``: list of str."""
+    import jupytext
+
+    cells = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent").cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return [fill(marker) for marker in re.findall(r"\{\{\s*quote\(.*?\}\}", text, re.DOTALL)]
+
+
+def with_outputs(source, old):
+    """The notebook of a source with the outputs of an old one; None if the code has changed."""
+    if old is None:
+        return None
+    notebook = render(source, seconds_of(old))
+    if notebook.metadata != old.metadata or len(code_cells(notebook)) != len(code_cells(old)):
+        return None
+    copy_outputs(old, notebook)
+    return notebook
+
+
+def seconds_of(notebook):
+    """How long its default run took, as stored in it."""
+    return notebook.metadata.get("course", {}).get("seconds", style.SECONDS)
+
+
+def code_cells(notebook):
+    """Its code cells, in order."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def copy_outputs(executed, notebook):
+    """Give a notebook the outputs of one with the same code, and its figures their texts."""
+    for cell, done in zip(code_cells(notebook), code_cells(executed), strict=True):
+        cell.outputs, cell.execution_count = copy.deepcopy(done.outputs), done.execution_count
+        for figure in style.figures(cell):
+            figure.metadata.get("image/png", {}).pop("alt", None)
+        for figure, text in zip(style.figures(cell), cell.metadata.get("alt", []), strict=False):
+            figure.metadata.setdefault("image/png", {})["alt"] = text

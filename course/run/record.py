@@ -1,0 +1,146 @@
+"""Runs lessons on real images and records what they found in ``results/``."""
+
+import re
+import shutil
+from importlib import import_module
+
+import numpy as np
+
+import utils.results
+from course.build.pages import readme
+from course.errors import CourseError, Refused
+from course.lessons import choose_lessons
+from course.run.terminal import results_of, run
+from utils import data, evaluation, settings
+
+# Modules of course/, too long for a lesson.
+EXPERIMENTS = (
+    *("draws", "ladder", "dials", "artefacts", "seven", "confidence", "groups"),
+    *("attribution", "ensemble"),
+)
+
+
+def results(given):
+    """Run lessons on the folder of real images and record them in ``results/``.
+
+    Lesson 00 is run with the seeds 0 to 4 and summed up, every other lesson once. With
+    ``EXPERIMENTS=draws`` (or another of ``EXPERIMENTS``) no lesson is run but that module.
+
+    Parameters
+    ----------
+    given : dict of str to str
+        ``LESSONS`` (default 00), and other parameters such as ``ALPHA``.
+
+    Returns
+    -------
+    int
+        The exit code.
+
+    Raises
+    ------
+    Refused
+        If a parameter is given that this command sets itself.
+    CourseError
+        If there are no real images, or a lesson stops.
+    """
+    if "EXPERIMENTS" in given:
+        return experiments(given)
+    given = {"LESSONS": "00"} | given
+    if "SOURCE" in given or (given["LESSONS"] == "00" and "SEED" in given):
+        raise Refused("`results` sets SOURCE, and SEED for lesson 00, itself: leave them out.")
+    lessons = choose_lessons(given["LESSONS"])
+    require_real_images()
+    new = set()
+    for lesson in lessons:
+        seeds = [{"SEED": str(seed)} for seed in range(5)] if lesson.stem[:2] == "00" else [{}]
+        for seed in seeds:
+            before = results_of(lesson)
+            run(given | {"LESSONS": lesson.stem, "SOURCE": "folder"} | seed)
+            new |= {path for path, age in results_of(lesson).items() if before.get(path) != age}
+    # Only now, so that an interrupted command leaves no half set of seeds.
+    for path in sorted(new):
+        settings.write_atomically(
+            utils.results.COMMITTED / path.name, lambda p, path=path: shutil.copy(path, p)
+        )
+    for name in sorted({re.sub(r"-seed\d+$", "", p.stem) for p in new if "-seed" in p.stem}):
+        summarise_seeds(name)
+    return readme()
+
+
+def require_real_images():
+    """CourseError if the folder of real images is not there."""
+    try:
+        data.load_table("folder")
+    except (OSError, ValueError) as error:
+        raise CourseError(f"Results are recorded on real images only. {error}") from error
+
+
+def experiments(given):
+    """Run an experiment that is too long for a lesson. Returns the exit code.
+
+    Raises
+    ------
+    Refused
+        If there is no such experiment, or anything else is given.
+    CourseError
+        If there are no real images.
+    """
+    if len(given) > 1 or given["EXPERIMENTS"] not in EXPERIMENTS:
+        raise Refused(f"EXPERIMENTS is one of {', '.join(EXPERIMENTS)}, and takes nothing else.")
+    require_real_images()
+    import_module(f"course.{given['EXPERIMENTS']}").run()  # here, since it imports Keras
+    return readme()
+
+
+def provenance(facts):
+    """What a record of the shipped model on real lesions begins with, from the model's facts."""
+    own = {name: facts[name] for name in ("split_fingerprint", "model_sha256")}
+    return {"source": "folder"} | own | {"versions": utils.results.versions()}
+
+
+def kept(facts, name, make):
+    """An array that takes minutes, kept in runs/ for the shipped model that made it."""
+    path = settings.make_folder(settings.runs()) / f"{name}-{facts['model_sha256'][:16]}.npy"
+    if not path.exists():
+        made = make()
+        settings.write_atomically(path, lambda p: np.save(p, made))
+    return np.load(path)
+
+
+def summarise_seeds(name):
+    """Join ``name-seed*.json`` of the committed results into ``name.json``.
+
+    Raises
+    ------
+    CourseError
+        If there are none, or they differ in source, split, weights or anything set but the seed.
+    """
+    folder = utils.results.COMMITTED
+    files = [utils.results.committed(p.stem) for p in sorted(folder.glob(f"{name}-seed*.json"))]
+    if not files:
+        raise CourseError(f"There is no {name}-seed*.json in results/: run `make results`.")
+    if "synthetic" in [file["source"] for file in files]:
+        raise CourseError(f"{name} comes from synthetic lesions: results/ is for real ones only.")
+    alike = []
+    for file in files:
+        shared = {k: file[k] for k in ("source", "split_fingerprint", "weights")}
+        shared["parameters"] = {k: v for k, v in file["parameters"].items() if k != "SEED"}
+        alike.append((shared, file["test"]["image_id"]))
+    if any(one != alike[0] for one in alike):
+        raise CourseError(f"The files {name}-seed*.json differ in more than the seed.")
+    first, test, model = files[0], files[0]["test"], next(iter(files[0]["models"]))
+    content = alike[0][0] | {
+        "versions": first["versions"],
+        "seeds": [file["seed"] for file in files],
+        "n_images": first["models"][model]["n_images"],
+        "n_melanomas": sum(test["melanoma"]),
+        "model": model,
+        "over_seeds": evaluation.evaluate_seeds(
+            test["melanoma"],
+            [file["test"]["probability"] for file in files],
+            test["group"],
+            [file["models"][model]["threshold"] for file in files],
+        ),
+        "beside": {k: v for k, v in first["models"].items() if k != model},
+    }
+    settings.write_json(folder / f"{name}.json", content)
