@@ -7,7 +7,7 @@ STAMP = $(VENV)/installed
 # What was given on make's command line (LESSONS=00 SOURCE=folder ...), quoted for the shell.
 GIVEN = '$(subst ','\'',$(MAKEOVERRIDES))'
 
-.PHONY: help course test check lab serve notebooks results test-colab clean
+.PHONY: help course test check refresh lab serve notebooks record test-colab clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is"
@@ -20,10 +20,11 @@ course: $(STAMP) ## run the lessons: LESSONS=00 SOURCE=folder|kaggle|synthetic|a
 test: $(STAMP) ## run the whole test suite
 	@$(PY) -m course test
 
-check: $(STAMP) ## ruff, import-linter and the quick tests
+check: $(STAMP) ## ruff, import-linter, what is stale, and the quick tests
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(VENV)/bin/lint-imports --no-logo
+	@$(PY) -m course status
 	@$(PY) -m course test -m "not slow"
 
 lab: $(STAMP) ## open JupyterLab on your own copies of the lessons (my_notebooks/)
@@ -35,8 +36,11 @@ serve: $(STAMP) ## start the prediction service and its page on http://127.0.0.1
 notebooks: $(STAMP) ## rebuild the notebooks and the README from their sources
 	@$(PY) -m course notebooks
 
-results: $(STAMP) ## run lesson 00 on real images for seeds 0-4 and record it in results/
-	@$(PY) -m course results --make $(GIVEN)
+record: $(STAMP) ## run lesson 00 on real images for seeds 0-4 and record it in results/
+	@$(PY) -m course record --make $(GIVEN)
+
+refresh: $(STAMP) ## make anew whatever is stale: models, records, notebooks, pages
+	@$(PY) -m course refresh
 
 test-colab: $(STAMP) ## run every lesson with Colab's versions, as Colab does
 	@$(PY) -m course test-colab --make $(GIVEN)

@@ -87,7 +87,7 @@ def notebooks(anew=False, wanted=()):
     """
     import nbformat
 
-    from course.build.pages import readme
+    from course.build.pages import pages
 
     for source in sources(wanted):
         print(f"{source.stem} ...", end=" ", flush=True)
@@ -97,7 +97,7 @@ def notebooks(anew=False, wanted=()):
             if png := sample(nbformat.read(lessons.NOTEBOOKS / f"{source.stem}.ipynb", 4)):
                 path = lessons.NOTEBOOKS / SAMPLE
                 settings.write_atomically(path, lambda p, png=png: p.write_bytes(png))
-    return 0 if wanted else readme()
+    return 0 if wanted else pages()
 
 
 def classifier(notebook):

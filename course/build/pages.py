@@ -23,12 +23,12 @@ RECORDED = {
     "runs": "lesson_runs",
 }
 # The results page and the card do without what is not recorded.
-ON_PAGE = ("groups", "litert", "serving", "attribution", "ensemble")
-ON_CARD = ("artefacts", "confidence", "groups")
+ON_PAGE = ("subgroups", "litert", "serving", "attribution", "ensemble")
+ON_CARD = ("artefacts", "confidence", "subgroups")
 LESSON_OVERHEAD = 8  # seconds to start a kernel and to write a notebook
 
 
-def readme(check=False):
+def pages(check=False):
     """Bring the pages up to date. Returns the exit code.
 
     Parameters
@@ -42,13 +42,13 @@ def readme(check=False):
         If one cannot be rendered; with ``check`` also if one is not current.
     """
     names = _names()
-    pages = {settings.ROOT / page: render_file(t, **names) for page, t in PAGES.items()}
-    pages[settings.ROOT / "models" / "README.md"] = card()
-    for path, current in pages.items():
+    rendered = {settings.ROOT / page: render_file(t, **names) for page, t in PAGES.items()}
+    rendered[settings.ROOT / "models" / "README.md"] = card()
+    for path, current in rendered.items():
         if path.exists() and path.read_text(encoding="utf-8") == current:
             print(f"{shown(path)} is current")
         elif check:
-            raise CourseError(f"{shown(path)} is not current: run `python -m course readme`.")
+            raise CourseError(f"{shown(path)} is not current: run `python -m course pages`.")
         else:
             settings.make_folder(path.parent)
             settings.write_text(path, current)
@@ -68,7 +68,7 @@ def card():
     if shipped is None:
         raise CourseError(
             f"There is no results/{RECORDED['shipped']}.json for the model card: run `python -m "
-            "course train-shipped`, which writes it."
+            "experiments shipped.judge`, which writes it."
         )
     names = {"shipped": shipped, "claim": results.CLAIM}
     names |= {name: results.committed(name) for name in ON_CARD}

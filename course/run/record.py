@@ -2,29 +2,18 @@
 
 import re
 import shutil
-from importlib import import_module
-
-import numpy as np
 
 import utils.results
-from course.build.pages import readme
 from course.errors import CourseError, Refused
 from course.lessons import choose_lessons
 from course.run.terminal import results_of, run
 from utils import data, evaluation, settings
 
-# Modules of course/, too long for a lesson.
-EXPERIMENTS = (
-    *("draws", "ladder", "dials", "artefacts", "seven", "confidence", "groups"),
-    *("attribution", "ensemble"),
-)
 
-
-def results(given):
+def record(given):
     """Run lessons on the folder of real images and record them in ``results/``.
 
-    Lesson 00 is run with the seeds 0 to 4 and summed up, every other lesson once. With
-    ``EXPERIMENTS=draws`` (or another of ``EXPERIMENTS``) no lesson is run but that module.
+    Lesson 00 is run with the seeds 0 to 4 and summed up, every other lesson once.
 
     Parameters
     ----------
@@ -43,11 +32,9 @@ def results(given):
     CourseError
         If there are no real images, or a lesson stops.
     """
-    if "EXPERIMENTS" in given:
-        return experiments(given)
     given = {"LESSONS": "00"} | given
     if "SOURCE" in given or (given["LESSONS"] == "00" and "SEED" in given):
-        raise Refused("`results` sets SOURCE, and SEED for lesson 00, itself: leave them out.")
+        raise Refused("`record` sets SOURCE, and SEED for lesson 00, itself: leave them out.")
     lessons = choose_lessons(given["LESSONS"])
     require_real_images()
     new = set()
@@ -64,7 +51,7 @@ def results(given):
         )
     for name in sorted({re.sub(r"-seed\d+$", "", p.stem) for p in new if "-seed" in p.stem}):
         summarise_seeds(name)
-    return readme()
+    return 0
 
 
 def require_real_images():
@@ -73,38 +60,6 @@ def require_real_images():
         data.load_table("folder")
     except (OSError, ValueError) as error:
         raise CourseError(f"Results are recorded on real images only. {error}") from error
-
-
-def experiments(given):
-    """Run an experiment that is too long for a lesson. Returns the exit code.
-
-    Raises
-    ------
-    Refused
-        If there is no such experiment, or anything else is given.
-    CourseError
-        If there are no real images.
-    """
-    if len(given) > 1 or given["EXPERIMENTS"] not in EXPERIMENTS:
-        raise Refused(f"EXPERIMENTS is one of {', '.join(EXPERIMENTS)}, and takes nothing else.")
-    require_real_images()
-    import_module(f"course.{given['EXPERIMENTS']}").run()  # here, since it imports Keras
-    return readme()
-
-
-def provenance(facts):
-    """What a record of the shipped model on real lesions begins with, from the model's facts."""
-    own = {name: facts[name] for name in ("split_fingerprint", "model_sha256")}
-    return {"source": "folder"} | own | {"versions": utils.results.versions()}
-
-
-def kept(facts, name, make):
-    """An array that takes minutes, kept in runs/ for the shipped model that made it."""
-    path = settings.make_folder(settings.runs()) / f"{name}-{facts['model_sha256'][:16]}.npy"
-    if not path.exists():
-        made = make()
-        settings.write_atomically(path, lambda p: np.save(p, made))
-    return np.load(path)
 
 
 def summarise_seeds(name):
@@ -118,7 +73,7 @@ def summarise_seeds(name):
     folder = utils.results.COMMITTED
     files = [utils.results.committed(p.stem) for p in sorted(folder.glob(f"{name}-seed*.json"))]
     if not files:
-        raise CourseError(f"There is no {name}-seed*.json in results/: run `make results`.")
+        raise CourseError(f"There is no {name}-seed*.json in results/: run `make record`.")
     if "synthetic" in [file["source"] for file in files]:
         raise CourseError(f"{name} comes from synthetic lesions: results/ is for real ones only.")
     alike = []

@@ -65,7 +65,7 @@ _ = diagrams.groups()
 # and what is known of each patient, so you need no image for the tables here.
 
 # %%
-full = results.committed("groups")
+full = results.committed("subgroups")
 table = pd.DataFrame(full["test"])
 table["found"] = table["probability"] >= full["threshold"]
 melanomas = table[table["melanoma"] == 1]
@@ -326,17 +326,17 @@ ledger.outcome("13 AUC, blurred 4", curves["blurred"][3]["roc_auc"])
 # alt: Three panels over severity 1 to 4. Left the AUC: turned and warmer stay near the dotted line of the unchanged images at 0.90, darker falls to 0.79, blurred to 0.63, compressed to 0.56. Middle the calibration error: 0.015 for unchanged images; turned stays there, blurred rises to 0.11, darker to 0.09, compressed to 0.07, warmer to 0.04. Right the sensitivity, 0.88 for unchanged images: turned stays, warmer falls to 0.71, compressed to 0.38, darker to 0.18, blurred to 0.
 
 # %% [markdown]
-# A blur of severity 4 changes the AUC by {{ quote("groups", "shifts.blurred.3.change", "+.2f") }}, paired on the same
+# A blur of severity 4 changes the AUC by {{ quote("subgroups", "shifts.blurred.3.change", "+.2f") }}, paired on the same
 # images, and the **calibration error** (how far probabilities are from observed shares) by
-# {{ quote("groups", "shifts.blurred.3.calibration_change", "+.2f") }}. The mean probability is
-# {{ quote("groups", "shifts.blurred.3.mean_probability", ".4f") }}, and the model finds no melanoma at all. Nothing stops with an error. Only "turned" costs nothing here.
+# {{ quote("subgroups", "shifts.blurred.3.calibration_change", "+.2f") }}. The mean probability is
+# {{ quote("subgroups", "shifts.blurred.3.mean_probability", ".4f") }}, and the model finds no melanoma at all. Nothing stops with an error. Only "turned" costs nothing here.
 
 # %% [markdown]
-# The guard of lesson 12 refuses {{ quote("groups", "shifts.blurred.3.refused", ".0%") }} of these images: it notices. But look at "warmer". At severity 4
-# its AUC hardly changes ({{ quote("groups", "shifts.warmer.3.change.value", "+.2f") }}), its sensitivity does
-# ({{ quote("groups", "shifts.warmer.3.sensitivity_change", "+.2f") }}), and the guard refuses only
-# {{ quote("groups", "shifts.warmer.3.refused", ".0%") }}. The mean probability falls from {{ quote("groups", "shifts.unchanged.mean_probability", ".2f") }} to
-# {{ quote("groups", "shifts.warmer.3.mean_probability", ".2f") }}. But fewer melanomas among the patients would do the same. Only images of the new camera
+# The guard of lesson 12 refuses {{ quote("subgroups", "shifts.blurred.3.refused", ".0%") }} of these images: it notices. But look at "warmer". At severity 4
+# its AUC hardly changes ({{ quote("subgroups", "shifts.warmer.3.change.value", "+.2f") }}), its sensitivity does
+# ({{ quote("subgroups", "shifts.warmer.3.sensitivity_change", "+.2f") }}), and the guard refuses only
+# {{ quote("subgroups", "shifts.warmer.3.refused", ".0%") }}. The mean probability falls from {{ quote("subgroups", "shifts.unchanged.mean_probability", ".2f") }} to
+# {{ quote("subgroups", "shifts.warmer.3.mean_probability", ".2f") }}. But fewer melanomas among the patients would do the same. Only images of the new camera
 # **with a diagnosis** tell the two apart.
 
 # %% [markdown]
@@ -446,7 +446,7 @@ pd.DataFrame.from_dict(rows, orient="index").fillna("")
 # suspects a melanoma. The model would learn what doctors think, not what skin shows.
 #
 # The last row is a warning too: age, sex and site **alone**, without any image, have an AUC of
-# {{ quote("groups", "beside.age, sex and site alone.roc_auc.value", ".2f") }}. In this collection they tell who was examined and why. In
+# {{ quote("subgroups", "beside.age, sex and site alone.roc_auc.value", ".2f") }}. In this collection they tell who was examined and why. In
 # another clinic that differs.
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
