@@ -14,8 +14,30 @@ PACKAGES = ("utils", "experiments")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
+def files(*first):
+    """The course's Python files that some files import, directly or not, and these themselves.
+
+    Parameters
+    ----------
+    *first : str
+        Relative to the course's folder, as ``"utils/data/__init__.py"``.
+
+    Returns
+    -------
+    set of str
+        Without those that only draw.
+    """
+    found, waiting = set(), list(first)
+    while waiting:
+        file = waiting.pop()
+        if file not in found | DRAWN_ONLY:
+            found.add(file)
+            waiting += _parsed(file)[1]
+    return found
+
+
 def of_code(*paths):
-    """One digest of Python files and of all that they import from ``utils`` and ``experiments``.
+    """One digest of Python files and of all that they import from the course.
 
     Parameters
     ----------
@@ -27,20 +49,17 @@ def of_code(*paths):
     str
         The first 16 digits of a SHA-256.
     """
-    files = set()
-    waiting = [str(path.relative_to(settings.ROOT).as_posix()) for path in paths]
-    while waiting:
-        file = waiting.pop()
-        if file not in files | DRAWN_ONLY:
-            files.add(file)
-            waiting += _parsed(file)[1]
-    return of({file: _parsed(file)[0] for file in sorted(files)})
+    return of_files(files(*(path.relative_to(settings.ROOT).as_posix() for path in paths)))
 
 
-def of_source(source, *paths):
-    """As ``of_code``, for code that is no file (the cells of a lesson) and for files beside it."""
-    tree = ast.parse(source)
-    return of([_dumped(tree), of_code(*(settings.ROOT / file for file in _imports(tree)), *paths)])
+def of_files(names):
+    """As ``of_code``, for a set of ``files`` without what they import."""
+    return of({file: _parsed(file)[0] for file in sorted(names)})
+
+
+def imports(source):
+    """The course's files that a text of Python imports itself: list of str, as ``files``."""
+    return _imports(ast.parse(source))
 
 
 def of(content):
@@ -49,7 +68,7 @@ def of(content):
 
 
 def _parsed(file):
-    """What a file says to Python, as text, and the course's files that it imports."""
+    """What a file says to Python, and the course's files that it imports."""
     return _parse(file, (settings.ROOT / file).read_bytes())
 
 

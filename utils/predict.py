@@ -20,7 +20,7 @@ from utils.images import read, square
 from utils.models import plain_keras
 from utils.quiet import keras
 
-SHIPPED = settings.ROOT / "models" / "melanoma_mobilenetv2.keras"
+SHIPPED = settings.SHIPPED
 BATCH = 8  # images at a time: the shipped model makes thirty-two views of each
 
 

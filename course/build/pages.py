@@ -1,5 +1,6 @@
 """Writes the pages that are rendered from lessons and ``results/``: README, results, model card."""
 
+import json
 import re
 
 import numpy as np
@@ -11,7 +12,11 @@ from course.lessons import address, choose_lessons
 from course.run.terminal import shown
 from utils import evaluation, results, settings
 
-PAGES = {"README.md": "readme.md", "results/README.md": "results.md"}
+PAGES = {
+    "README.md": "readme.md",
+    "results/README.md": "results.md",
+    "models/README.md": "model_card.md",
+}
 RECORDED = {
     "draws": "ten_draws",
     "dials": "dials",
@@ -22,9 +27,9 @@ RECORDED = {
     "streaming": "streaming",
     "runs": "lesson_runs",
 }
-# The results page and the card do without what is not recorded.
-ON_PAGE = ("subgroups", "litert", "serving", "attribution", "ensemble")
-ON_CARD = ("artefacts", "confidence", "subgroups")
+# The pages do without these where they are not recorded.
+OPTIONAL = ("artefacts", "confidence", "subgroups")
+OPTIONAL += ("litert", "serving", "attribution", "ensemble")
 LESSON_OVERHEAD = 8  # seconds to start a kernel and to write a notebook
 
 
@@ -43,7 +48,6 @@ def pages(check=False):
     """
     names = _names()
     rendered = {settings.ROOT / page: render_file(t, **names) for page, t in PAGES.items()}
-    rendered[settings.ROOT / "models" / "README.md"] = card()
     for path, current in rendered.items():
         if path.exists() and path.read_text(encoding="utf-8") == current:
             print(f"{shown(path)} is current")
@@ -56,36 +60,39 @@ def pages(check=False):
     return 0
 
 
-def card():
-    """The model card, Markdown, from the records of the shipped model.
+def of_this_model(name):
+    """A record, or None if there is none.
 
     Raises
     ------
     CourseError
-        If there is none.
+        If it is of another model than the shipped one: a page never mixes two.
     """
-    shipped = results.committed(RECORDED["shipped"])
-    if shipped is None:
+    found = results.committed(name)
+    if found and found.get("model_sha256", _shipped()) != _shipped():
         raise CourseError(
-            f"There is no results/{RECORDED['shipped']}.json for the model card: run `python -m "
-            "experiments shipped.judge`, which writes it."
+            f"results/{name}.json is of another model than the one in models/: run `python -m "
+            "course refresh`."
         )
-    names = {"shipped": shipped, "claim": results.CLAIM}
-    names |= {name: results.committed(name) for name in ON_CARD}
-    return render_file("model_card.md", **names)
+    return found
+
+
+def _shipped():
+    facts = settings.SHIPPED.with_suffix(".json").read_text(encoding="utf-8")
+    return json.loads(facts)["model_sha256"]
 
 
 def _names():
-    """What the templates of README and results page may use."""
+    """What the templates may use."""
     repository, branch = address()
-    found = {name: results.committed(file) for name, file in RECORDED.items()}
+    found = {name: of_this_model(file) for name, file in RECORDED.items()}
     if missing := [RECORDED[name] for name, content in found.items() if content is None]:
         raise CourseError(f"The pages need results/{missing[0]}.json, which is not there.")
     matrix = results.CLAIMED_CONFUSION.ravel()
     called = evaluation.metrics(np.repeat([0, 0, 1, 1], matrix), np.repeat([0, 1, 0, 1], matrix), 1)
     quickstarts = sorted(p.stem for p in results.COMMITTED.glob("00_quickstart-*px.json"))
     seconds, lessons = lesson_rows()
-    found |= {name: results.committed(name) for name in ON_PAGE}
+    found |= {name: of_this_model(name) for name in OPTIONAL}
     return found | {
         "repository": repository,
         "branch": branch,

@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import json
 import re
 
 from course import lessons
@@ -10,6 +9,7 @@ from course.build import style
 from course.build.render import render as fill
 from course.build.style import tags
 from course.errors import CourseError, Refused
+from utils import digest, results, settings
 
 DISCLAIMER = (
     "> **For education only.** Nothing here is a medical device, and no output of it is a "
@@ -18,6 +18,9 @@ DISCLAIMER = (
 MINUTES = "@minutes@"  # until all the rest is there to be counted
 SETUP = "# {{ setup }}"
 ALT = re.compile(r"^# alt: (.+)\n?", re.MULTILINE)
+READ = re.compile(r"\bcommitted\(\s*\"(\w+)\"")  # records, by code
+NAMED = re.compile(r"\b(?:committed|quote)\(\s*\"(\w+)\"")  # records, by code or prose
+ASKS_MODEL = re.compile(r"\bserve\.|\bload_model\(\)|\bSHIPPED\b")  # the shipped one, by code
 CHECK = re.compile(r"exercises\.check\(\s*\"([\d.]+)\"")
 SOLUTION = """<details><summary>Solution of {}</summary>
 
@@ -90,7 +93,7 @@ def render(source, seconds=style.SECONDS):
     }
     notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
     notebook.nbformat, notebook.nbformat_minor = 4, 5
-    code = [setup]  # all that the outputs depend on: neither the address nor any Markdown
+    code = [setup]  # neither the address nor any Markdown: no output depends on them
     try:
         for number, cell in enumerate(notebook.cells):
             cell.id = f"cell-{number:02d}"
@@ -112,7 +115,7 @@ def render(source, seconds=style.SECONDS):
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = cell.source.replace(MINUTES, minutes)
-    notebook.metadata = _metadata(hashlib.sha256(json.dumps(code).encode()).hexdigest(), seconds)
+    notebook.metadata = _metadata(made_from(source) | {"code": digest.of(code)}, seconds)
     return notebook
 
 
@@ -141,13 +144,55 @@ def _folded(cell):
     return new_markdown_cell(text, id=cell.id, metadata={"tags": ["solution"]})
 
 
-def _metadata(code_sha256, seconds):
+def made_from(source):
+    """What a lesson's outputs depend on beside its own cells: digests by name.
+
+    ``helpers`` are the modules that it imports, its exercises among them; then each record that its
+    code reads, and the shipped model if it asks it.
+    """
+    code = _code(source)
+    found = {"helpers": digest.of_files(helper_files(source))}
+    for name in sorted(set(READ.findall(code))):
+        found[name] = digest.of((results.COMMITTED / f"{name}.json").read_text(encoding="utf-8"))
+    if ASKS_MODEL.search(code):
+        found["model"] = digest.of([hashlib.sha256(p.read_bytes()).hexdigest() for p in _model()])
+    return found
+
+
+def _code(source):
+    """A lesson's code, without Markdown and comments of a whole line."""
+    lines = source.read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("#"))
+
+
+def helper_files(source):
+    """The course's files that a lesson imports, directly or not: set of str."""
+    text = source.read_text(encoding="utf-8")
+    own = f"utils/exercises/lesson_{source.stem[:2]}.py"
+    named = [own] if (settings.ROOT / own).exists() else []
+    return digest.files(*digest.imports(text), *named)
+
+
+def _model():
+    """The shipped model and what stands beside it: list of Path."""
+    return sorted(settings.SHIPPED.parent.glob(f"{settings.SHIPPED.stem}.*"))
+
+
+def needed(source):
+    """Records and models that a lesson quotes or reads: list of str, relative to the course."""
+    text = source.read_text(encoding="utf-8")
+    records = [f"results/{name}.json" for name in sorted(set(NAMED.findall(text)))]
+    model = _model() if ASKS_MODEL.search(_code(source)) else []
+    return records + [path.relative_to(settings.ROOT).as_posix() for path in model]
+
+
+def _metadata(made_from, seconds):
     """Only what Jupyter and papermill need, and what the builder wants to know the next time."""
     from nbformat import from_dict
 
     return from_dict(
         {
-            "course": {"code_sha256": code_sha256, "seconds": seconds},
+            "course": {"made_from": made_from, "seconds": seconds},
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
         }
