@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
 
 from experiments import common, shipped_model
-from utils import artefacts, evaluation, guard, other_images, predict, results
+from utils import artefacts, evaluation, guard, other_images, results
 from utils.evaluation import conformal_limit
 from utils.predict import decide
 
@@ -28,7 +28,7 @@ def run():
     model, facts, lesions = shipped_model.load()
     validation, test = lesions.subset("validation"), lesions.subset("test")
     p_validation, p_test = (
-        probability(model, facts, name, lesions.subset(name).images)
+        shipped_model.probability(model, facts, name, lesions.subset(name).images)
         for name in ("validation", "test")
     )
     softmax = shipped_model.kept_seven(model, facts, test.images).max(1)
@@ -55,14 +55,6 @@ def run():
     }
     origin = shipped_model.origin(facts)
     results.commit("confidence", findings, lesions.source, asked, started, **origin)
-
-
-def probability(model, facts, name, images):
-    """Of melanoma, by the shipped model, kept."""
-    made_by = [facts["model_sha256"], facts["temperature"]]
-    return common.kept(
-        __name__, name, made_by, lambda _: predict.melanoma_probability(images, model)
-    )
 
 
 def decisions(test, p, distance, facts):
@@ -153,7 +145,7 @@ def on_other_images(model, facts, test, softmax, asked):
         made = other_images.make(kind, some.images, asked["SEED"])
         far = guard.distances(model, facts["guard"], made)
         seven_p = shipped_model.kept_seven(model, facts, made, kind)
-        p = probability(model, facts, kind, made)
+        p = shipped_model.probability(model, facts, kind, made)
         by_distance, by_softmax = np.r_[near, far], np.r_[1 - softmax, 1 - seven_p.max(1)]
         auc = evaluation.roc_auc
         found[kind] = {
@@ -174,7 +166,7 @@ def on_artefacts(model, facts, test, asked):
     others, found, seed = _some(test, asked), {}, asked["SEED"]
     for name in (None, *artefacts.ARTEFACTS):
         images = melanomas.images if name is None else artefacts.add(name, melanomas.images, seed)
-        p = probability(model, facts, f"artefact {name}", images)
+        p = shipped_model.probability(model, facts, f"artefact {name}", images)
         made = decide(p, guard.distances(model, facts["guard"], images), facts)
         images = others.images if name is None else artefacts.add(name, others.images, seed)
         refused = guard.distances(model, facts["guard"], images) > facts["guard"]["limit"]

@@ -4,7 +4,18 @@ import numpy as np
 from scipy.special import softmax
 
 from experiments import common
-from utils import backbone, data, digest, models, predict, pretrained, settings, training
+from utils import (
+    backbone,
+    data,
+    digest,
+    guard,
+    models,
+    predict,
+    pretrained,
+    settings,
+    splits,
+    training,
+)
 from utils.quiet import keras
 
 
@@ -80,3 +91,27 @@ def training_shares(lesions):
     """Of the diagnoses in the training set, shape (7,)."""
     diagnosis = lesions.subset("train").diagnosis
     return np.bincount(diagnosis, minlength=len(data.DX)) / len(diagnosis)
+
+
+def probability(model, facts, name, images):
+    """Of melanoma, by the shipped model as it is calibrated, kept; ``name`` says of what images."""
+    made_by = [facts["model_sha256"], facts["temperature"]]
+    return common.kept(
+        __name__, name, made_by, lambda _: predict.melanoma_probability(images, model)
+    )
+
+
+def features(model, facts, layer, name, images):
+    """``guard.features`` of the shipped model, kept."""
+    return common.kept(
+        __name__,
+        f"{layer}-{name}",
+        facts["model_sha256"],
+        lambda _: guard.features(model, layer, images),
+    )
+
+
+def in_mini(table):
+    """Which rows of the full split belong to HAM10k-Mini, whose subsets lie inside its subsets."""
+    mini = splits.mini(table.drop(columns=["group", "split"]))
+    return table["image_id"].isin(mini["image_id"]).to_numpy()

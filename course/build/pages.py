@@ -22,6 +22,7 @@ RECORDED = {
     "dials": "dials",
     "ladder": "ladder",
     "shipped": "shipped_model",
+    "recipe": "recipe",
     "seven": "seven_diagnoses",
     "speed": "cached_prefix",
     "streaming": "streaming",

@@ -23,25 +23,25 @@ def run():
     """
     model, facts, lesions = shipped_model.load()
     chosen = common.parameters("limits")
-    train, validation = lesions.subset("train"), lesions.subset("validation")
+    validation = lesions.subset("validation")
     y = validation.melanoma
+
+    def features(layer, name, images=None):
+        images = lesions.subset(name).images if images is None else images
+        return shipped_model.features(model, facts, layer, name, images)
+
     made_for = {name: facts[name] for name in ("model_sha256", "temperature")}
-    p = common.kept(
-        __name__,
-        "validation",
-        made_for,
-        lambda _: predict.melanoma_probability(validation.images, model),
-    )
+    p = shipped_model.probability(model, facts, "validation", validation.images)
     threshold = threshold_for_sensitivity(y, p, chosen["sensitivity"])
     low, high = band(y, p, chosen["missed"])
-    layer, by_layer = choose_layer(model, train, validation, chosen)
+    layer, by_layer = choose_layer(features, validation, chosen)
     found = {
         "threshold": threshold,
         "threshold_chosen_for": f"finding {chosen['sensitivity']:.0%} of the validation "
         "melanomas".replace("%", " %"),
         "refer_between": [min(low, threshold), max(high, threshold)],
         "guard": {"layer": layer}
-        | fit_guard(model, layer, train, validation, chosen["refused"])
+        | fit_guard(features, layer, chosen["refused"])
         | {"auc_by_layer": by_layer},
     }
     _, _, path = predict.files_beside(predict.SHIPPED)
@@ -63,8 +63,15 @@ def band(y, probability, missed):
     return [float(low), float(np.nextafter(high, 1))]
 
 
-def choose_layer(model, train, validation, chosen):
-    """Of ``LAYERS`` the best at telling validation lesions from other images, mean over kinds."""
+def choose_layer(features, validation, chosen):
+    """Of ``LAYERS`` the best at telling validation lesions from other images, mean over kinds.
+
+    Parameters
+    ----------
+    features : callable
+        ``features(layer, name, images)``: those of the shipped model, kept by name; without images
+        those of the subset of that name.
+    """
     rows = np.random.default_rng(chosen["seed"]).permutation(len(validation))[: chosen["others"]]
     kinds = [kind for kind in other_images.OTHER_IMAGES if kind != UNSEEN]
     made = {
@@ -72,13 +79,12 @@ def choose_layer(model, train, validation, chosen):
     }
     found = {}
     for layer in (*LAYERS, LAST):
-        fitted = guard.fit(guard.features(model, layer, train.images))
-
-        def distances(images, layer=layer, fitted=fitted):
-            return guard.distance(guard.features(model, layer, images), **fitted)
-
-        near = distances(validation.images)
-        found[layer] = {kind: _auc(near, distances(images)) for kind, images in made.items()}
+        fitted = guard.fit(features(layer, "train"))
+        near = guard.distance(features(layer, "validation"), **fitted)
+        found[layer] = {
+            kind: _auc(near, guard.distance(features(layer, kind, images), **fitted))
+            for kind, images in made.items()
+        }
     return max(LAYERS, key=lambda layer: np.mean(list(found[layer].values()))), found
 
 
@@ -86,9 +92,9 @@ def _auc(near, far):
     return evaluation.roc_auc(np.r_[np.zeros(len(near)), np.ones(len(far))], np.r_[near, far])
 
 
-def fit_guard(model, layer, train, validation, refused):
+def fit_guard(features, layer, refused):
     """Mean and precision from training images, the limit from validation images."""
-    fitted = guard.fit(guard.features(model, layer, train.images))
-    near = guard.distance(guard.features(model, layer, validation.images), **fitted)
+    fitted = guard.fit(features(layer, "train"))
+    near = guard.distance(features(layer, "validation"), **fitted)
     limit = float(evaluation.conformal_limit(near, 1 - refused))
     return {name: array.tolist() for name, array in fitted.items()} | {"limit": limit}
