@@ -4,9 +4,9 @@ import json
 import os
 import re
 
-from course import lessons, style
+from course import lessons, prose_numbers, style
 from course.errors import CourseError
-from course.source import code_cells, quoted, render, seconds_of, sources, with_outputs
+from course.source import code_cells, render, seconds_of, sources, with_outputs, written
 from course.style import tags
 from utils import settings
 
@@ -121,7 +121,7 @@ def lesson_problems(source):
     dict of str to int
         ``style.measure`` and ``seconds``.
     list of str
-        Problems. Decimals and alternative texts are looked at only where the notebook was built
+        Problems. Numbers and alternative texts are looked at only where the notebook was built
         from the same code.
     """
     import nbformat
@@ -139,8 +139,7 @@ def lesson_problems(source):
         found += style.replaced_words(exercises.read_text(encoding="utf-8"))
     if built:
         found += style.alt_problems(notebook)
-        unsupported = style.unsupported_decimals(notebook, quoted(source))
-        found += [f"its prose says {number}, nothing shows it" for number in unsupported]
+        found += prose_numbers.problems(written(source), notebook)
     return style.measure(notebook, seconds) | {"seconds": seconds}, found
 
 
