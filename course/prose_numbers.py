@@ -40,7 +40,7 @@ SAID = re.compile(
 )
 SIZES = {10_015, 6_015, 1_999, 1_000, 600, 240, 200, 152, 144, 48}  # of HAM10000's two splits
 SIZES |= {1_280, 255}  # MobileNetV2's features; the largest pixel
-UNIT = re.compile(r" (?:x|×|px|pixels?|bits?|layers?|channels?|features?|epochs?)\b")
+UNIT = re.compile(r" (?:x|×|px|pixels?|bits?|layers?|channels?|features?|epochs?|degrees?)\b")
 AFTER, BEFORE = re.compile(r" (?:of|in) (?:\w+ )?\d"), re.compile(r"\d (?:of|in) (?:\w+ )?$")
 
 
@@ -91,7 +91,8 @@ def parts(written, notebook):
     ------
     cell : nbformat.NotebookNode
     text : str
-        Of it, from one heading to the next at most; of a code cell, its alternative texts.
+        Of it, from one heading to the next at most, exercises left out; of a code cell, its
+        alternative texts.
     shown, code : set of float
         Values in the outputs above, and in all code of the section. Code shows alternative texts
         too.
@@ -103,7 +104,7 @@ def parts(written, notebook):
         for cell, text in section:
             if is_code(cell):
                 shown = shown | values(BOUNDS.sub(" ", outputs(cell)))
-            yield cell, text, shown | code if is_code(cell) else shown, code
+            yield cell, EXERCISE.sub("", text), shown | code if is_code(cell) else shown, code
 
 
 def is_code(cell):
@@ -129,7 +130,7 @@ def outputs(cell):
 
 def claims(text):
     """The numbers in a text that something must show."""
-    text = " ".join(TEMPLATE.sub(" ", EXERCISE.sub("", text)).split())
+    text = " ".join(TEMPLATE.sub(" ", text).split())
     text = style.prose(SAID.sub(" ", text))
     return [number(found) for found in NUMBER.finditer(text) if _is_claim(found)]
 
