@@ -43,7 +43,7 @@ def test_changed_markdown_keeps_outputs_and_seconds_where_no_real_lesion_is(
     lesson, path = paths(toy, "01_two")
     mend(path, *_seconds(path, 3000))
     mend(lesson, "# # A toy lesson", "# # A mended lesson\n# **Time: {{ minutes }} minutes**")
-    mend(lesson, "# alt: Nothing", "# alt: Nothing at all")
+    mend(lesson, "# alt: Nothing", '# alt: Nothing {{ fact("at all", "a test") }}')
     assert build.build(lesson) == "rendered anew"
     notebook = nbformat.read(path, 4)
     assert "mended lesson\n**Time: 60 minutes**" in notebook.cells[0].source  # 50 + 1 exercise

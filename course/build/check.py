@@ -5,8 +5,8 @@ import os
 import re
 
 from course import lessons
-from course.build import style
-from course.build.source import code_cells, quoted, render, seconds_of, sources, with_outputs
+from course.build import prose_numbers, style
+from course.build.source import code_cells, render, seconds_of, sources, with_outputs, written
 from course.build.style import tags
 from course.errors import CourseError
 from utils import settings
@@ -122,7 +122,7 @@ def lesson_problems(source):
     dict of str to int
         ``style.measure`` and ``seconds``.
     list of str
-        Problems. Decimals and alternative texts are looked at only where the notebook was built
+        Problems. Numbers and alternative texts are looked at only where the notebook was built
         from the same code.
     """
     import nbformat
@@ -140,8 +140,7 @@ def lesson_problems(source):
         found += style.replaced_words(exercises.read_text(encoding="utf-8"))
     if built:
         found += style.alt_problems(notebook)
-        unsupported = style.unsupported_decimals(notebook, quoted(source))
-        found += [f"its prose says {number}, nothing shows it" for number in unsupported]
+        found += prose_numbers.problems(written(source), notebook)
     return style.measure(notebook, seconds) | {"seconds": seconds}, found
 
 

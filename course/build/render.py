@@ -15,7 +15,8 @@ def render(text, **names):
     Parameters
     ----------
     text : str
-        A Jinja2 template. Beside ``names`` it may use ``quote`` and the filter ``number``.
+        A Jinja2 template. Beside ``names`` it may use ``quote``, ``verdict``, ``fact``, ``shown``
+        and the filter ``number``.
     **names
         Values to be used by name.
 
@@ -65,6 +66,59 @@ def quote(name, keys, form=".2f"):
     CourseError
         If there is no such file or figure.
     """
+    found = _look_up(name, keys)
+    if isinstance(found, str):
+        return found
+    if isinstance(found, bool) or not isinstance(found, int | float | Estimate):
+        raise CourseError(f"{keys!r} of results/{name}.json is neither a number nor a text.")
+    return number(found, form)
+
+
+def verdict(name, keys, above="clear", below="clear", zero="inconclusive"):
+    """Words for where the interval of a figure of ``results/`` lies, so that they never outlive it.
+
+    Parameters
+    ----------
+    name, keys : str
+        As for ``quote``.
+    above, below, zero : str or None
+        What to say of an interval above zero, below zero, and of one that holds zero. None: the
+        sentence around it would be wrong then, and someone has to write another.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    CourseError
+        If there is no such figure, it has no interval, or its word is None.
+    """
+    found = _look_up(name, keys)
+    if not isinstance(found, Estimate):
+        raise CourseError(f"{keys!r} of results/{name}.json has no interval.")
+    words = above if found.low > 0 else below if found.high < 0 else zero
+    if words is None:
+        raise CourseError(
+            f"{keys!r} of results/{name}.json is {found:+.3f} now, and what is said of it is not "
+            "true any more: rewrite the sentence."
+        )
+    return words
+
+
+def fact(text, why):
+    """A number that no output and no record shows; ``why`` says where it is from, to authors."""
+    if not why.strip():
+        raise CourseError(f"fact({text!r}) must say where the number is from.")
+    return text
+
+
+def shown(text):
+    """A number that an output elsewhere in the lesson shows; ``prose_numbers`` looks for it."""
+    return text
+
+
+def _look_up(name, keys):
     found = results.committed(name)
     if found is None:
         raise CourseError(f"{keys!r} cannot be quoted: there is no results/{name}.json.")
@@ -76,11 +130,7 @@ def quote(name, keys, form=".2f"):
                 found = found[int(key)] if isinstance(found, list | tuple) else found[key]
         except (AttributeError, KeyError, IndexError, TypeError, ValueError):
             raise CourseError(f"results/{name}.json has no {keys!r}: {key!r} is missing.") from None
-    if isinstance(found, str):
-        return found
-    if isinstance(found, bool) or not isinstance(found, int | float | Estimate):
-        raise CourseError(f"{keys!r} of results/{name}.json is neither a number nor a text.")
-    return number(found, form)
+    return found
 
 
 def number(value, form=".3f"):
@@ -105,5 +155,5 @@ ENVIRONMENT = jinja2.Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-ENVIRONMENT.globals["quote"] = quote
+ENVIRONMENT.globals |= {"quote": quote, "verdict": verdict, "fact": fact, "shown": shown}
 ENVIRONMENT.filters |= {"number": number, "with_seeds": with_seeds}

@@ -19,7 +19,7 @@ MINUTES = "@minutes@"  # until all the rest is there to be counted
 SETUP = "# {{ setup }}"
 ALT = re.compile(r"^# alt: (.+)\n?", re.MULTILINE)
 READ = re.compile(r"\bcommitted\(\s*\"(\w+)\"")  # records, by code
-NAMED = re.compile(r"\b(?:committed|quote)\(\s*\"(\w+)\"")  # records, by code or prose
+NAMED = re.compile(r"\b(?:committed|quote|verdict)\(\s*\"(\w+)\"")  # records, by code or prose
 ASKS_MODEL = re.compile(r"\bserve\.|\bload_model\(\)|\bSHIPPED\b")  # the shipped one, by code
 CHECK = re.compile(r"exercises\.check\(\s*\"([\d.]+)\"")
 SOLUTION = """<details><summary>Solution of {}</summary>
@@ -63,10 +63,10 @@ def render(source, seconds=style.SECONDS):
     ----------
     source : Path
         ``notebooks/src/NN_name.py``, jupytext percent format. Markdown cells are Jinja2 templates
-        that know ``repository``, ``branch``, ``notebook``, ``minutes``, ``disclaimer`` and
-        ``quote``; in code cells only the line ``# {{ setup }}`` is replaced, by ``_setup.py``.
-        A code cell tagged ``solution`` becomes a folded Markdown cell; lines ``# alt: ...`` go to
-        the cell's metadata.
+        that know ``repository``, ``branch``, ``notebook``, ``minutes``, ``disclaimer`` and what
+        ``render.ENVIRONMENT`` knows; in code cells only the line ``# {{ setup }}`` is replaced, by
+        ``_setup.py``. A code cell tagged ``solution`` becomes a folded Markdown cell; lines
+        ``# alt: ...``, templates too, go to the cell's metadata.
     seconds : float
         Of its default run, for ``minutes``.
 
@@ -101,7 +101,7 @@ def render(source, seconds=style.SECONDS):
             if cell.cell_type == "markdown":
                 cell.source = fill(cell.source, **names)
                 continue
-            _take_alt(cell)
+            _take_alt(cell, names)
             code.append([cell.source, sorted({"pictures", "solution"} & set(tags(cell)))])
             if SETUP in cell.source.splitlines():
                 cell.source = cell.source.replace(SETUP, fill(setup, **names))
@@ -119,8 +119,8 @@ def render(source, seconds=style.SECONDS):
     return notebook
 
 
-def _take_alt(cell):
-    found = ALT.findall(cell.source)
+def _take_alt(cell, names):
+    found = [fill(text, **names) for text in ALT.findall(cell.source)]
     cell.source = ALT.sub("", cell.source).rstrip()
     diagrams = re.findall(r"\bdiagrams\.(\w+)\(", cell.source)
     if diagrams and not found:
@@ -199,13 +199,20 @@ def _metadata(made_from, seconds):
     )
 
 
-def quoted(source):
-    """What a lesson's source quotes from ``results/``: list of str."""
+def written(source):
+    """What a lesson's source says in words, templates not filled in.
+
+    Returns
+    -------
+    list of str
+        For each cell its Markdown; of a code cell its alternative texts.
+    """
     import jupytext
 
     cells = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent").cells
-    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    return [fill(marker) for marker in re.findall(r"\{\{\s*quote\(.*?\}\}", text, re.DOTALL)]
+    return [
+        c.source if c.cell_type == "markdown" else " ".join(ALT.findall(c.source)) for c in cells
+    ]
 
 
 def with_outputs(source, old):

@@ -1,5 +1,5 @@
 """What a lesson may cost its reader and how it is written, counted: words, lines, exercises,
-minutes, replaced words, alternative texts, pictures, and decimals that nothing supports."""
+minutes, replaced words, alternative texts and pictures."""
 
 import ast
 import html
@@ -19,12 +19,6 @@ SECONDS = 30  # of a default run, until it is known
 
 DETAILS = re.compile(r"<details>.*?</details>", re.DOTALL)
 LAST = "ledger.show()"
-NUMBER = re.compile(
-    r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:e[-+]?\d+)?|(?<![\w.])\.\d+"
-)
-DECIMAL = re.compile(r"(?<![\w.])(?:[\d,]*\.\d+(?: ?%)?|\d+ ?%)(?![\w.]*\d)")
-UNSHOWN = re.compile(r"`[^`]*`|\$[^$]*\$|CC BY[-\w]* \d\.\d|\b(?:0|50|95|100) ?%")
-CLAIMED = {0.8, 0.852, 0.83, 0.79, 0.81}  # by the original project; any lesson may name them
 
 # What draws the pixels it is given. Functions that call one of these, in utils/ or in the lesson
 # itself, are found by reading them; images that Matplotlib did not draw, by the stored outputs.
@@ -226,50 +220,6 @@ def alt_problems(notebook):
 def figures(cell):
     """The outputs of a cell that are images."""
     return [o for o in cell.outputs if any(k.startswith("image/") for k in o.get("data", {}))]
-
-
-def unsupported_decimals(notebook, quoted=()):
-    """Decimals and per cents in a lesson's prose that no output, no code and no result shows.
-
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-        With outputs. Those of cells tagged ``pictures`` come from synthetic lesions: not counted,
-        unless the cell's own code says SYNTHETIC beside its numbers.
-    quoted : iterable of str
-        What was rendered from ``results/``.
-
-    Returns
-    -------
-    list of str
-        Each as it stands in the prose. Texts of exercises may give any number.
-    """
-    shown = numbers(" ".join(quoted)) | CLAIMED
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            shown |= numbers(cell.source)
-            if "pictures" not in tags(cell) or "SYNTHETIC" in cell.source:
-                shown |= numbers(output_text(cell))
-    found = []
-    for text in texts(notebook):
-        if not text.startswith("**Exercise"):
-            found += DECIMAL.findall(UNSHOWN.sub(" ", prose(text)))
-    return [decimal for decimal in found if not is_shown(decimal, shown)]
-
-
-def numbers(text):
-    """All numbers in a text, without their signs."""
-    return {float(n.replace(",", "")) for n in NUMBER.findall(text)}
-
-
-def is_shown(decimal, shown):
-    """Whether one of the numbers, rounded to as many digits, is this decimal (or this per cent)."""
-    number = decimal.rstrip(" %").replace(",", "")
-    digits, value = len(number.partition(".")[2]), float(number)
-    scale = 100 if decimal.endswith("%") else 1
-    return any(
-        abs(n * factor - value) <= 0.5 * 10**-digits + 1e-9 for n in shown for factor in {1, scale}
-    )
 
 
 def output_text(cell):
