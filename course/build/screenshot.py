@@ -36,13 +36,14 @@ def take():
                 opened = playwright.chromium.launch(
                     executable_path=browser, args=["--no-sandbox", "--disable-gpu"]
                 )
-                page = opened.new_page(viewport={"width": 720, "height": 700})
+                page = opened.new_page(viewport={"width": 1100, "height": 760})
                 page.route(
                     "**/sample*", lambda route: route.continue_(url=f"{url}/sample?seed={SEED}")
                 )
                 page.goto(url)
                 page.get_by_role("button", name="Try a drawn sample").click()
                 page.get_by_role("button", name="Where it looks").wait_for()
+                page.evaluate("window.scrollTo(0, 0)")
                 settings.write_atomically(PICTURE, lambda path: page.screenshot(path=path))
                 opened.close()
         finally:
