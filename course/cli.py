@@ -48,7 +48,7 @@ def _parser():
     for name, summary in (
         ("run", "run lessons; their notebooks with outputs go to runs/"),
         ("record", "run lessons on real images (00 with five seeds), into results/"),
-        ("test-colab", "run lessons with Colab's versions, as Colab does (LESSONS= only)"),
+        ("test-colab", "run lessons with Colab's versions, as Colab does (LESSONS=, PACKAGES=)"),
     ):
         command = commands.add_parser(name, help=summary)
         text = "LESSONS=00,02-04 SOURCE=folder|kaggle|synthetic|auto, or any lesson's parameter"

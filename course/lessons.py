@@ -13,11 +13,21 @@ from utils import settings
 NOTEBOOKS = settings.ROOT / "notebooks"
 
 
+def pyproject():
+    """What pyproject.toml says: dict."""
+    with (NOTEBOOKS.parent / "pyproject.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
 def address():
     """Repository (``owner/name``) and branch or tag, from pyproject.toml."""
-    with (NOTEBOOKS.parent / "pyproject.toml").open("rb") as file:
-        table = tomllib.load(file)["tool"]["course"]
+    table = pyproject()["tool"]["course"]
     return table["repository"], table["branch"]
+
+
+def release():
+    """The tag that a notebook's setup fetches: ``v`` and the version in pyproject.toml."""
+    return f"v{pyproject()['project']['version']}"
 
 
 def choose_lessons(wanted=""):

@@ -33,7 +33,7 @@ def render(text, **names):
 
 
 def render_file(template, **names):
-    """As ``render``, for a file in ``course/templates/``."""
+    """As ``render``, for a file in ``templates/``."""
     return _fill(lambda: ENVIRONMENT.get_template(template), names)
 
 

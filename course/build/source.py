@@ -63,10 +63,10 @@ def render(source, seconds=style.SECONDS):
     ----------
     source : Path
         ``notebooks/src/NN_name.py``, jupytext percent format. Markdown cells are Jinja2 templates
-        that know ``repository``, ``branch``, ``notebook``, ``minutes``, ``disclaimer`` and what
-        ``render.ENVIRONMENT`` knows; in code cells only the line ``# {{ setup }}`` is replaced, by
-        ``_setup.py``. A code cell tagged ``solution`` becomes a folded Markdown cell; lines
-        ``# alt: ...``, templates too, go to the cell's metadata.
+        that know ``repository``, ``branch``, ``release``, ``notebook``, ``minutes``,
+        ``disclaimer`` and what ``render.ENVIRONMENT`` knows; in code cells only the line
+        ``# {{ setup }}`` is replaced, by ``_setup.py``. A code cell tagged ``solution`` becomes a
+        folded Markdown cell; lines ``# alt: ...``, templates too, go to the cell's metadata.
     seconds : float
         Of its default run, for ``minutes``.
 
@@ -87,6 +87,7 @@ def render(source, seconds=style.SECONDS):
     names = {
         "repository": repository,
         "branch": branch,
+        "release": lessons.release(),
         "notebook": f"notebooks/{source.stem}.ipynb",
         "disclaimer": DISCLAIMER,
         "minutes": MINUTES,

@@ -24,7 +24,7 @@ LAST = "ledger.show()"
 # itself, are found by reading them; images that Matplotlib did not draw, by the stored outputs.
 PICTURES = {"imshow", "matshow", "figimage", "OffsetImage", "ImageGrid"}
 
-# What STYLE.md replaces: a pattern, and what is said instead.
+# What docs/STYLE.md replaces: a pattern, and what is said instead.
 REPLACED = {
     r"pictures?": "image",
     r"drawers?|the safe": "held-out test set",
@@ -186,7 +186,7 @@ def crowded(source):
 
 
 def replaced_words(text):
-    """Words that STYLE.md replaces, each with what is said instead."""
+    """Words that docs/STYLE.md replaces, each with what is said instead."""
     text = " ".join(text.split())
     return [
         f"{found[0]!r} (say: {new}) in ...{text[max(0, found.start() - 20) : found.end() + 20]}..."
@@ -196,7 +196,7 @@ def replaced_words(text):
 
 
 def word_problems(notebook):
-    """Words in a lesson's Markdown, comments and texts that STYLE.md replaces."""
+    """Words in a lesson's Markdown, comments and texts that docs/STYLE.md replaces."""
     found = [problem for text in texts(notebook) for problem in replaced_words(text)]
     for cell in notebook.cells:
         if "solution" in tags(cell) or (cell.cell_type == "code" and not is_setup(cell)):

@@ -10,11 +10,13 @@ import time
 from pathlib import Path
 
 from course.errors import CourseError, Refused
-from course.lessons import address, choose_lessons, split_settings
+from course.lessons import address, choose_lessons, pyproject, release, split_settings
 from course.run.terminal import shown
 from utils import settings
 
-VERSIONS = settings.ROOT / "course" / "colab.txt"
+VERSIONS = Path(__file__).with_name("colab.txt")
+# A notebook there needs neither of these; the lesson that shows MAPIE goes on without it.
+NOT_IN_COLAB = {"jupyterlab", "mapie", "papermill", "setuptools"}
 
 
 def surroundings(folder):
@@ -22,7 +24,7 @@ def surroundings(folder):
 
     ``google`` has no ``__init__.py`` there, so that ``google.protobuf`` stays importable. What
     ``git clone`` gets from the course's address is this very tree with all its changes, on the
-    badge's branch; the branch that a clone gets unasked is empty.
+    badge's branch and as the release; the branch that a clone gets unasked is empty.
 
     Parameters
     ----------
@@ -45,6 +47,7 @@ def surroundings(folder):
         ["symbolic-ref", "HEAD", f"refs/heads/{branch}"],
         ["add", settings.ROOT],
         ["commit", "-qm", "all"],
+        ["tag", release()],
         ["symbolic-ref", "HEAD", f"refs/heads/not-{branch}"],
     ):
         subprocess.run([*git, *words], check=True, cwd=settings.ROOT)
@@ -57,12 +60,69 @@ def surroundings(folder):
     }
 
 
-def install(folder):
+def pins(path):
+    """The versions in an output of ``pip freeze``; what was installed from a file has none.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    dict of str to str
+        By name, in small letters with hyphens.
+
+    Raises
+    ------
+    CourseError
+        If it cannot be read, or holds no version.
+    """
+    try:
+        found = re.findall(r"^([\w.-]+)==(\S+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    except (OSError, UnicodeDecodeError) as error:
+        raise CourseError(f"{path} cannot be read: {error}.") from error
+    if not found:
+        raise CourseError(f"{path} has no line NAME==VERSION, as `pip freeze` writes them.")
+    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in found}
+
+
+def wanted(versions):
+    """What lessons need of Colab: what pyproject.toml lists for learners, but for ``NOT_IN_COLAB``.
+
+    Parameters
+    ----------
+    versions : dict of str to str
+        Colab's, from ``pins``.
+
+    Returns
+    -------
+    list of str
+        Requirements such as ``"keras>=3.8"``.
+
+    Raises
+    ------
+    CourseError
+        If Colab has not all of them.
+    """
+    extras = pyproject()["project"]["optional-dependencies"]
+    listed = {re.match(r"[\w-]+", r)[0]: r for e in ("learn", "serve", "lab") for r in extras[e]}
+    needed = {name: r for name, r in listed.items() if name not in NOT_IN_COLAB}
+    if missing := needed.keys() - versions.keys():
+        raise CourseError(
+            f"Colab moved: its list has no {', '.join(sorted(missing))}, which lessons need "
+            "(pyproject.toml)."
+        )
+    return list(needed.values())
+
+
+def install(folder, listed=VERSIONS):
     """Make a virtual environment with Colab's versions, unless it is there. Returns its Python.
 
     Parameters
     ----------
     folder : Path
+    listed : Path
+        Colab's versions, an output of ``pip freeze``; only what lessons need is installed.
 
     Raises
     ------
@@ -70,8 +130,11 @@ def install(folder):
         If there is no Python 3.13, or the packages cannot be installed.
     """
     python, stamp = folder / "bin" / "python", folder / "installed"
-    versions = VERSIONS.read_text(encoding="utf-8")
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == versions:
+    versions = pins(listed)
+    requirements = wanted(versions)
+    pinned = "".join(f"{name}=={version}\n" for name, version in versions.items())
+    state = "\n".join([*requirements, pinned])  # what the environment was made from
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == state:
         return python
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     found = [shutil.which("python3.13"), *pyenv.glob("versions/3.13.*/bin/python")]
@@ -88,11 +151,18 @@ def install(folder):
             "PYTHON=/path/to/python3.13"
         )
     print(f"installing Colab's versions into {shown(folder)} (a few minutes) ...", flush=True)
-    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", VERSIONS]
-    for words in ([start, "-m", "venv", "--clear", folder], pip):
-        if subprocess.call(words):
-            raise CourseError("The packages could not be installed (see above): try again.")
-    settings.write_text(stamp, versions)
+    failed = CourseError(
+        f"Colab's versions ({shown(listed)}) could not be installed (see above): try again, and if "
+        "the reason is that Colab moved, change pyproject.toml or the lessons."
+    )
+    if subprocess.call([start, "-m", "venv", "--clear", folder]):
+        raise failed
+    only = folder / "colab.txt"
+    settings.write_text(only, pinned)
+    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-c", only]
+    if subprocess.call([*pip, *requirements]):
+        raise failed
+    settings.write_text(stamp, state)
     return python
 
 
@@ -102,7 +172,8 @@ def test_colab(words=()):
     Parameters
     ----------
     words : list of str
-        ``LESSONS=00,02-04`` (default: all).
+        ``LESSONS=00,02-04`` (default: all); ``PACKAGES=pip-freeze.gpu.txt``, Colab's list of
+        another day (default: the one in ``VERSIONS``).
 
     Raises
     ------
@@ -111,13 +182,18 @@ def test_colab(words=()):
     """
     given = split_settings(words)
     lessons = choose_lessons(given.pop("LESSONS", ""))
+    listed = Path(given.pop("PACKAGES", VERSIONS))
     if given:
-        raise Refused(f"test-colab takes LESSONS only, not {', '.join(given)}.")
+        raise Refused(f"test-colab takes LESSONS and PACKAGES only, not {', '.join(given)}.")
     try:
         runs = settings.make_folder(settings.runs() / "colab")
     except OSError as error:
         raise CourseError(str(error)) from error
-    python = install(runs / ".venv")
+    python = install(runs / ".venv", listed)
+    now = pins(listed)
+    for name, version in pins(VERSIONS).items():
+        if now.get(name, version) != version:
+            print(f"Colab moved: {name} {version} -> {now[name]}")
     out = {"PYTHONHOME", "VIRTUAL_ENV", *settings.FOLDERS} - {"KERAS_HOME"}
     own = {"HAM10K_SOURCE": "synthetic", "TF_CPP_MIN_LOG_LEVEL": "3"}
     own |= {name: value for name, value in os.environ.items() if name not in out}
