@@ -41,7 +41,7 @@ serve: $(STAMP) ## start the prediction service and its page on http://127.0.0.1
 notebooks: $(DEV) ## rebuild the notebooks and the README from their sources
 	@$(PY) -m course notebooks
 
-record: $(DEV) ## run lesson 00 on real images for seeds 0-4 and record it in results/
+record: $(DEV) ## run the quickstart on real images with seeds 0-4 and record it in results/
 	@$(PY) -m course record --make $(GIVEN)
 
 refresh: $(DEV) ## make anew whatever is stale: models, records, notebooks, pages

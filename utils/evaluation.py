@@ -1,4 +1,5 @@
-"""Metrics with intervals by lesion, and a threshold chosen on validation. Taught in lesson 07."""
+"""Metrics with intervals by lesion, and a threshold chosen on validation. Taught in the lesson
+evaluation."""
 
 import math
 import warnings

@@ -76,7 +76,7 @@ def predict_skin_cancer(image, model=SHIPPED):
         As ``images.read`` takes it.
     model : path
         A model saved by ``save_model``; by default the one that the course ships (its card:
-        models/README.md). ``trained()`` is the one that lesson 00 trained last.
+        models/README.md). ``trained()`` is the one that the lesson quickstart trained last.
 
     Returns
     -------
@@ -179,7 +179,7 @@ def _input_size(model):
 
 
 def trained():
-    """Path of the model that lesson 00 trained last."""
+    """Path of the model that the lesson quickstart trained last."""
     return settings.results() / "melanoma_mobilenetv2.keras"
 
 
@@ -261,7 +261,7 @@ def load_model(path=SHIPPED):
     for file in (path, path.with_suffix(".json")):
         if not file.is_file():
             raise FileNotFoundError(
-                f"There is no trained model {file}: run lesson 00, which makes one."
+                f"There is no trained model {file}: run the lesson quickstart, which makes one."
             )
     state = path.stat()
     texts = [f.read_bytes() if f.is_file() else b"{}" for f in files_beside(path)]

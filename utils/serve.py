@@ -1,4 +1,5 @@
-"""The prediction service: send an image, get a decision with its limits. Taught in lesson 14.
+"""The prediction service: send an image, get a decision with its limits. Taught in the lesson
+deployment.
 
     python -m course serve          # or: uvicorn utils.serve:app
 

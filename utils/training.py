@@ -1,5 +1,6 @@
 """Trains: the original project's two-stage recipe with the frozen layers computed once (taught in
-lessons 05 and 06), and all layers on all of HAM10000, resumed after an interruption."""
+the lessons training and fine_tuning), and all layers on all of HAM10000, resumed after an
+interruption."""
 
 import tempfile
 from pathlib import Path

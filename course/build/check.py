@@ -30,7 +30,7 @@ def source_problems(notebook, path):
     -------
     list of str
     """
-    source = path.parent / "src" / f"{path.stem}.py"
+    source = path.parent / "src" / f"{lessons.name_of(path)}.py"
     if not source.exists():
         return [f"it has no source {source.name}"]
     found = style.picture_problems(notebook)
@@ -127,15 +127,15 @@ def lesson_problems(source):
     """
     import nbformat
 
-    path = source.parents[1] / f"{source.stem}.ipynb"
+    path = lessons.notebook(source.stem)
     built = with_outputs(source, nbformat.read(path, 4) if path.exists() else None)
     notebook = built or render(source)
     seconds = seconds_of(notebook)
     found = source_problems(notebook, path) + style.word_problems(notebook)
     if notebook.cells[-1].source.strip() != style.LAST:
         found.append(f"its last cell must be `{style.LAST}`")
-    found += style.budget_problems(notebook, seconds, source.stem.startswith("00"))
-    exercises = lessons.NOTEBOOKS.parent / "utils" / "exercises" / f"lesson_{source.stem[:2]}.py"
+    found += style.budget_problems(notebook, seconds, source.stem == lessons.names()[0])
+    exercises = lessons.NOTEBOOKS.parent / "utils" / "exercises" / source.name
     if exercises.exists():
         found += style.replaced_words(exercises.read_text(encoding="utf-8"))
     if built:
@@ -161,7 +161,7 @@ def check_lessons(wanted=()):
         if counted:
             rows = rows or [["lesson", *counted]]
             rows.append([source.stem, *map(str, counted.values())])
-        said += [f"{source.stem[:2]}: {problem}" for problem in found]
+        said += [f"{source.stem}: {problem}" for problem in found]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(map(str.ljust, row, widths)).rstrip())

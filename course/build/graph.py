@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from course import lessons
 from course.build import pages, source
 from course.errors import CourseError
 from utils import data, digest, results, settings
@@ -50,7 +51,7 @@ def _stages():
     """The stages of lessons and pages, as notebooks/dvc.yaml holds them."""
     stages, built = {}, []
     for path in source.sources():
-        notebook = f"notebooks/{path.stem}.ipynb"
+        notebook = f"notebooks/{lessons.notebook(path.stem).name}"
         needed = source.needed(path)
         stages[path.stem] = {
             "cmd": f"python -m course notebooks {path.stem}",

@@ -12,7 +12,7 @@ from course.errors import CourseError
 from utils import settings
 
 CLASSIFIER = "skin_cancer_classifier.py"
-SAMPLE = "00_quickstart.png"  # beside the notebooks; the README shows it
+SAMPLE = "quickstart.png"  # beside the notebooks; the README shows it
 
 
 def build(source, anew=False):
@@ -42,7 +42,7 @@ def build(source, anew=False):
     """
     import nbformat
 
-    path = source.parents[1] / f"{source.stem}.ipynb"
+    path = lessons.notebook(source.stem)
     notebook = render(source)
     _refuse(path, source_problems(notebook, path))
     old = nbformat.read(path, 4) if path.exists() else None
@@ -89,15 +89,27 @@ def notebooks(anew=False, wanted=()):
 
     from course.build.pages import pages
 
+    _renumber()
     for source in sources(wanted):
         print(f"{source.stem} ...", end=" ", flush=True)
         print(build(source, anew), flush=True)
         if text := classifier(render(source)):
             settings.write_text(lessons.NOTEBOOKS.parent / CLASSIFIER, text)
-            if png := sample(nbformat.read(lessons.NOTEBOOKS / f"{source.stem}.ipynb", 4)):
+            if png := sample(nbformat.read(lessons.notebook(source.stem), 4)):
                 path = lessons.NOTEBOOKS / SAMPLE
                 settings.write_atomically(path, lambda p, png=png: p.write_bytes(png))
     return 0 if wanted else pages()
+
+
+def _renumber():
+    """Give each notebook the number that its lesson has now; what is no lesson is named."""
+    for path in sorted(lessons.NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")):
+        name = lessons.name_of(path)
+        if name not in lessons.names():
+            raise CourseError(f"{path.name} is of no lesson in pyproject.toml's list: delete it.")
+        if path != lessons.notebook(name):
+            print(f"{path.name} becomes {lessons.notebook(name).name}")
+            path.rename(lessons.notebook(name))
 
 
 def classifier(notebook):

@@ -8,7 +8,7 @@ import numpy as np
 from course.build.render import render_file
 from course.build.source import seconds_of
 from course.errors import CourseError
-from course.lessons import address, choose_lessons
+from course.lessons import address, choose_lessons, name_of, number
 from course.run.terminal import shown
 from utils import evaluation, results, settings
 
@@ -91,13 +91,14 @@ def _names():
         raise CourseError(f"The pages need results/{missing[0]}.json, which is not there.")
     matrix = results.CLAIMED_CONFUSION.ravel()
     called = evaluation.metrics(np.repeat([0, 0, 1, 1], matrix), np.repeat([0, 1, 0, 1], matrix), 1)
-    quickstarts = sorted(p.stem for p in results.COMMITTED.glob("00_quickstart-*px.json"))
+    quickstarts = sorted(p.stem for p in results.COMMITTED.glob("quickstart-*px.json"))
     seconds, lessons = lesson_rows()
     found |= {name: of_this_model(name) for name in OPTIONAL}
     return found | {
         "repository": repository,
         "branch": branch,
         "lessons": lessons,
+        "number_of": number,
         "course_minutes": round(seconds / 60),
         "claim": results.CLAIM,
         "own_matrix": {k: v for k, v in called.items() if k not in evaluation.RANKING},
@@ -117,7 +118,7 @@ def lesson_rows():
         minutes = re.search(r"Time: (\d+) minutes", text)
         if not title or not minutes:
             raise CourseError(f"{path.name} has no title `# NN · ...` or no `Time: NN minutes`.")
-        row = {"number": path.stem[:2], "name": path.stem}
+        row = {"number": path.stem[:2], "name": name_of(path), "file": path.stem}
         rows.append(row | {"title": title[1], "minutes": minutes[1]})
         seconds += seconds_of(notebook) + LESSON_OVERHEAD
     return seconds, rows

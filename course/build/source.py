@@ -8,7 +8,7 @@ from course import lessons
 from course.build import style
 from course.build.render import render as fill
 from course.build.style import tags
-from course.errors import CourseError, Refused
+from course.errors import CourseError
 from utils import digest, results, settings
 
 DISCLAIMER = (
@@ -21,7 +21,7 @@ ALT = re.compile(r"^# alt: (.+)\n?", re.MULTILINE)
 READ = re.compile(r"\bcommitted\(\s*\"(\w+)\"")  # records, by code
 NAMED = re.compile(r"\b(?:committed|quote|verdict)\(\s*\"(\w+)\"")  # records, by code or prose
 ASKS_MODEL = re.compile(r"\bserve\.|\bload_model\(\)|\bSHIPPED\b")  # the shipped one, by code
-CHECK = re.compile(r"exercises\.check\(\s*\"([\d.]+)\"")
+CHECK = re.compile(r"exercises\.check\(\s*\"(\w+\.\d+)\"")
 SOLUTION = """<details><summary>Solution of {}</summary>
 
 ```python
@@ -32,28 +32,19 @@ SOLUTION = """<details><summary>Solution of {}</summary>
 
 
 def sources(wanted=()):
-    """Sources of lessons.
+    """Sources of lessons, ``notebooks/src/NAME.py``: list of Path, in the course's order.
 
     Parameters
     ----------
     wanted : list of str
-        Numbers; none means all.
-
-    Returns
-    -------
-    list of Path
-        In the course's order.
+        Names or numbers; none means all.
 
     Raises
     ------
     Refused
-        If a number is no lesson's.
+        If there is no such lesson.
     """
-    known = {p.stem[:2]: p for p in sorted((lessons.NOTEBOOKS / "src").glob("[0-9][0-9]_*.py"))}
-    for number in wanted:
-        if number not in known:
-            raise Refused(f"There is no lesson {number!r}, only {', '.join(known)}.")
-    return [path for number, path in known.items() if not wanted or number in wanted]
+    return [lessons.NOTEBOOKS / "src" / f"{n}.py" for n in lessons.chosen(",".join(wanted))]
 
 
 def render(source, seconds=style.SECONDS):
@@ -62,9 +53,10 @@ def render(source, seconds=style.SECONDS):
     Parameters
     ----------
     source : Path
-        ``notebooks/src/NN_name.py``, jupytext percent format. Markdown cells are Jinja2 templates
-        that know ``repository``, ``branch``, ``release``, ``notebook``, ``minutes``,
-        ``disclaimer`` and what ``render.ENVIRONMENT`` knows; in code cells only the line
+        ``notebooks/src/NAME.py``, jupytext percent format. Markdown cells are Jinja2 templates
+        that know ``repository``, ``branch``, ``release``, ``number``, ``notebook``, ``minutes``,
+        ``disclaimer``, ``number_of(NAME)`` and ``notebook_of(NAME)`` of another lesson, and what
+        ``render.ENVIRONMENT`` knows; in code cells only the line
         ``# {{ setup }}`` is replaced, by ``_setup.py``. A code cell tagged ``solution`` becomes a
         folded Markdown cell; lines ``# alt: ...``, templates too, go to the cell's metadata.
     seconds : float
@@ -88,7 +80,10 @@ def render(source, seconds=style.SECONDS):
         "repository": repository,
         "branch": branch,
         "release": lessons.release(),
-        "notebook": f"notebooks/{source.stem}.ipynb",
+        "number": lessons.number(source.stem),
+        "number_of": lessons.number,
+        "notebook": f"notebooks/{lessons.notebook(source.stem).name}",
+        "notebook_of": lambda name: lessons.notebook(name).name,
         "disclaimer": DISCLAIMER,
         "minutes": MINUTES,
     }
@@ -169,7 +164,7 @@ def _code(source):
 def helper_files(source):
     """The course's files that a lesson imports, directly or not: set of str."""
     text = source.read_text(encoding="utf-8")
-    own = f"utils/exercises/lesson_{source.stem[:2]}.py"
+    own = f"utils/exercises/{source.stem}.py"
     named = [own] if (settings.ROOT / own).exists() else []
     return digest.files(*digest.imports(text), *named)
 

@@ -5,9 +5,11 @@ import shutil
 
 import utils.results
 from course.errors import CourseError, Refused
-from course.lessons import choose_lessons
+from course.lessons import choose_lessons, name_of
 from course.run.terminal import results_of, run
 from utils import data, evaluation, settings
+
+QUICKSTART = "quickstart"  # the lesson that is recorded with several seeds
 
 
 def record(given):
@@ -18,7 +20,7 @@ def record(given):
     Parameters
     ----------
     given : dict of str to str
-        ``LESSONS`` (default 00), and other parameters such as ``ALPHA``.
+        ``LESSONS`` (default: the quickstart), and other parameters such as ``ALPHA``.
 
     Returns
     -------
@@ -32,14 +34,15 @@ def record(given):
     CourseError
         If there are no real images, or a lesson stops.
     """
-    given = {"LESSONS": "00"} | given
-    if "SOURCE" in given or (given["LESSONS"] == "00" and "SEED" in given):
-        raise Refused("`record` sets SOURCE, and SEED for lesson 00, itself: leave them out.")
+    given = {"LESSONS": QUICKSTART} | given
     lessons = choose_lessons(given["LESSONS"])
+    if "SOURCE" in given or ("SEED" in given and QUICKSTART in map(name_of, lessons)):
+        raise Refused(f"`record` sets SOURCE, and SEED of {QUICKSTART}, itself: leave them out.")
     require_real_images()
     new = set()
     for lesson in lessons:
-        seeds = [{"SEED": str(seed)} for seed in range(5)] if lesson.stem[:2] == "00" else [{}]
+        several = name_of(lesson) == QUICKSTART
+        seeds = [{"SEED": str(seed)} for seed in range(5)] if several else [{}]
         for seed in seeds:
             before = results_of(lesson)
             run(given | {"LESSONS": lesson.stem, "SOURCE": "folder"} | seed)

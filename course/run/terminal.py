@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from course.errors import CourseError
-from course.lessons import choose_lessons, parameters, plan
+from course.lessons import choose_lessons, name_of, parameters, plan
 from utils import settings
 
 # ipykernel 7 warns, at every start, that talk on the loopback is not encrypted.
@@ -129,7 +129,7 @@ def run(given):
 
 def results_of(lesson):
     """The lesson's JSON files and when each was written (ns), oldest first: dict of Path to int."""
-    ages = {p: p.stat().st_mtime_ns for p in settings.results().glob(f"{lesson.stem}*.json")}
+    ages = {p: p.stat().st_mtime_ns for p in settings.results().glob(f"{name_of(lesson)}*.json")}
     return dict(sorted(ages.items(), key=lambda item: item[1]))
 
 

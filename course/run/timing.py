@@ -13,7 +13,7 @@ import time
 import nbformat
 from nbclient import NotebookClient
 
-from course.lessons import choose_lessons
+from course.lessons import choose_lessons, name_of
 from course.run.terminal import QUIET_KERNEL, environment
 from utils import data, results
 
@@ -39,7 +39,7 @@ def measure(lesson):
 
 def main():
     began, source = time.monotonic(), data.load_table("folder")[1]
-    found = {lesson.stem: measure(lesson) for lesson in choose_lessons()}
+    found = {name_of(lesson): measure(lesson) for lesson in choose_lessons()}
     print(f"together: {sum(one['seconds'] for one in found.values()) / 60:.1f} minutes")
     content = {"processors": os.cpu_count(), "lessons": found}
     results.commit("lesson_runs", content, source, {}, began)

@@ -13,7 +13,7 @@
 # %% [markdown]
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
 #
-# # NN · Topic: the one question that this lesson answers?
+# # {{ number }} · Topic: the one question that this lesson answers?
 #
 # One paragraph: why should anyone care? Copy this file to `NN_name.py`, and write as docs/STYLE.md says.
 
@@ -62,7 +62,7 @@ _ = plt.title("Most training images show no melanoma")
 # The numbers in the text are those of the output above, or they are quoted from a record:
 # {{ quote("ten_draws", "models.recipe, 28 px.accuracy") }}. The builder refuses a name that is not in results/.
 #
-# **Exercise 00.1** Write `share(melanoma)`: the share of melanomas. (Its check, its hint and typical wrong
+# **Exercise _template.1** Write `share(melanoma)`: the share of melanomas. (Its check, its hint and typical wrong
 # answers stand in utils/exercises/.)
 
 
@@ -71,7 +71,7 @@ def share(melanoma):
     return ...
 
 
-exercises.check("00.1", share)
+exercises.check("_template.1", share)
 
 
 # %% tags=["solution"]
@@ -79,7 +79,7 @@ def share(melanoma):
     return melanoma.mean()
 
 
-exercises.check("00.1", share)
+exercises.check("_template.1", share)
 
 # %% [markdown]
 # The answer to the question of the title, in one sentence.

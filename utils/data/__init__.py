@@ -1,6 +1,6 @@
 """HAM10000 from one of three sources: images, the table that describes them, and where from.
 
-Taught in lesson 01. Sources, licence and the layout of ``data/``: data/README.md."""
+Taught in the lesson data_loading. Sources, licence and the layout of ``data/``: data/README.md."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Exercises of lesson 02, splitting."""
+"""Exercises of the lesson splitting."""
 
 import hashlib
 
@@ -13,7 +13,7 @@ TEST = pd.DataFrame({"lesion_id": list("acghdxyz"), "dx": ["mel"] * 3 + ["nv"] *
 
 
 @exercise(
-    "02.1",
+    "splitting.1",
     hint="First keep the rows of test whose dx is mel. Then ask of each lesion_id whether it is in "
     "training.",
     given={"train": TRAIN, "test": TEST},
@@ -83,7 +83,7 @@ def _cases_of_two_sets():
 
 
 @exercise(
-    "02.2",
+    "splitting.2",
     hint="Look at the arguments of tf.data.Dataset.shuffle in its documentation. Which one says "
     "what happens when the data are read again?",
     cases=_cases_of_two_sets,
@@ -146,7 +146,7 @@ def _by_groups_alone(table):
 
 
 @exercise(
-    "02.3",
+    "splitting.3",
     hint="The lesson makes five folds and takes one. How many folds give a quarter? The second "
     "thing that folds.split gives are row numbers of one fold.",
     given={"table": _development()},
@@ -204,7 +204,7 @@ ANY = np.random.default_rng(0)
 
 
 @exercise(
-    "02.4",
+    "splitting.4",
     hint="int(text, 16) turns the hexdigest into a whole number. When you divide whole numbers by "
     "the same small number, what can be left over?",
     blank=lambda name: ...,

@@ -1,4 +1,4 @@
-"""Exercises of lesson 13, for whom it works."""
+"""Exercises of the lesson groups."""
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ def _by(table, column):
 
 
 @exercise(
-    "13.1",
+    "groups.1",
     hint='Take the rows of melanomas first. Then `groupby`, the column "found", and its mean.',
     blank=lambda table, column: ...,
     right=_by,
@@ -65,7 +65,7 @@ def _worst(n_groups, n_melanomas, sensitivity, rng):
 
 
 @exercise(
-    "13.2",
+    "groups.2",
     hint="`rng.binomial(n, p, k)` draws k times how many of n are found, each with the chance p.",
     blank=lambda n_groups, n_melanomas, sensitivity, rng: ...,
     right=_worst,
@@ -109,7 +109,7 @@ def _lost(melanoma, before, after, threshold):
 
 
 @exercise(
-    "13.3",
+    "groups.3",
     hint="First pick the rows that are melanomas and were found before. Then: which share of these "
     "rows lies below the threshold after the shift?",
     blank=lambda melanoma, before, after, threshold: ...,
@@ -170,7 +170,7 @@ def _with_age(validation, test, columns=COLUMNS, fit_on=None):
 
 
 @exercise(
-    "13.4",
+    "groups.4",
     hint="`fit` takes two columns of `validation` and the target. `predict_proba` gives two "
     "columns: the second is the probability of melanoma.",
     blank=lambda validation, test: ...,

@@ -13,7 +13,7 @@
 # %% [markdown]
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
 #
-# # 11 · Seven diagnoses: what hides in "everything else"?
+# # {{ number }} · Seven diagnoses: what hides in "everything else"?
 #
 # So far we asked one question: melanoma, or everything else? Some of everything else is cancer too. In
 # this lesson the network names one of seven diagnoses, and you decide what each mistake costs.
@@ -26,7 +26,7 @@
 # - let costs decide instead of the likeliest diagnosis;
 # - find the question that the first one hides.
 #
-# **You need** lessons 05 and 07. **Time: {{ minutes }} minutes**
+# **You need** lessons {{ number_of("training") }} and {{ number_of("evaluation") }}. **Time: {{ minutes }} minutes**
 #
 # {{ disclaimer }}
 
@@ -64,14 +64,14 @@ _ = diagrams.diagnoses()
 
 # %%
 MY_SHARE = ...
-ledger.guess("11 cancer or precursor in everything else", MY_SHARE)
+ledger.guess("cancer or precursor in everything else", MY_SHARE)
 
 # %%
 lesions = data.load_lesions(SOURCE, SIZE, splits.mini)
 counts = pd.crosstab(lesions.table["dx"], lesions.table["split"])
 others = counts.drop("mel").sum(axis=1)
 share = others[["akiec", "bcc"]].sum() / others.sum()
-ledger.outcome("11 cancer or precursor in everything else", share)
+ledger.outcome("cancer or precursor in everything else", share)
 print(f"{share:.1%} of everything else is cancer or a precursor")
 counts[["train", "validation", "test"]]
 
@@ -81,7 +81,7 @@ counts[["train", "validation", "test"]]
 #
 # ## Seven outputs
 #
-# The base stays as in lesson 05: frozen, its features cached. Only the head changes.
+# The base stays as in lesson {{ number_of("training") }}: frozen, its features cached. Only the head changes.
 
 # %%
 train = lesions.subset("train")
@@ -100,9 +100,9 @@ x_train = cached(train)
 x_validation = cached(validation)
 
 # %% [markdown]
-# **Exercise 11.1** Write `seven_head(n_features)`: a compiled Keras model that takes features and gives
+# **Exercise seven_diagnoses.1** Write `seven_head(n_features)`: a compiled Keras model that takes features and gives
 # seven probabilities. **Softmax** makes them positive and lets them add up to 1. `train.diagnosis` holds
-# whole numbers from 0 to 6. (`exercises.hint("11.1")` gives a hint.)
+# whole numbers from 0 to 6. (`exercises.hint("seven_diagnoses.1")` gives a hint.)
 
 
 # %% tags=["exercise"]
@@ -110,7 +110,7 @@ def seven_head(n_features):
     return ...
 
 
-exercises.check("11.1", seven_head)
+exercises.check("seven_diagnoses.1", seven_head)
 
 
 # %% tags=["solution"]
@@ -121,7 +121,7 @@ def seven_head(n_features):
     return head
 
 
-exercises.check("11.1", seven_head)
+exercises.check("seven_diagnoses.1", seven_head)
 
 # %% [markdown]
 # Here is ours. `class_weight` lets the images of a diagnosis count more; we need it below.
@@ -166,7 +166,7 @@ _ = ax.set(xlabel="the model says", ylabel="truth")
 # **Balanced accuracy** is the mean of the seven sensitivities. It is the measure of the ISIC 2018
 # challenge, which used HAM10000. Always saying "mole" has 1/7.
 #
-# **Exercise 11.2** Write `balanced_accuracy(matrix)`. `matrix` holds counts; a row is one truth.
+# **Exercise seven_diagnoses.2** Write `balanced_accuracy(matrix)`. `matrix` holds counts; a row is one truth.
 
 
 # %% tags=["exercise"]
@@ -174,7 +174,7 @@ def balanced_accuracy(matrix):
     return ...
 
 
-exercises.check("11.2", balanced_accuracy)
+exercises.check("seven_diagnoses.2", balanced_accuracy)
 
 
 # %% tags=["solution"]
@@ -182,7 +182,7 @@ def balanced_accuracy(matrix):
     return (matrix.diagonal() / matrix.sum(axis=1)).mean()
 
 
-exercises.check("11.2", balanced_accuracy)
+exercises.check("seven_diagnoses.2", balanced_accuracy)
 
 # %% [markdown]
 # ## Do class weights help?
@@ -192,7 +192,7 @@ exercises.check("11.2", balanced_accuracy)
 
 # %%
 MY_BALANCED = ...
-ledger.guess("11 balanced accuracy with class weights", MY_BALANCED)
+ledger.guess("balanced accuracy with class weights", MY_BALANCED)
 
 # %%
 n_images = np.bincount(train.diagnosis, minlength=7)
@@ -209,7 +209,7 @@ better = evaluation.estimate_diagnoses(measure, truth, called_weighted, groups)
 gain = evaluation.estimate_diagnoses(
     measure, truth, called_weighted, groups, minus=called
 )
-ledger.outcome("11 balanced accuracy with class weights", better)
+ledger.outcome("balanced accuracy with class weights", better)
 print(f"balanced accuracy: plain {plain:.2f}, weighted {better:.2f}")
 print(f"weighted minus plain: {gain:+.2f}")
 print(f"accuracy, weighted: {accuracy_score(truth, called_weighted):.2f}")
@@ -235,7 +235,7 @@ costs.loc[["bcc", "akiec"]] = [10, 0]
 costs
 
 # %% [markdown]
-# **Exercise 11.3** Write `cheapest_call(p, costs)`. `p` has a row for each image and a column for each
+# **Exercise seven_diagnoses.3** Write `cheapest_call(p, costs)`. `p` has a row for each image and a column for each
 # truth; `costs` is an array with a row for each truth and a column for each call. Return for each image
 # the number of the call with the lowest expected cost.
 
@@ -245,7 +245,7 @@ def cheapest_call(p, costs):
     return ...
 
 
-exercises.check("11.3", cheapest_call)
+exercises.check("seven_diagnoses.3", cheapest_call)
 
 
 # %% tags=["solution"]
@@ -253,7 +253,7 @@ def cheapest_call(p, costs):
     return (p @ costs).argmin(axis=1)
 
 
-exercises.check("11.3", cheapest_call)
+exercises.check("seven_diagnoses.3", cheapest_call)
 
 # %%
 dangerous = ["akiec", "bcc", "mel"]
@@ -272,7 +272,7 @@ pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 #
 # ## The hidden question
 #
-# **Exercise 11.4** Write `cancer_or_precursor(p)`: the probability that a lesion is `akiec`, `bcc` or
+# **Exercise seven_diagnoses.4** Write `cancer_or_precursor(p)`: the probability that a lesion is `akiec`, `bcc` or
 # `mel`. The columns of `p` stand in the order of `data.DX`.
 
 
@@ -281,7 +281,7 @@ def cancer_or_precursor(p):
     return ...
 
 
-exercises.check("11.4", cancer_or_precursor)
+exercises.check("seven_diagnoses.4", cancer_or_precursor)
 
 
 # %% tags=["solution"]
@@ -290,7 +290,7 @@ def cancer_or_precursor(p):
     return p[:, columns].sum(axis=1)
 
 
-exercises.check("11.4", cancer_or_precursor)
+exercises.check("seven_diagnoses.4", cancer_or_precursor)
 
 # %% [markdown]
 # The test set, opened once. Does the seven-way head answer both questions? **AUC** is the chance that a
@@ -362,7 +362,7 @@ pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 called_test = names[p_test.argmax(axis=1)]
 balanced = evaluation.estimate_diagnoses(measure, dx_test, called_test, groups)
-name = f"11_seven_diagnoses-{SIZE}px"
+name = f"seven_diagnoses-{SIZE}px"
 facts = dict(SIZE=SIZE, SEED=SEED, EPOCHS=EPOCHS)
 found = {"balanced_accuracy": balanced, "roc_auc": aucs}
 first = ("balanced accuracy", balanced)
@@ -391,7 +391,7 @@ _ = results.keep(name, lesions.source, lesions.table, facts, found, first)
 #
 # ## What comes next
 #
-# [Lesson 12](12_confidence.ipynb): when should a model not answer at all?
+# [Lesson {{ number_of("confidence") }}]({{ notebook_of("confidence") }}): when should a model not answer at all?
 #
 # ## References
 #

@@ -13,9 +13,9 @@
 # %% [markdown]
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
 #
-# # 06 · Fine-tuning: let the last layers learn too
+# # {{ number }} · Fine-tuning: let the last layers learn too
 #
-# In lesson 05 only a new head learned. The layers below it come from ImageNet: they saw cats and cars,
+# In lesson {{ number_of("training") }} only a new head learned. The layers below it come from ImageNet: they saw cats and cars,
 # but no skin. **Fine-tuning** lets the last of them learn too. It can help, and it can ruin a model in
 # seconds while the training looks fine. How do you tell?
 
@@ -63,7 +63,7 @@ SEEDS = 3
 _ = diagrams.frozen_and_trainable("last 20 layers")
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
-# @title Loads lesions and MobileNetV2, and puts a new head on it, as in lesson 05
+# @title Loads lesions and MobileNetV2, and puts a new head on it, as in the lesson training
 lesions = data.load_lesions(SOURCE, SIZE, splits.mini)
 train = lesions.subset("train")
 validation = lesions.subset("validation")
@@ -150,21 +150,21 @@ body.summary(show_trainable=True, layer_range=("Conv_1", "out_relu"))
 
 # %%
 MY_SHARE = ...
-ledger.guess("06 share of weight arrays that change", MY_SHARE)
+ledger.guess("share of weight arrays that change", MY_SHARE)
 
 # %%
 before = body.get_weights()
 model.fit(x_train, y_train, batch_size=30, verbose=0)
 after = body.get_weights()
 changed = sum(map(np.any, map(np.not_equal, before, after)))
-ledger.outcome("06 share of weight arrays that change", changed / len(after))
+ledger.outcome("share of weight arrays that change", changed / len(after))
 print(f"{changed} of {len(after)} weight arrays have changed")
 
 # %% [markdown]
 # None, and there is no warning. Keras reads the switches when the first training after `compile`
 # starts, and not again until the next `compile`.
 #
-# **Exercise 06.1** A colleague has trained a head on a frozen base. Now the last two layers of the
+# **Exercise fine_tuning.1** A colleague has trained a head on a frozen base. Now the last two layers of the
 # base shall learn, but no BatchNorm layer. Mend the two faults:
 #
 # ```python
@@ -182,7 +182,7 @@ def prepare(model, base):
     return ...
 
 
-exercises.check("06.1", prepare)
+exercises.check("fine_tuning.1", prepare)
 
 
 # %% tags=["solution"]
@@ -197,7 +197,7 @@ def prepare(model, base):
     return model
 
 
-exercises.check("06.1", prepare)
+exercises.check("fine_tuning.1", prepare)
 
 # %% [markdown]
 # ## Does it help?
@@ -220,7 +220,7 @@ print(f"AUC, fine-tuned minus head alone: {gain:+.3f}")
 # interval: how far another 200 images may move it. Zero lies inside, so the comparison is
 # **inconclusive**: these images show neither a gain nor a loss.
 #
-# **Exercise 06.2** Let only the last block learn: the last 11 layers, `block_16` and `Conv_1`. Start
+# **Exercise fine_tuning.2** Let only the last block learn: the last 11 layers, `block_16` and `Conv_1`. Start
 # from `after_head`, with the same rate. Report the paired difference to the head alone.
 
 # %% tags=["exercise"]
@@ -228,7 +228,7 @@ block_model = ...
 block_gain = ...
 
 exercises.check(
-    "06.2", (block_model, block_gain), x=x_validation, y=y, p_head=p_head
+    "fine_tuning.2", (block_model, block_gain), x=x_validation, y=y, p_head=p_head
 )
 
 # %% tags=["solution"]
@@ -240,7 +240,7 @@ p_block = block_model.predict_on_batch(x_validation)[:, 0]
 block_gain = evaluation.difference(roc_auc, y, p_block, p_head, groups)
 
 exercises.check(
-    "06.2", (block_model, block_gain), x=x_validation, y=y, p_head=p_head
+    "fine_tuning.2", (block_model, block_gain), x=x_validation, y=y, p_head=p_head
 )
 
 # %% [markdown]
@@ -251,7 +251,7 @@ exercises.check(
 
 # %%
 MY_AUC = ...
-ledger.guess("06 validation AUC at rate 0.01", MY_AUC)
+ledger.guess("validation AUC at rate 0.01", MY_AUC)
 
 # %%
 unfreeze(20)
@@ -260,7 +260,7 @@ for rate in [1e-5, 1e-3, 1e-2]:
     model.set_weights(after_head)
     curves[rate] = learn(model, rate)
 
-ledger.outcome("06 validation AUC at rate 0.01", curves[1e-2]["val_auc"][-1])
+ledger.outcome("validation AUC at rate 0.01", curves[1e-2]["val_auc"][-1])
 _ = plots.learning_rates(curves, roc_auc(y, p_head), lesions.source)
 # alt: Training loss and validation AUC by epoch for four learning rates. At 0.01 the loss is far above the others and the AUC falls to 0.5. The other three stay near the dotted line of the head alone or below it.
 
@@ -301,21 +301,21 @@ for name, values in units.items():
 # This is **saturation**, not forgetting. Below 0 and above 6 a ReLU6 is flat: a small change of a weight
 # changes nothing. So training does not know where to go, and cannot bring such a unit back.
 #
-# **Exercise 06.3** Choose a rate from `curves` by code: which rate reaches the highest validation AUC,
+# **Exercise fine_tuning.3** Choose a rate from `curves` by code: which rate reaches the highest validation AUC,
 # and in which epoch (counted from 1)?
 
 # %% tags=["exercise"]
 best_rate = ...
 best_epoch = ...
 
-exercises.check("06.3", (best_rate, best_epoch), curves=curves)
+exercises.check("fine_tuning.3", (best_rate, best_epoch), curves=curves)
 
 # %% tags=["solution"]
 aucs = pd.DataFrame({rate: h["val_auc"] for rate, h in curves.items()})
 best_rate = aucs.max().idxmax()
 best_epoch = aucs[best_rate].idxmax() + 1
 
-exercises.check("06.3", (best_rate, best_epoch), curves=curves)
+exercises.check("fine_tuning.3", (best_rate, best_epoch), curves=curves)
 
 # %% [markdown]
 # ## The BatchNorm trap
@@ -343,7 +343,7 @@ print(f"fit says: accuracy {said[-1]:.2f} on the training images")
 
 # %%
 MY_ACCURACY = ...
-ledger.guess("06 accuracy on the training images", MY_ACCURACY)
+ledger.guess("accuracy on the training images", MY_ACCURACY)
 
 
 # %%
@@ -358,7 +358,7 @@ def judge(x, truth):
 table = pd.DataFrame(index=["accuracy", "AUC", "Keras's AUC"])
 table["training"] = judge(x_train, y_train)
 table["validation"] = judge(x_validation, y)
-ledger.outcome("06 accuracy on the training images", table.iloc[0, 0])
+ledger.outcome("accuracy on the training images", table.iloc[0, 0])
 table.round(2)
 
 # %% [markdown]
@@ -388,7 +388,7 @@ table.round(2)
 # There are two remedies: a lower momentum such as 0.9, or frozen BatchNorm layers as in `unfreeze`.
 
 # %% [markdown]
-# **Exercise 06.4** Many tutorials freeze the averages by `base(x, training=False)`. Does it work in
+# **Exercise fine_tuning.4** Many tutorials freeze the averages by `base(x, training=False)`. Does it work in
 # `fit`? Write `averages_move(model, norm, x, y)`. It trains the compiled `model` for one epoch and
 # returns `True` if the `moving_mean` of its BatchNorm layer `norm` has changed.
 # (`keras.ops.convert_to_numpy` copies the numbers.) The check tries it on three models and tells you
@@ -400,7 +400,7 @@ def averages_move(model, norm, x, y):
     return ...
 
 
-exercises.check("06.4", averages_move)
+exercises.check("fine_tuning.4", averages_move)
 
 
 # %% tags=["solution"]
@@ -411,7 +411,7 @@ def averages_move(model, norm, x, y):
     return not np.array_equal(before, after)
 
 
-exercises.check("06.4", averages_move)
+exercises.check("fine_tuning.4", averages_move)
 
 # %% [markdown]
 # In Keras 3 the averages move in spite of `training=False`: `fit` calls the whole model with
@@ -465,14 +465,14 @@ print(f"fine-tuned minus colour baseline: {beats:+.3f}")
 # %% [markdown]
 # The mean gain is below 0.01, and both intervals hold zero: inconclusive. So is the comparison with
 # the colour baseline, which sees colours and no shapes. Over ten draws of 1,000 images, the whole recipe
-# of lesson 00 beats the colours by
+# of lesson {{ number_of("quickstart") }} beats the colours by
 # {{ quote("ten_draws", "differences.recipe, 28 px minus colour baseline.accuracy", "+.3f") }} in
 # accuracy.
 #
 # ## Save the whole model
 #
 # `model` takes cached features. We join it to the prefix, so that the file takes images. Load it with
-# `keras.models.load_model`, as in lesson 05.
+# `keras.models.load_model`, as in lesson {{ number_of("training") }}.
 
 # %%
 whole = keras.Model(base.input, model(prefix.output))
@@ -480,7 +480,7 @@ whole.save(settings.scratch() / "fine_tuned.keras")
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 _ = results.keep(
-    f"06_fine_tuning-{SIZE}px",
+    f"fine_tuning-{SIZE}px",
     lesions.source,
     lesions.table,
     dict(SIZE=SIZE, ALPHA=ALPHA, SEED=SEED, EPOCHS=EPOCHS, SEEDS=SEEDS),
@@ -523,7 +523,7 @@ _ = results.keep(
 # ## What comes next
 #
 # You have a model and its AUC. How many melanomas does it find, and at what price?
-# [07 · Evaluation](07_evaluation.ipynb)
+# [{{ number_of("evaluation") }} · Evaluation]({{ notebook_of("evaluation") }})
 #
 # ## References
 #

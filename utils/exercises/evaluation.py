@@ -1,4 +1,4 @@
-"""Exercises of lesson 07, evaluation."""
+"""Exercises of the lesson evaluation."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from utils.exercises.registry import (
 
 
 @exercise(
-    "07.1",
+    "evaluation.1",
     hint="A row is one truth, a column one answer; the first of each is benign. `&` joins two "
     "conditions, `~` turns one round, np.sum counts what is True.",
     blank=lambda y, called: ...,
@@ -67,7 +67,7 @@ ALARMS = int(np.sum((_highest(0.9, Y, P) <= P) & (Y == 0)))
 
 
 @exercise(
-    "07.2",
+    "evaluation.2",
     hint="Try every probability that occurs as a threshold, from low to high. Sensitivity falls on "
     "the way: which one do you keep?",
     given={"y": Y, "p": P},
@@ -123,7 +123,7 @@ TRUTH = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 1])
 
 
 @exercise(
-    "07.3",
+    "evaluation.3",
     hint="The low threshold has more false alarms and fewer misses. How many alarms does it pay "
     "for each melanoma more that it finds?",
     given={"y": TRUTH, "low": LOW, "high": HIGH},
@@ -180,7 +180,7 @@ COSTS = {
 
 
 @exercise(
-    "07.4",
+    "evaluation.4",
     hint="evaluation.difference calls your function with y and the answers of one model; it takes "
     "the function, y, both answers and the lesion groups. Where does zero lie?",
     given=COSTS,

@@ -13,7 +13,7 @@
 # %% [markdown]
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
 #
-# # 14 · Deployment: let others use it, and say its limits
+# # {{ number }} · Deployment: let others use it, and say its limits
 #
 # A model in a notebook helps nobody else. In this lesson it becomes a service that anybody can ask, and a
 # file that is small enough for a phone. Both have to survive what people really send.
@@ -27,7 +27,7 @@
 # - convert the model to LiteRT and measure what that changes;
 # - know what a model card and a regulator ask.
 #
-# **You need** lessons 05 and 12. **Time: {{ minutes }} minutes**
+# **You need** lessons {{ number_of("training") }} and {{ number_of("confidence") }}. **Time: {{ minutes }} minutes**
 #
 # {{ disclaimer }}
 
@@ -111,21 +111,21 @@ print("SYNTHETIC", ask(small_url, mole).json())
 
 # %%
 MY_STATUS = ...
-ledger.guess("14 status of the reply to a text file", MY_STATUS)
+ledger.guess("status of the reply to a text file", MY_STATUS)
 
 # %%
 reply = ask(small_url, b"this is a mole, believe me")
-ledger.outcome("14 status of the reply to a text file", reply.status_code)
+ledger.outcome("status of the reply to a text file", reply.status_code)
 print(reply.status_code, reply.text)
 
 # %% [markdown]
 # 500: the program failed, and the client learns nothing. A large or broken file would do more harm:
 # 400 million pixels fit into a PNG of 50 kB and need over a gigabyte of memory.
 #
-# **Exercise 14.1** Write `checked(content)` for the bytes of a file. Return an RGB image. Raise `ValueError` with a
+# **Exercise deployment.1** Write `checked(content)` for the bytes of a file. Return an RGB image. Raise `ValueError` with a
 # sentence if there are more than 10 million bytes, if Pillow cannot open it, if it has more than
 # 50 million pixels, or if it is cut off. Look at `image.size` *before* `image.load()`.
-# (`exercises.hint("14.1")` gives a hint.)
+# (`exercises.hint("deployment.1")` gives a hint.)
 
 
 # %% tags=["exercise"]
@@ -133,7 +133,7 @@ def checked(content):
     return ...
 
 
-exercises.check("14.1", checked)
+exercises.check("deployment.1", checked)
 
 
 # %% tags=["solution"]
@@ -150,7 +150,7 @@ def checked(content):
     return image.convert("RGB")
 
 
-exercises.check("14.1", checked)
+exercises.check("deployment.1", checked)
 
 # %% [markdown]
 # ## The service of the course
@@ -177,7 +177,7 @@ pd.set_option("display.max_colwidth", None)
 pd.DataFrame.from_dict(rows, orient="index", columns=["status", "answer"])
 
 # %% [markdown]
-# Every reply says what to do. The flower is no error: it is an image, and the guard of lesson 12 refuses it.
+# Every reply says what to do. The flower is no error: it is an image, and the guard of lesson {{ number_of("confidence") }} refuses it.
 #
 # The service has a page, too. In a terminal: `python -m course serve`, then open
 # `http://127.0.0.1:8000`. Under 200 clients at once, on 2 cores, it answered
@@ -232,7 +232,7 @@ content = converter.convert()
 print(f"{len(content) / 1e6:.1f} MB")
 
 # %% [markdown]
-# **Exercise 14.2** Write `to_float16(folder)`: convert, but keep each weight in 16 bits instead of 32. Set
+# **Exercise deployment.2** Write `to_float16(folder)`: convert, but keep each weight in 16 bits instead of 32. Set
 # `converter.optimizations = [tf.lite.Optimize.DEFAULT]` and
 # `converter.target_spec.supported_types = [tf.float16]`. Return the bytes.
 
@@ -242,7 +242,7 @@ def to_float16(folder):
     return ...
 
 
-exercises.check("14.2", to_float16)
+exercises.check("deployment.2", to_float16)
 
 
 # %% tags=["solution"]
@@ -253,17 +253,17 @@ def to_float16(folder):
     return converter.convert()
 
 
-exercises.check("14.2", to_float16)
+exercises.check("deployment.2", to_float16)
 
 # %% [markdown]
 # How fast is it? Guess: how many times faster than `model.predict`, for one image?
 
 # %%
 MY_TIMES = ...
-ledger.guess("14 times faster than model.predict", MY_TIMES)
+ledger.guess("times faster than model.predict", MY_TIMES)
 
 # %% [markdown]
-# **Exercise 14.3** Write `median_ms(call, n)`: call the function `n` times, measure each call with
+# **Exercise deployment.3** Write `median_ms(call, n)`: call the function `n` times, measure each call with
 # `time.perf_counter()`, and return the median in milliseconds. Call it once before you measure: the first
 # call often is slow.
 
@@ -273,7 +273,7 @@ def median_ms(call, n):
     return ...
 
 
-exercises.check("14.3", median_ms)
+exercises.check("deployment.3", median_ms)
 
 
 # %% tags=["solution"]
@@ -287,7 +287,7 @@ def median_ms(call, n):
     return 1000 * np.median(taken)
 
 
-exercises.check("14.3", median_ms)
+exercises.check("deployment.3", median_ms)
 
 
 # %%
@@ -310,7 +310,7 @@ x = np.asarray(keras.ops.image.resize(test.images, (side, side)))
 one = x[:1]
 keras_ms = milliseconds(lambda: model.predict(one, verbose=0))
 lite_ms = milliseconds(lambda: small_model(one))
-ledger.outcome("14 times faster than model.predict", keras_ms / lite_ms)
+ledger.outcome("times faster than model.predict", keras_ms / lite_ms)
 print(f"{keras_ms / lite_ms:.0f} times faster")
 
 # %%
@@ -355,7 +355,7 @@ pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 # Our model has none of these. It stays a lesson.
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
-name = f"14_deployment-{SIZE}px"
+name = f"deployment-{SIZE}px"
 times = dict(keras_ms=float(keras_ms), lite_ms=float(lite_ms))
 found = times | {"largest_difference": float(largest)}
 first = ("AUC, LiteRT minus Keras", change)
@@ -385,7 +385,7 @@ _ = results.keep(name, mini.source, mini.table, dict(SIZE=SIZE), found, first)
 # ## What comes next
 #
 # You have finished the course. Look at your guesses below: were you too sure, or not sure enough?
-# Lesson 00 is the whole project in one cell. Does it read differently now?
+# Lesson {{ number_of("quickstart") }} is the whole project in one cell. Does it read differently now?
 #
 # ## References
 #

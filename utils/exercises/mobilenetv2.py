@@ -1,4 +1,4 @@
-"""Exercises of lesson 03, the architecture of MobileNetV2."""
+"""Exercises of the lesson mobilenetv2."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ WINDOW = 3 * 3
 
 
 @exercise(
-    "03.1",
+    "mobilenetv2.1",
     hint="Count the two steps apart: how many weights has each, and at how many places is it used? "
     "Both steps end in an image of the same height and width.",
     blank=lambda side, c_in, c_out, stride: ...,
@@ -114,7 +114,7 @@ ORDER += ["Conv2D", "BatchNormalization"]
 
 
 @exercise(
-    "03.2",
+    "mobilenetv2.2",
     hint="Keep the input under another name before x changes. x.shape[-1] is its number of "
     "channels. The layer layers.Add()([a, b]) adds two tensors.",
     cases=_cases_of_blocks,
@@ -188,7 +188,7 @@ COUNTED = pd.DataFrame(
 
 
 @exercise(
-    "03.3",
+    "mobilenetv2.3",
     hint="idxmax gives the row of the largest value of a column. Divide by the sum of the column.",
     given={"counted": COUNTED},
     right=("Conv_1", 0.4),
@@ -252,7 +252,7 @@ def _cases_of_costs():
 
 
 @exercise(
-    "03.4",
+    "mobilenetv2.4",
     hint="The loop above builds such a body for 96 pixels and counts it. Then call cost with two "
     "widths and with two sizes, such as 64 and 96, and compare.",
     cases=_cases_of_costs,

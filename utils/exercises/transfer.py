@@ -1,4 +1,4 @@
-"""Exercises of lesson 04, transfer."""
+"""Exercises of the lesson transfer."""
 
 from functools import lru_cache
 
@@ -38,7 +38,7 @@ def _cases_of_mending():
 
 
 @exercise(
-    "04.1",
+    "transfer.1",
     hint="What does preprocess_input make of 0 and of 255? And what does the next line make of "
     "that? One of the two is enough.",
     cases=_cases_of_mending,
@@ -104,7 +104,7 @@ def _cases_of_layers():
 
 
 @exercise(
-    "04.2",
+    "transfer.2",
     hint="keras.Model(base.input, ...) ends where you like: base.get_layer(name).output is the "
     "place. The rest is as for the last layer: predict, probe, predict_proba, difference.",
     cases=_cases_of_layers,
@@ -150,7 +150,7 @@ def _changed(change):
 
 
 @exercise(
-    "04.3",
+    "transfer.3",
     hint="Build the network with weights=None: counting needs no learned values. count_params() "
     "belongs to Keras, backbone.macs to this course.",
     blank=lambda alpha, size: ...,

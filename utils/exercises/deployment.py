@@ -1,4 +1,4 @@
-"""Exercises of lesson 14, deployment."""
+"""Exercises of the lesson deployment."""
 
 import io
 import tempfile
@@ -49,7 +49,7 @@ def _checked(content, largest=10e6, pixels=50e6, load=True):
 
 
 @exercise(
-    "14.1",
+    "deployment.1",
     hint="Four checks, from the cheapest to the most expensive. Pillow raises OSError both for "
     "what is no image and for one that is cut off: catch it, and raise ValueError.",
     blank=lambda content: ...,
@@ -109,7 +109,7 @@ def _convert(folder, optimize=True, half=True):
 
 
 @exercise(
-    "14.2",
+    "deployment.2",
     hint="As above, with two lines between the converter and `convert`.",
     cases=lambda: {
         "blank": lambda folder: ...,
@@ -170,7 +170,7 @@ def _mean_ms(call, n):
 
 
 @exercise(
-    "14.3",
+    "deployment.3",
     hint="A list, a loop, `time.perf_counter()` before and after each call, `np.median` last.",
     blank=lambda call, n: ...,
     right=_median_ms,

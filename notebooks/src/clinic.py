@@ -13,7 +13,7 @@
 # %% [markdown]
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
 #
-# # 08 · From a test set to a clinic: which numbers still hold?
+# # {{ number }} · From a test set to a clinic: which numbers still hold?
 #
 # In our test set 24 % of the images are melanomas. In all of HAM10000 it is 11 %. Where everybody may
 # have a mole checked, it is perhaps 1 %. The network stays the same. In this lesson you see which of
@@ -28,7 +28,7 @@
 # - say what probability, threshold and label mean;
 # - audit the numbers of a README.
 #
-# **You need** a little Python and NumPy, and lesson 07. **Time: {{ minutes }} minutes**
+# **You need** a little Python and NumPy, and lesson {{ number_of("evaluation") }}. **Time: {{ minutes }} minutes**
 #
 # {{ disclaimer }}
 
@@ -58,7 +58,7 @@ COST_OF_MISS = 5.0
 # %% [markdown]
 # ## The same network
 #
-# We train the network of lesson 07 again. Its threshold is the cheapest one on the validation set, if
+# We train the network of lesson {{ number_of("evaluation") }} again. Its threshold is the cheapest one on the validation set, if
 # a missed melanoma costs as much as five false alarms.
 
 # %%
@@ -94,12 +94,12 @@ print(f"{sum(called)} alarms, a share of {precision:.2f} is true")
 # ## How many alarms are true?
 #
 # **Prevalence** is the share of melanomas among the lesions that are examined. The **predictive
-# value** is the share of the alarms that are true; lesson 07 called it precision. Here it is 0.37.
+# value** is the share of the alarms that are true; lesson {{ number_of("evaluation") }} called it precision. Here it is 0.37.
 # Guess it for a place where 1 of 100 lesions is a melanoma.
 
 # %%
 MY_SHARE = ...
-ledger.guess("08 true alarms where 1 in 100 is a melanoma", MY_SHARE)
+ledger.guess("true alarms where 1 in 100 is a melanoma", MY_SHARE)
 
 
 # %%
@@ -150,7 +150,7 @@ for prevalence in [test.melanoma.mean(), y_full.mean(), 0.02, 0.01]:
     print(f"prevalence {prevalence:.2f}: {value:.3f} of the alarms are true")
 counted = precision_score(y_full, p_full >= threshold)
 at_one = predictive_value(0.01)
-ledger.outcome("08 true alarms where 1 in 100 is a melanoma", at_one)
+ledger.outcome("true alarms where 1 in 100 is a melanoma", at_one)
 print(f"counted in the full test set: {counted:.3f}")
 
 # %% [markdown]
@@ -158,7 +158,7 @@ print(f"counted in the full test set: {counted:.3f}")
 # 100 alarms are true. No weight of the network has changed. So a precision or an accuracy means little
 # without its prevalence.
 #
-# **Exercise 08.1** And the lesions that the network calls "benign", which only means *not melanoma*?
+# **Exercise clinic.1** And the lesions that the network calls "benign", which only means *not melanoma*?
 # Write `missed_share(sensitivity, specificity, prevalence)`: the share of them that are melanomas.
 
 
@@ -167,7 +167,7 @@ def missed_share(sensitivity, specificity, prevalence):
     return ...
 
 
-exercises.check("08.1", missed_share)
+exercises.check("clinic.1", missed_share)
 
 
 # %% tags=["solution"]
@@ -177,7 +177,7 @@ def missed_share(sensitivity, specificity, prevalence):
     return missed / (missed + left_alone)
 
 
-exercises.check("08.1", missed_share)
+exercises.check("clinic.1", missed_share)
 
 # %% [markdown]
 # ## Does a probability of 0.3 mean 3 in 10?
@@ -205,11 +205,11 @@ print(f"mean probability on validation: {at_validation.mean():.2f}")
 
 # %%
 MY_MEAN = ...
-ledger.guess("08 mean probability, full test set", MY_MEAN)
+ledger.guess("mean probability, full test set", MY_MEAN)
 
 # %%
 calibrated = platt.predict_proba(log_odds(p_full)[:, None])[:, 1]
-ledger.outcome("08 mean probability, full test set", calibrated.mean())
+ledger.outcome("mean probability, full test set", calibrated.mean())
 print(f"mean probability: {calibrated.mean():.2f}")
 print(f"share of melanomas: {y_full.mean():.2f}")
 
@@ -271,7 +271,7 @@ print(f"perfect probabilities: {calibration_error(drawn, corrected):.3f}")
 # and still the ECE is not zero. With few images it is never zero. And a model that always says 11 % has
 # a small ECE too, though it knows nothing.
 #
-# **Exercise 08.2** Write `recalibrated(p, before, after)`: an array of probabilities, right at the
+# **Exercise clinic.2** Write `recalibrated(p, before, after)`: an array of probabilities, right at the
 # prevalence `before`, corrected for `after`. Our network says 0.5 for a lesion, calibrated at 0.24. What
 # should it say where 2 of 100 lesions are melanomas?
 
@@ -283,7 +283,7 @@ def recalibrated(p, before, after):
 
 says_now = ...
 
-exercises.check("08.2", (recalibrated, says_now))
+exercises.check("clinic.2", (recalibrated, says_now))
 
 
 # %% tags=["solution"]
@@ -294,7 +294,7 @@ def recalibrated(p, before, after):
 
 says_now = recalibrated(0.5, 0.24, 0.02)
 
-exercises.check("08.2", (recalibrated, says_now))
+exercises.check("clinic.2", (recalibrated, says_now))
 
 # %% [markdown]
 # ## Probability, threshold, label
@@ -350,7 +350,7 @@ pd.DataFrame({"claimed": results.CLAIM, "from its matrix": own}).round(3)
 # The matrix has 50 images too many, and none of the four numbers follows from it. Its F1 is 0.67,
 # not 0.81. Perhaps only the matrix is wrong?
 #
-# **Exercise 08.3** Write `fits(images, melanomas)`: is there *any* confusion matrix with so many
+# **Exercise clinic.3** Write `fits(images, melanomas)`: is there *any* confusion matrix with so many
 # images and melanomas that gives all four claims? Round the accuracy to three digits, the others to
 # two. Return `True` or `False`. Try 200 images with 48 melanomas, our test set.
 
@@ -360,7 +360,7 @@ def fits(images, melanomas):
     return ...
 
 
-exercises.check("08.3", fits)
+exercises.check("clinic.3", fits)
 
 
 # %% tags=["solution"]
@@ -382,7 +382,7 @@ def fits(images, melanomas):
     return False
 
 
-exercises.check("08.3", fits)
+exercises.check("clinic.3", fits)
 
 # %% [markdown]
 # Now the code. The README says that 96 pixels are the smallest input, and the code divides the pixels
@@ -397,7 +397,7 @@ print(keras.applications.mobilenet_v2.preprocess_input(pixels))
 
 # %% [markdown]
 # 32 pixels are enough. And the ImageNet weights expect values from -1 to 1, not from 0 to 1. The
-# project also keeps the epoch with the best accuracy; lesson 07 showed what accuracy hides.
+# project also keeps the epoch with the best accuracy; lesson {{ number_of("evaluation") }} showed what accuracy hides.
 #
 # None of this proves bad intent. It happens when you copy a number by hand, or run the cells in another
 # order. This course writes its results to files, and its text reads them from there.
@@ -414,7 +414,7 @@ auc = evaluation.estimate(
 )
 used = dict(SIZE=SIZE, SEED=SEED, COST_OF_MISS=COST_OF_MISS)
 used |= dict(EPOCHS=EPOCHS, FINE_TUNE_EPOCHS=FINE_TUNE_EPOCHS)
-name = f"08_clinic-{SIZE}px"
+name = f"clinic-{SIZE}px"
 headline = ("roc_auc", auc)
 _ = results.keep(name, lesions.source, lesions.table, used, found, headline)
 
@@ -452,7 +452,7 @@ _ = results.keep(name, lesions.source, lesions.table, used, found, headline)
 #
 # ## What comes next
 #
-# You can judge a model now. Can we build a better one? [09 · Better models](09_better_models.ipynb)
+# You can judge a model now. Can we build a better one? [{{ number_of("better_models") }} · Better models]({{ notebook_of("better_models") }})
 #
 # ## References
 #

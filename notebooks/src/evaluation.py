@@ -13,7 +13,7 @@
 # %% [markdown]
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
 #
-# # 07 · Evaluation: what does a good accuracy hide?
+# # {{ number }} · Evaluation: what does a good accuracy hide?
 #
 # A network is right for four of five images. Would you trust it with your skin? It may miss most
 # melanomas, and the accuracy does not tell you. In this lesson you say what a missed melanoma costs.
@@ -27,7 +27,7 @@
 # - choose a threshold for a stated cost, on the validation set;
 # - open the test set once, and say how sure its numbers are.
 #
-# **You need** a little Python and NumPy; lesson 06 shows the training. **Time: {{ minutes }} minutes**
+# **You need** a little Python and NumPy; lesson {{ number_of("fine_tuning") }} shows the training. **Time: {{ minutes }} minutes**
 #
 # {{ disclaimer }}
 
@@ -64,7 +64,7 @@ COST_OF_MISS = 5.0
 # ## A network to judge
 #
 # We use 1,000 images of 1,000 different lesions: 600 for training, 200 for validation, 200 for the
-# test. The next cell trains the network of lesson 06 with the course's helpers: first a head on a frozen
+# test. The next cell trains the network of lesson {{ number_of("fine_tuning") }} with the course's helpers: first a head on a frozen
 # MobileNetV2, then the last 20 layers with it.
 
 # %%
@@ -106,7 +106,7 @@ print(f"accuracy of the majority class: {1 - y.mean():.2f}")
 
 # %%
 MY_SHARE = ...
-ledger.guess("07 melanomas found at threshold 0.5", MY_SHARE)
+ledger.guess("melanomas found at threshold 0.5", MY_SHARE)
 
 # %%
 counts = confusion_matrix(y, called)
@@ -126,14 +126,14 @@ _ = diagrams.confusion_matrix()
 # %%
 sensitivity = recall_score(y, called)
 specificity = recall_score(y, called, pos_label=0)
-ledger.outcome("07 melanomas found at threshold 0.5", sensitivity)
+ledger.outcome("melanomas found at threshold 0.5", sensitivity)
 print(f"sensitivity {sensitivity:.2f}, specificity {specificity:.2f}")
 
 # %% [markdown]
 # **Sensitivity** is the share of melanomas that the network finds. **Specificity** is the share of
 # everything else that it leaves alone. **Precision** is the share of the alarms that are melanomas.
 #
-# **Exercise 07.1** Write `counts_of(y, called)` without scikit-learn. It returns the four counts as
+# **Exercise evaluation.1** Write `counts_of(y, called)` without scikit-learn. It returns the four counts as
 # `[[true negatives, false positives], [false negatives, true positives]]`.
 
 
@@ -142,7 +142,7 @@ def counts_of(y, called):
     return ...
 
 
-exercises.check("07.1", counts_of)
+exercises.check("evaluation.1", counts_of)
 
 
 # %% tags=["solution"]
@@ -152,7 +152,7 @@ def counts_of(y, called):
     return [upper, lower]
 
 
-exercises.check("07.1", counts_of)
+exercises.check("evaluation.1", counts_of)
 
 # %% [markdown]
 # **Try it.** Nobody forces us to use 0.5. Move the threshold and watch both rows. Where does the
@@ -205,7 +205,7 @@ _ = figure.suptitle(plots.title("Validation set", lesions.source))
 # Right, the **precision-recall curve**; AP is the area below. Follow it to the right end: where nearly
 # all melanomas are found, most alarms are false.
 #
-# **Exercise 07.2** A clinic wants 9 of 10 melanomas found. Write `threshold_for(sensitivity, y, p)`:
+# **Exercise evaluation.2** A clinic wants 9 of 10 melanomas found. Write `threshold_for(sensitivity, y, p)`:
 # the highest threshold that still finds at least this share. Use it with `0.9` on the validation set.
 # How many false alarms does this threshold raise?
 
@@ -217,7 +217,7 @@ def threshold_for(sensitivity, y, p):
 
 false_alarms = ...
 
-exercises.check("07.2", (threshold_for, false_alarms), y=y, p=p)
+exercises.check("evaluation.2", (threshold_for, false_alarms), y=y, p=p)
 
 
 # %% tags=["solution"]
@@ -232,7 +232,7 @@ def threshold_for(sensitivity, y, p):
 alarm = p >= threshold_for(0.9, y, p)
 false_alarms = np.sum(alarm & (y == 0))
 
-exercises.check("07.2", (threshold_for, false_alarms), y=y, p=p)
+exercises.check("evaluation.2", (threshold_for, false_alarms), y=y, p=p)
 
 # %% [markdown]
 # ## What does a missed melanoma cost?
@@ -285,7 +285,7 @@ threshold_colours = evaluation.choose_threshold(y, colours, COST_OF_MISS)
 print(f"network {threshold:.3f}, colours {threshold_colours:.3f}")
 
 # %% [markdown]
-# **Exercise 07.3** Somebody says: "Five is too much." From which cost of a miss on is the low
+# **Exercise evaluation.3** Somebody says: "Five is too much." From which cost of a miss on is the low
 # threshold cheaper than 0.5? Write `break_even(y, low, high)` for two arrays of answers: the cost of a
 # miss at which both cost the same.
 
@@ -295,7 +295,7 @@ def break_even(y, low, high):
     return ...
 
 
-exercises.check("07.3", break_even, y=y, low=p >= threshold, high=p >= 0.5)
+exercises.check("evaluation.3", break_even, y=y, low=p >= threshold, high=p >= 0.5)
 
 
 # %% tags=["solution"]
@@ -305,7 +305,7 @@ def break_even(y, low, high):
     return more_alarms / fewer_missed
 
 
-exercises.check("07.3", break_even, y=y, low=p >= threshold, high=p >= 0.5)
+exercises.check("evaluation.3", break_even, y=y, low=p >= threshold, high=p >= 0.5)
 
 # %% [markdown]
 # ## The test set, opened once
@@ -316,7 +316,7 @@ exercises.check("07.3", break_even, y=y, low=p >= threshold, high=p >= 0.5)
 
 # %%
 MY_ACCURACY = ...
-ledger.guess("07 accuracy at the chosen threshold", MY_ACCURACY)
+ledger.guess("accuracy at the chosen threshold", MY_ACCURACY)
 
 # %%
 y_test = test.melanoma
@@ -339,7 +339,7 @@ for name, answer in answers.items():
         "cost": total_cost(y_test, answer, COST_OF_MISS),
     }
 accuracy = rows["network, chosen"]["accuracy"]
-ledger.outcome("07 accuracy at the chosen threshold", accuracy)
+ledger.outcome("accuracy at the chosen threshold", accuracy)
 pd.DataFrame.from_dict(rows, orient="index")
 
 # %% [markdown]
@@ -348,7 +348,7 @@ pd.DataFrame.from_dict(rows, orient="index")
 # is good depends on what a miss costs. The accuracy cannot tell you.
 #
 # How sure are these numbers? `evaluation.estimate` draws the test lesions again and again, with
-# replacement. The middle 95 % of the results is the **95 % interval** (lesson 01).
+# replacement. The middle 95 % of the results is the **95 % interval** (lesson {{ number_of("data_loading") }}).
 
 
 # %%
@@ -375,9 +375,9 @@ for name in ["network, 0.5", "network, chosen"]:
 # ## Is it better than the colours?
 #
 # The table says 86 for the network and 92 for the colours. We compare both on the same images, by the
-# **paired difference** of lesson 01.
+# **paired difference** of lesson {{ number_of("data_loading") }}.
 #
-# **Exercise 07.4** Write `cost_per_image(y, called)`: the cost divided by the number of images. Then
+# **Exercise evaluation.4** Write `cost_per_image(y, called)`: the cost divided by the number of images. Then
 # compute the paired difference, network minus colours, with `evaluation.difference`. Is a difference
 # `"shown"`, or is it `"inconclusive"`? (`called` arrives as an array of 0 and 1.)
 
@@ -396,7 +396,7 @@ word = ...
 
 mine = (cost_per_image, gain, word)
 both = {"network": network_called, "colours": colours_called}
-exercises.check("07.4", mine, y=y_test, cost=COST_OF_MISS, **both)
+exercises.check("evaluation.4", mine, y=y_test, cost=COST_OF_MISS, **both)
 
 
 # %% tags=["solution"]
@@ -411,7 +411,7 @@ word = "shown" if gain.low > 0 or gain.high < 0 else "inconclusive"
 
 mine = (cost_per_image, gain, word)
 both = {"network": network_called, "colours": colours_called}
-exercises.check("07.4", mine, y=y_test, cost=COST_OF_MISS, **both)
+exercises.check("evaluation.4", mine, y=y_test, cost=COST_OF_MISS, **both)
 
 # %% [markdown]
 # And the AUC, which needs no threshold?
@@ -431,7 +431,7 @@ network = evaluation.estimate(evaluation.roc_auc, y_test, p_test, groups)
 used = dict(SIZE=SIZE, SEED=SEED, COST_OF_MISS=COST_OF_MISS)
 used |= dict(EPOCHS=EPOCHS, FINE_TUNE_EPOCHS=FINE_TUNE_EPOCHS)
 _ = results.keep(
-    f"07_evaluation-{SIZE}px",
+    f"evaluation-{SIZE}px",
     lesions.source,
     lesions.table,
     used,
@@ -471,7 +471,7 @@ _ = results.keep(
 # ## What comes next
 #
 # In our test set about one image in four is a melanoma. What do these numbers say in a clinic, where
-# melanomas are rarer? [08 · From a test set to a clinic](08_clinic.ipynb)
+# melanomas are rarer? [{{ number_of("clinic") }} · From a test set to a clinic]({{ notebook_of("clinic") }})
 #
 # ## References
 #

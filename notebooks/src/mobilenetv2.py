@@ -13,7 +13,7 @@
 # %% [markdown]
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
 #
-# # 03 · MobileNetV2: convolutions for an eighth of the work
+# # {{ number }} · MobileNetV2: convolutions for an eighth of the work
 #
 # Our network was made for phones. Where other networks have a plain convolution, it has two cheap
 # layers with the same input and output. They need an eighth of the multiplications. How is that
@@ -105,7 +105,7 @@ count(plain)
 
 # %%
 MY_SHARE = ...
-ledger.guess("03 multiply-adds left when separable", MY_SHARE)
+ledger.guess("multiply-adds left when separable", MY_SHARE)
 
 # %%
 separable = keras.Sequential()
@@ -116,7 +116,7 @@ count(separable)
 
 # %%
 share = count(separable)["multiply-adds"].sum() / work
-ledger.outcome("03 multiply-adds left when separable", share)
+ledger.outcome("multiply-adds left when separable", share)
 print(plain.output_shape, "and", separable.output_shape)
 print(f"{share:.3f} of the multiply-adds, 1/{1 / share:.1f}")
 
@@ -127,10 +127,10 @@ _ = diagrams.convolution()
 # About an eighth. The plain layer **multiplies** its two jobs: 9 x 32 x 64. The separable one
 # **adds** them: 9 x 32 + 32 x 64. Keras has both steps in one layer, `layers.SeparableConv2D`.
 #
-# **Exercise 03.1** Write `separable_work(side, c_in, c_out, stride)`: the multiply-adds of a
+# **Exercise mobilenetv2.1** Write `separable_work(side, c_in, c_out, stride)`: the multiply-adds of a
 # separable convolution with a 3 x 3 window. With `stride=2` the depthwise window moves two pixels
 # at a time, so the image that reaches the second step is half as high and wide. `side` is even, and
-# no layer has biases. (`exercises.hint("03.1")` gives a hint.)
+# no layer has biases. (`exercises.hint("mobilenetv2.1")` gives a hint.)
 
 
 # %% tags=["exercise"]
@@ -138,7 +138,7 @@ def separable_work(side, c_in, c_out, stride):
     return ...
 
 
-exercises.check("03.1", separable_work)
+exercises.check("mobilenetv2.1", separable_work)
 
 
 # %% tags=["solution"]
@@ -147,7 +147,7 @@ def separable_work(side, c_in, c_out, stride):
     return places * (3 * 3 * c_in + c_in * c_out)
 
 
-exercises.check("03.1", separable_work)
+exercises.check("mobilenetv2.1", separable_work)
 
 # %% [markdown]
 # Something must be lost. A plain layer learns one 3 x 3 pattern for each *pair* of channels, a
@@ -218,7 +218,7 @@ _ = diagrams.inverted_residual()
 # residual**. ReLU6 sets negative numbers to 0 and cuts at 6. `BatchNormalization` rescales each
 # channel.
 #
-# **Exercise 03.2** Build it: `inverted_residual(x, channels, stride=1)` takes a Keras tensor and
+# **Exercise mobilenetv2.2** Build it: `inverted_residual(x, channels, stride=1)` takes a Keras tensor and
 # gives one. The layers, in this order: `Conv2D` to six times the channels of `x`,
 # `BatchNormalization`, `ReLU(6)`; `DepthwiseConv2D` with 3 x 3, `stride` and padding `"same"`,
 # `BatchNormalization`, `ReLU(6)`; `Conv2D` to `channels`, `BatchNormalization`. No biases. Add `x`
@@ -230,7 +230,7 @@ def inverted_residual(x, channels, stride=1):
     return ...
 
 
-exercises.check("03.2", inverted_residual)
+exercises.check("mobilenetv2.2", inverted_residual)
 
 
 # %% tags=["solution"]
@@ -249,7 +249,7 @@ def inverted_residual(x, channels, stride=1):
     return x
 
 
-exercises.check("03.2", inverted_residual)
+exercises.check("mobilenetv2.2", inverted_residual)
 
 # %% [markdown]
 # Why does no ReLU follow the last step? We try it with the points of a spiral. We mix their two
@@ -259,7 +259,7 @@ exercises.check("03.2", inverted_residual)
 
 # %%
 MY_LOSS = ...
-ledger.guess("03 share of the spiral lost with 2 channels", MY_LOSS)
+ledger.guess("share of the spiral lost with 2 channels", MY_LOSS)
 
 # %%
 angle = np.linspace(0, 4 * np.pi, 400)
@@ -283,7 +283,7 @@ middle = {}
 for n in [2, 3, 5, 10, 30]:
     middle[n] = np.median([lost(there_and_back(n, i)) for i in range(200)])
     print(f"{n:2} channels: {middle[n]:.1%} lost")
-ledger.outcome("03 share of the spiral lost with 2 channels", middle[2])
+ledger.outcome("share of the spiral lost with 2 channels", middle[2])
 
 
 # %%
@@ -322,21 +322,21 @@ _ = ipywidgets.interact(draw_spiral, channels=(2, 30, 1))
 
 # %%
 MY_SHARE_OF_MIXING = ...
-ledger.guess("03 work of the 1 x 1 convolutions", MY_SHARE_OF_MIXING)
+ledger.guess("work of the 1 x 1 convolutions", MY_SHARE_OF_MIXING)
 
 # %%
 body = MobileNetV2((96, 96, 3), ALPHA, include_top=False, weights=None)
 counted = count(body)
 parts = counted.groupby("kind")[["parameters", "multiply-adds"]].sum()
 mixing = parts.loc["Conv2D 1 x 1", "multiply-adds"] / backbone.macs(body)
-ledger.outcome("03 work of the 1 x 1 convolutions", mixing)
+ledger.outcome("work of the 1 x 1 convolutions", mixing)
 parts
 
 # %% [markdown]
 # `backbone.macs` is our counter without the table. Three quarters of the work is mixing. And the
 # one plain 3 x 3 layer, the first, has only 432 parameters, but they are used at 48 x 48 places.
 #
-# Parameters and work are two different costs. We add the head of lesson 00, which is trained on the
+# Parameters and work are two different costs. We add the head of lesson {{ number_of("quickstart") }}, which is trained on the
 # body's 1,280 features:
 
 # %%
@@ -361,21 +361,21 @@ _ = ax.set(xlabel="share of the whole network", ylabel="", xlim=(0, 0.85))
 # (which include those of BatchNormalization). That is about 270 for each of the 600 training
 # images: enough to memorise them.
 #
-# **Exercise 03.3** One single layer holds more than a third of the parameters in `counted`. Which
+# **Exercise mobilenetv2.3** One single layer holds more than a third of the parameters in `counted`. Which
 # one, and what share? Use pandas.
 
 # %% tags=["exercise"]
 largest_layer = ...
 its_share = ...
 
-exercises.check("03.3", (largest_layer, its_share), counted=counted)
+exercises.check("mobilenetv2.3", (largest_layer, its_share), counted=counted)
 
 # %% tags=["solution"]
 row = counted.loc[counted["parameters"].idxmax()]
 largest_layer = row["layer"]
 its_share = row["parameters"] / counted["parameters"].sum()
 
-exercises.check("03.3", (largest_layer, its_share), counted=counted)
+exercises.check("mobilenetv2.3", (largest_layer, its_share), counted=counted)
 
 # %% [markdown]
 # ## The dials: width and size
@@ -399,7 +399,7 @@ pd.DataFrame(rows, columns=names).round(2)
 # 0.35. But the very last layer keeps its 1,280 channels, the **features**: no width makes it
 # narrower.
 #
-# **Exercise 03.4** Write `cost(width, size)`: parameters and multiply-adds of such a body for
+# **Exercise mobilenetv2.4** Write `cost(width, size)`: parameters and multiply-adds of such a body for
 # images of `size` x `size`, as `(parameters, work)`. Which dial changes only one of the two? Set
 # `dial` to `"width"` or `"size"`.
 
@@ -411,7 +411,7 @@ def cost(width, size):
 
 dial = ...
 
-exercises.check("03.4", (cost, dial))
+exercises.check("mobilenetv2.4", (cost, dial))
 
 
 # %% tags=["solution"]
@@ -423,11 +423,11 @@ def cost(width, size):
 
 dial = "size"
 
-exercises.check("03.4", (cost, dial))
+exercises.check("mobilenetv2.4", (cost, dial))
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 _ = results.keep(
-    f"03_mobilenetv2-{SIZE}px",
+    f"mobilenetv2-{SIZE}px",
     lesions.source,
     lesions.table,
     dict(SIZE=SIZE, ALPHA=ALPHA, SEED=SEED, EPOCHS=EPOCHS),
@@ -468,7 +468,7 @@ _ = results.keep(
 # ## What comes next
 #
 # You know how the network is built. Now we ask what ImageNet's weights in it know of skin:
-# [04 · Transfer](04_transfer.ipynb)
+# [{{ number_of("transfer") }} · Transfer]({{ notebook_of("transfer") }})
 #
 # ## References
 #

@@ -1,4 +1,4 @@
-"""Exercises of lesson 05, training a head."""
+"""Exercises of the lesson training."""
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def _with_a_hidden_layer(base):
 
 
 @exercise(
-    "05.1",
+    "training.1",
     hint="Four steps: freeze, call the base on an Input, average, one Dense layer. Look at the "
     "model of this lesson and leave out what you do not need.",
     blank=lambda base: ...,
@@ -85,7 +85,7 @@ def _run(val_auc, patience):
 
 
 @exercise(
-    "05.2",
+    "training.2",
     hint="Keep two numbers from epoch to epoch: the best so far, and how long ago it was.",
     blank=lambda val_auc, patience: ...,
     right=_run,
@@ -131,7 +131,7 @@ def _scaled(factor):
 
 
 @exercise(
-    "05.3",
+    "training.3",
     hint="If n images share the weight n, and each class gets half of it, how much is left for "
     "one image of a class?",
     blank=lambda y: ...,

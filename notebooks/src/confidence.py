@@ -13,7 +13,7 @@
 # %% [markdown]
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
 #
-# # 12 · Confidence: when should a model not answer?
+# # {{ number }} · Confidence: when should a model not answer?
 #
 # A model answers every question, also about an image of a flower, and it can be very sure of itself. In
 # this lesson you teach it to send doubtful lesions to a doctor, and to refuse what is no lesion.
@@ -26,7 +26,7 @@
 # - see that a classifier is surest of images that it does not know;
 # - build a guard from one distance.
 #
-# **You need** lessons 04 and 07. **Time: {{ minutes }} minutes**
+# **You need** lessons {{ number_of("transfer") }} and {{ number_of("evaluation") }}. **Time: {{ minutes }} minutes**
 #
 # {{ disclaimer }}
 
@@ -63,7 +63,7 @@ N_SPLITS = 200
 _ = diagrams.decisions()
 
 # %% [markdown]
-# We need two things: limits on the probability, and a guard in front of it. As in lesson 04, the network
+# We need two things: limits on the probability, and a guard in front of it. As in lesson {{ number_of("transfer") }}, the network
 # is frozen, and a logistic regression reads its features. We take the features of two layers: the last
 # one for the diagnosis, and one from the middle for the guard.
 
@@ -97,8 +97,8 @@ print(f"missed: {np.sum(y[p < 0.5])} of {y.sum()} melanomas")
 # whichever is larger. We let the model answer only where it is most confident. The other images go to a
 # doctor. **Coverage** is the share of the images that it answers.
 #
-# **Exercise 12.1** Write `answered(p, coverage)`: True for the share `coverage` of the images with the
-# highest confidence. (`exercises.hint("12.1")` gives a hint.)
+# **Exercise confidence.1** Write `answered(p, coverage)`: True for the share `coverage` of the images with the
+# highest confidence. (`exercises.hint("confidence.1")` gives a hint.)
 
 
 # %% tags=["exercise"]
@@ -106,7 +106,7 @@ def answered(p, coverage):
     return ...
 
 
-exercises.check("12.1", answered)
+exercises.check("confidence.1", answered)
 
 
 # %% tags=["solution"]
@@ -115,7 +115,7 @@ def answered(p, coverage):
     return confidence >= np.quantile(confidence, 1 - coverage)
 
 
-exercises.check("12.1", answered)
+exercises.check("confidence.1", answered)
 
 # %% [markdown]
 # Now we lower the coverage from 1 to 0.3. Guess the share of melanomas that the model finds among those
@@ -123,7 +123,7 @@ exercises.check("12.1", answered)
 
 # %%
 MY_SENSITIVITY = ...
-ledger.guess("12 sensitivity at coverage 0.4", MY_SENSITIVITY)
+ledger.guess("sensitivity at coverage 0.4", MY_SENSITIVITY)
 
 # %%
 confidence = np.maximum(p, 1 - p)
@@ -134,7 +134,7 @@ for coverage in np.linspace(0.3, 1, 8):
     found = np.mean(p[kept & (y == 1)] >= 0.5)
     rows.append([coverage, wrong.mean(), found])
 curve = pd.DataFrame(rows, columns=["coverage", "error", "sensitivity"])
-ledger.outcome("12 sensitivity at coverage 0.4", curve.sensitivity[1])
+ledger.outcome("sensitivity at coverage 0.4", curve.sensitivity[1])
 curve.round(2)
 
 # %%
@@ -181,7 +181,7 @@ _ = ipywidgets.interact(show, coverage=(0.1, 1.0, 0.1))
 #    with a chance of at most `1 - level`.
 # 4. For a new image, keep each answer whose score would not be higher. These answers form its **set**.
 #
-# **Exercise 12.2** Write `conformal_limit(scores, level)`, step 2 and 3.
+# **Exercise confidence.2** Write `conformal_limit(scores, level)`, step 2 and 3.
 
 
 # %% tags=["exercise"]
@@ -189,7 +189,7 @@ def conformal_limit(scores, level):
     return ...
 
 
-exercises.check("12.2", conformal_limit)
+exercises.check("confidence.2", conformal_limit)
 
 
 # %% tags=["solution"]
@@ -198,7 +198,7 @@ def conformal_limit(scores, level):
     return np.sort(scores)[rank - 1]
 
 
-exercises.check("12.2", conformal_limit)
+exercises.check("confidence.2", conformal_limit)
 
 # %% [markdown]
 # Does the promise hold? We draw 200 random halves of the validation images. One half gives the limit. In
@@ -257,7 +257,7 @@ else:
 # A set can hold one answer, or both. If it holds both, the lesion goes to a doctor. So two limits on the
 # probability are enough: a melanoma has a score of at most `1 - low`, everything else at most `high`.
 #
-# **Exercise 12.3** Write `decide(p, low, high)`: an array of words. "benign" below `low`, "melanoma" above
+# **Exercise confidence.3** Write `decide(p, low, high)`: an array of words. "benign" below `low`, "melanoma" above
 # `high`, "refer" in between, both ends included.
 
 
@@ -266,7 +266,7 @@ def decide(p, low, high):
     return ...
 
 
-exercises.check("12.3", decide)
+exercises.check("confidence.3", decide)
 
 
 # %% tags=["solution"]
@@ -274,7 +274,7 @@ def decide(p, low, high):
     return np.select([p < low, p > high], ["benign", "melanoma"], "refer")
 
 
-exercises.check("12.3", decide)
+exercises.check("confidence.3", decide)
 
 # %% [markdown]
 # The limits come from all validation images. Then we open the test set, once.
@@ -325,7 +325,7 @@ for ax, kind in zip(axes, other_images.OTHER_IMAGES, strict=True):
 
 # %%
 MY_AUC = ...
-ledger.guess("12 AUC of low confidence", MY_AUC)
+ledger.guess("AUC of low confidence", MY_AUC)
 
 # %%
 is_other = np.repeat([0, 1], len(test))
@@ -339,7 +339,7 @@ for kind in other_images.OTHER_IMAGES:
     rows[kind] = [auc, np.mean(sure[is_other == 1] > 0.9)]
 columns = ["AUC of low confidence", "more than 0.9 sure"]
 table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-ledger.outcome("12 AUC of low confidence", table.iloc[:, 0].mean())
+ledger.outcome("AUC of low confidence", table.iloc[:, 0].mean())
 table.round(2)
 
 # %% [markdown]
@@ -350,7 +350,7 @@ table.round(2)
 # distance** counts standard deviations from the mean, along each direction in which the training
 # features vary.
 #
-# **Exercise 12.4** Write `refused(train, validation, new)`: True for each row of `new` that lies too far
+# **Exercise confidence.4** Write `refused(train, validation, new)`: True for each row of `new` that lies too far
 # away. Fit `EmpiricalCovariance` on the features `train`. Its method `mahalanobis` gives the squared
 # distance. The limit is the 0.99 quantile of the validation images (`np.quantile`).
 
@@ -360,7 +360,7 @@ def refused(train, validation, new):
     return ...
 
 
-exercises.check("12.4", refused)
+exercises.check("confidence.4", refused)
 
 
 # %% tags=["solution"]
@@ -370,7 +370,7 @@ def refused(train, validation, new):
     return guard.mahalanobis(new) > limit
 
 
-exercises.check("12.4", refused)
+exercises.check("confidence.4", refused)
 
 # %%
 guard = EmpiricalCovariance().fit(middle_train)
@@ -408,14 +408,14 @@ pd.DataFrame.from_dict(rows, orient="index", columns=kinds)
 # {{ quote("confidence", "risk_coverage.0.melanomas_missed", "d") }} are missed. The price: the doctor sees
 # {{ quote("confidence", "decisions.all.refer", ".0%") }} of all lesions.
 #
-# The guard notices drawn hair too, which hides melanomas from this model (lesson 10). It refuses
+# The guard notices drawn hair too, which hides melanomas from this model (lesson {{ number_of("grad_cam") }}). It refuses
 # {{ quote("confidence", "artefacts.hair.refused", ".0%") }} of all lesions under hair, but only
 # {{ quote("confidence", "artefacts.hair.melanoma.refused", ".0%") }} of the melanomas. So
 # {{ quote("confidence", "artefacts.hair.melanoma.benign", ".0%") }} of these are still called benign: a guard helps, and
 # it is no cure.
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
-name = f"12_confidence-{SIZE}px"
+name = f"confidence-{SIZE}px"
 facts = dict(SIZE=SIZE, SEED=SEED)
 found = {"not_called_benign": safe, "low": float(low), "high": float(high)}
 first = ("melanomas not called benign", safe)
@@ -437,7 +437,7 @@ _ = results.keep(name, lesions.source, lesions.table, facts, found, first)
 # melanomas.</details>
 #
 # <details><summary>Does the promise hold for images from another clinic?</summary>
-# No. It holds for images of the same kind as those that gave the limits. Lesson 13 shows how a shift
+# No. It holds for images of the same kind as those that gave the limits. Lesson {{ number_of("groups") }} shows how a shift
 # changes the probabilities.</details>
 #
 # <details><summary>Why is a model sure of noise?</summary>
@@ -446,7 +446,7 @@ _ = results.keep(name, lesions.source, lesions.table, facts, found, first)
 #
 # ## What comes next
 #
-# [Lesson 13](13_groups.ipynb): an average hides for whom the model works.
+# [Lesson {{ number_of("groups") }}]({{ notebook_of("groups") }}): an average hides for whom the model works.
 #
 # ## References
 #

@@ -13,7 +13,7 @@
 # %% [markdown]
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
 #
-# # 00 · Quickstart: the whole project in one cell
+# # {{ number }} · Quickstart: the whole project in one cell
 #
 # Can a network that learned cats and cars tell a melanoma from everything else? A public project
 # promised 80 % accuracy and claimed 85.2 %. Is it true?
@@ -101,7 +101,7 @@ callbacks = [
 how = {"validation_data": seen, "callbacks": [*callbacks, dots], "verbose": 0}
 model.compile("adam", "binary_crossentropy")
 head = model.fit(train.images, train.melanoma, epochs=EPOCHS, **how)
-for layer in base.layers[-20:]:  # all but BatchNorm: lesson 06 says why
+for layer in base.layers[-20:]:  # all but BatchNorm: see fine_tuning
     layer.trainable = not isinstance(layer, layers.BatchNormalization)
 model.compile(keras.optimizers.Adam(1e-4), "binary_crossentropy")
 top = model.fit(train.images, train.melanoma, epochs=FINE_TUNE_EPOCHS, **how)
@@ -130,9 +130,9 @@ matrix = plots.confusion(network, lesions.source)
 # alt: Confusion matrix of the test set. Rows: truly benign, truly melanoma. Columns: what the model says.
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
-ledger.guess("00 accuracy of the network", MY_ACCURACY)
-ledger.outcome("00 accuracy of the network", network.metrics["accuracy"])
-name = f"00_quickstart-width{ALPHA}-{SIZE}px-seed{SEED}"
+ledger.guess("accuracy of the network", MY_ACCURACY)
+ledger.outcome("accuracy of the network", network.metrics["accuracy"])
+name = f"quickstart-width{ALPHA}-{SIZE}px-seed{SEED}"
 used = {"SIZE": SIZE, "ALPHA": ALPHA, "EPOCHS": EPOCHS}
 used |= {"FINE_TUNE_EPOCHS": FINE_TUNE_EPOCHS}
 made_from = pretrained.describe(weights)
@@ -152,9 +152,9 @@ _ = results.record(name, [network, *others], lesions, p, SEED, used, made_from)
 # guessing. Brackets are **95 % intervals**: how far another 200 images may move a number.
 
 # %% [markdown]
-# **Exercise 00.1** Is the network more accurate than the colour baseline, on the same images? Then
+# **Exercise quickstart.1** Is the network more accurate than the colour baseline, on the same images? Then
 # turn the interval into images: how many of 200 does the network win, at worst and at best?
-# (`exercises.hint("00.1")` helps.)
+# (`exercises.hint("quickstart.1")` helps.)
 
 # %% tags=["exercise"]
 from sklearn.metrics import accuracy_score
@@ -173,7 +173,7 @@ print(f"Accuracy, network minus colour baseline: {gain:+.3f}")
 verdict = ...  # "network", "colours" or "inconclusive"
 at_worst = ...  # images; negative where the network loses some
 at_best = ...
-exercises.check("00.1", (verdict, at_worst, at_best), gain=gain)
+exercises.check("quickstart.1", (verdict, at_worst, at_best), gain=gain)
 
 # %% tags=["solution"]
 verdict = "inconclusive"
@@ -183,7 +183,7 @@ if gain.high < 0:
     verdict = "colours"
 at_worst = 200 * gain.low
 at_best = 200 * gain.high
-exercises.check("00.1", (verdict, at_worst, at_best), gain=gain)
+exercises.check("quickstart.1", (verdict, at_worst, at_best), gain=gain)
 
 # %% [markdown]
 # One test set is one throw of the dice. Over ten draws from HAM10000 the network averages
@@ -210,7 +210,7 @@ print(answer, plots.DISCLAIMER, sep="\n")
 # `probability` is that of melanoma; `confidence` is that of the label. A photo of your keyboard gets
 # one too.
 #
-# **Exercise 00.2** Write `new_head(units)`: the five layers of the head as a `keras.Sequential`,
+# **Exercise quickstart.2** Write `new_head(units)`: the five layers of the head as a `keras.Sequential`,
 # with `units` instead of 128.
 
 
@@ -219,7 +219,7 @@ def new_head(units):
     return ...
 
 
-exercises.check("00.2", new_head)
+exercises.check("quickstart.2", new_head)
 
 
 # %% tags=["solution"]
@@ -235,7 +235,7 @@ def new_head(units):
     )
 
 
-exercises.check("00.2", new_head)
+exercises.check("quickstart.2", new_head)
 
 # %% [markdown]
 # ## Key points
@@ -258,7 +258,7 @@ exercises.check("00.2", new_head)
 #
 # ## What comes next
 #
-# [01 · Data loading](01_data_loading.ipynb) looks at what goes in.
+# [{{ number_of("data_loading") }} · Data loading]({{ notebook_of("data_loading") }}) looks at what goes in.
 #
 # ## References
 #

@@ -13,7 +13,7 @@
 # %% [markdown]
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
 #
-# # 04 · Transfer: what ImageNet features know of skin
+# # {{ number }} · Transfer: what ImageNet features know of skin
 #
 # MobileNetV2 learned from more than a million photos of dogs, cars and teapots. Nobody ever told it what a
 # melanoma is. Can we still find melanomas with what it learned? In this lesson no layer of the
@@ -140,7 +140,7 @@ def probe(x):
 # We judge on the validation set by the **AUC**: the chance that a random melanoma gets a higher score
 # than a random other lesion. 0.5 is guessing, 1 is perfect. Two rivals:
 #
-# - the **colour baseline** of lesson 01: nine colour values, no network;
+# - the **colour baseline** of lesson {{ number_of("data_loading") }}: nine colour values, no network;
 # - the same network with **random weights**, which never saw any image.
 #
 # Guess two AUCs: with ImageNet's weights, and with random weights.
@@ -148,8 +148,8 @@ def probe(x):
 # %%
 MY_AUC_OF_IMAGENET = ...
 MY_AUC_OF_RANDOM = ...
-ledger.guess("04 AUC of frozen ImageNet features", MY_AUC_OF_IMAGENET)
-ledger.guess("04 AUC of random weights", MY_AUC_OF_RANDOM)
+ledger.guess("AUC of frozen ImageNet features", MY_AUC_OF_IMAGENET)
+ledger.guess("AUC of random weights", MY_AUC_OF_RANDOM)
 
 # %%
 reader = probe(f_train)
@@ -171,15 +171,15 @@ of_randoms = [roc_auc(y, p) for p in randoms]
 print(f"ImageNet: AUC {roc_auc(y, imagenet):.2f}")
 print(f"colours: AUC {roc_auc(y, colours):.2f}")
 print("random weights: AUC", ", ".join(f"{auc:.2f}" for auc in of_randoms))
-ledger.outcome("04 AUC of frozen ImageNet features", roc_auc(y, imagenet))
-ledger.outcome("04 AUC of random weights", np.mean(of_randoms))
+ledger.outcome("AUC of frozen ImageNet features", roc_auc(y, imagenet))
+ledger.outcome("AUC of random weights", np.mean(of_randoms))
 
 # %% [markdown]
 # No layer learned anything from skin, and a weighted sum reaches about 0.85. Random weights do not
 # guess either. Random filters still pass on how dark, how red and how uneven an image is.
 #
 # So is ImageNet better? 200 other images would give other numbers. The **95 % interval** says how far
-# a number may move. We compare each pair on the same images: a paired difference, as in lesson 01.
+# a number may move. We compare each pair on the same images: a paired difference, as in lesson {{ number_of("data_loading") }}.
 
 # %%
 groups = validation.table["group"]
@@ -206,7 +206,7 @@ print(f"ImageNet minus colours: {beats_colours:+.2f}")
 
 # %%
 MY_AUC_UNSCALED = ...
-ledger.guess("04 AUC when the app forgets to scale", MY_AUC_UNSCALED)
+ledger.guess("AUC when the app forgets to scale", MY_AUC_UNSCALED)
 
 # %%
 wrong = {}
@@ -223,7 +223,7 @@ for name, p in wrong.items():
     change = evaluation.difference(roc_auc, y, p, imagenet, groups, 500)
     rows[name] = [f"{roc_auc(y, p):.2f}", f"{change:+.2f}"]
 auc_unscaled = roc_auc(y, wrong["0 to 255, only when asked"])
-ledger.outcome("04 AUC when the app forgets to scale", auc_unscaled)
+ledger.outcome("AUC when the app forgets to scale", auc_unscaled)
 columns = ["AUC", "minus -1 to 1"]
 pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
@@ -269,7 +269,7 @@ _ = plots.feature_maps(raw_train[0], fed, names, lesions.source)
 # it.
 
 # %% [markdown]
-# **Exercise 04.1** A colleague's model gives nearly the same answer for every image:
+# **Exercise transfer.1** A colleague's model gives nearly the same answer for every image:
 #
 #     def classifier(base):
 #         inputs = keras.Input((96, 96, 3))  # pixels from 0 to 255
@@ -277,7 +277,7 @@ _ = plots.feature_maps(raw_train[0], fed, names, lesions.source)
 #         x = layers.Rescaling(1 / 127.5, offset=-1)(x)
 #         return keras.Model(inputs, base(x))
 #
-# Find the mistake and write `mended(base)`. (`exercises.hint("04.1")` helps.)
+# Find the mistake and write `mended(base)`. (`exercises.hint("transfer.1")` helps.)
 
 
 # %% tags=["exercise"]
@@ -285,7 +285,7 @@ def mended(base):
     return ...
 
 
-exercises.check("04.1", mended)
+exercises.check("transfer.1", mended)
 
 
 # %% tags=["solution"]
@@ -295,10 +295,10 @@ def mended(base):
     return keras.Model(inputs, base(x))
 
 
-exercises.check("04.1", mended)
+exercises.check("transfer.1", mended)
 
 # %% [markdown]
-# **Exercise 04.2** Do we need all 154 layers? Build `shorter`: it ends at the layer
+# **Exercise transfer.2** Do we need all 154 layers? Build `shorter`: it ends at the layer
 # `block_6_expand_relu`, in the middle, and averages its places. Compute its features, fit a `probe`,
 # and get the scores `p_shorter` on validation. What is the paired difference of the AUCs, this layer
 # minus the last?
@@ -309,7 +309,7 @@ p_shorter = ...
 gain = ...
 
 answer = (shorter, p_shorter, gain)
-exercises.check("04.2", answer, base=base, y=y, last=imagenet)
+exercises.check("transfer.2", answer, base=base, y=y, last=imagenet)
 
 # %% tags=["solution"]
 middle = base.get_layer("block_6_expand_relu").output
@@ -320,7 +320,7 @@ p_shorter = s_probe.predict_proba(features(shorter, x_validation))[:, 1]
 gain = evaluation.difference(roc_auc, y, p_shorter, imagenet, groups)
 
 answer = (shorter, p_shorter, gain)
-exercises.check("04.2", answer, base=base, y=y, last=imagenet)
+exercises.check("transfer.2", answer, base=base, y=y, last=imagenet)
 
 # %% [markdown]
 # ## Two dials: width and input size
@@ -331,7 +331,7 @@ exercises.check("04.2", answer, base=base, y=y, last=imagenet)
 #
 # What does each dial cost? We count parameters and **multiply-adds**, the work for one image.
 #
-# **Exercise 04.3** Write `cost(alpha, size)`. It builds the network without its top and without
+# **Exercise transfer.3** Write `cost(alpha, size)`. It builds the network without its top and without
 # weights, and returns its parameters and its multiply-adds (`backbone.macs(model)` counts them).
 
 
@@ -340,7 +340,7 @@ def cost(alpha, size):
     return ...
 
 
-exercises.check("04.3", cost)
+exercises.check("transfer.3", cost)
 
 
 # %% tags=["solution"]
@@ -351,7 +351,7 @@ def cost(alpha, size):
     return model.count_params(), backbone.macs(model)
 
 
-exercises.check("04.3", cost)
+exercises.check("transfer.3", cost)
 
 # %% [markdown]
 # And what does a dial gain? We measured ten networks with the probe of this lesson, on ten draws of
@@ -417,7 +417,7 @@ def choose(width, size):
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 best = evaluation.estimate(roc_auc, y, imagenet, groups)
 _ = results.keep(
-    f"04_transfer-{SIZE}px",
+    f"transfer-{SIZE}px",
     lesions.source,
     lesions.table,
     dict(SIZE=SIZE, ALPHA=ALPHA, INPUT=INPUT, SEED=SEED),
@@ -450,7 +450,7 @@ _ = results.keep(
 # ## What comes next
 #
 # A logistic regression read the frozen features. Now a small network learns to read them, with all
-# that belongs to a training. [05 · Training a head](05_training.ipynb)
+# that belongs to a training. [{{ number_of("training") }} · Training a head]({{ notebook_of("training") }})
 #
 # ## References
 #

@@ -1,4 +1,4 @@
-"""Exercises of lesson 09, better models."""
+"""Exercises of the lesson better_models."""
 
 import numpy as np
 
@@ -24,7 +24,7 @@ def _cosine_from_the_start(step, steps, warm_up, peak):
 
 
 @exercise(
-    "09.1",
+    "better_models.1",
     hint="First find how much of the way down is done, from 0 at the peak to 1 at the end.",
     blank=lambda step, steps, warm_up, peak: ...,
     right=_schedule(lambda done: np.cos(np.pi / 2 * done) ** 2),
@@ -60,7 +60,7 @@ def _rate(answer):
 
 
 @exercise(
-    "09.2",
+    "better_models.2",
     hint="Count on paper: what do a mirror and quarter turns make of the letter F?",
     blank=lambda image: ...,
     right=lambda image: [
@@ -115,7 +115,7 @@ GAINS = {
 
 
 @exercise(
-    "09.3",
+    "better_models.3",
     hint="How far is the lower end from the value? Make that distance longer, then look at zero.",
     given={"gains": GAINS},
     right={"clear", "narrow"},
@@ -151,7 +151,7 @@ def _still_shown(answer, gains):
 
 
 @exercise(
-    "09.4",
+    "better_models.4",
     hint="A weight multiplies the odds of every answer. Which odds does a threshold stand for?",
     given={"weight": 4},
     right=0.8,

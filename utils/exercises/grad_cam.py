@@ -1,4 +1,4 @@
-"""Exercises of lesson 10, Grad-CAM."""
+"""Exercises of the lesson grad_cam."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ def _cam(maps, gradients):
 
 
 @exercise(
-    "10.1",
+    "grad_cam.1",
     hint="Three steps: one weight for each channel, a weighted sum over the channels, and then "
     "only what is positive.",
     blank=lambda maps, gradients: ...,
@@ -51,7 +51,7 @@ def _grad_cam(answer):
 
 
 @exercise(
-    "10.2",
+    "grad_cam.2",
     hint="The derivative of the sigmoid is p * (1 - p).",
     right=1000 / 0.999,
     wrong=[
@@ -90,7 +90,7 @@ def _share(heat, mask):
 
 
 @exercise(
-    "10.3",
+    "grad_cam.3",
     hint="Add up the heat on the lesion, and divide by all the heat.",
     blank=lambda heat, mask: ...,
     right=_share,
@@ -143,7 +143,7 @@ def _moved(model, images):
 
 
 @exercise(
-    "10.4",
+    "grad_cam.4",
     hint="Predict twice: the images as they are, and the images with a ruler. Compare image by "
     "image.",
     blank=lambda model, images: ...,

@@ -13,7 +13,7 @@
 # %% [markdown]
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
 #
-# # 13 · For whom does it work?
+# # {{ number }} · For whom does it work?
 #
 # The model that the course ships finds 88 % of the melanomas in the test set. That is an average, and an
 # average hides for whom it works. Who is missed more often? And does it still hold with another camera?
@@ -27,7 +27,7 @@
 # - estimate skin tone, and say what you may not claim;
 # - add age, sex and site to the image.
 #
-# **You need** lessons 07 and 08. **Time: {{ minutes }} minutes**
+# **You need** lessons {{ number_of("evaluation") }} and {{ number_of("clinic") }}. **Time: {{ minutes }} minutes**
 #
 # {{ disclaimer }}
 
@@ -77,11 +77,11 @@ print(f"sensitivity: {melanomas['found'].mean():.2f}")
 
 # %%
 MY_WOMEN = ...
-ledger.guess("13 sensitivity for women", MY_WOMEN)
+ledger.guess("sensitivity for women", MY_WOMEN)
 
 # %% [markdown]
-# **Exercise 13.1** Write `sensitivity_by(table, column)`: for each value of the column the share of
-# melanomas that are found, as a pandas Series. (`exercises.hint("13.1")` gives a hint.)
+# **Exercise groups.1** Write `sensitivity_by(table, column)`: for each value of the column the share of
+# melanomas that are found, as a pandas Series. (`exercises.hint("groups.1")` gives a hint.)
 
 
 # %% tags=["exercise"]
@@ -89,7 +89,7 @@ def sensitivity_by(table, column):
     return ...
 
 
-exercises.check("13.1", sensitivity_by)
+exercises.check("groups.1", sensitivity_by)
 
 
 # %% tags=["solution"]
@@ -98,7 +98,7 @@ def sensitivity_by(table, column):
     return melanomas.groupby(column)["found"].mean()
 
 
-exercises.check("13.1", sensitivity_by)
+exercises.check("groups.1", sensitivity_by)
 
 # %%
 groups = results.committed("shipped_model")["subgroups"]
@@ -130,7 +130,7 @@ def men_minus_women(melanomas):
 
 print(f"men minus women: {men_minus_women(melanomas):+.2f}")
 women = melanomas.loc[melanomas["sex"] == "female", "found"].mean()
-ledger.outcome("13 sensitivity for women", women)
+ledger.outcome("sensitivity for women", women)
 
 # %% [markdown]
 # The interval lies above zero. Is the model worse for women? Wait: we looked at 13 rows before we chose
@@ -143,10 +143,10 @@ ledger.outcome("13 sensitivity for women", women)
 
 # %%
 MY_WORST = ...
-ledger.guess("13 sensitivity of the worst of ten equal groups", MY_WORST)
+ledger.guess("sensitivity of the worst of ten equal groups", MY_WORST)
 
 # %% [markdown]
-# **Exercise 13.2** Write `worst(n_groups, n_melanomas, sensitivity, rng)`: draw how many melanomas are
+# **Exercise groups.2** Write `worst(n_groups, n_melanomas, sensitivity, rng)`: draw how many melanomas are
 # found in each group (`rng.binomial`), and return the lowest sensitivity.
 
 
@@ -155,7 +155,7 @@ def worst(n_groups, n_melanomas, sensitivity, rng):
     return ...
 
 
-exercises.check("13.2", worst)
+exercises.check("groups.2", worst)
 
 
 # %% tags=["solution"]
@@ -164,14 +164,14 @@ def worst(n_groups, n_melanomas, sensitivity, rng):
     return found.min() / n_melanomas
 
 
-exercises.check("13.2", worst)
+exercises.check("groups.2", worst)
 
 # %%
 rng = np.random.default_rng(SEED)
 found = rng.binomial(20, 0.88, (2000, 10)) / 20
 lowest = found.min(axis=1)
 print(f"mean of the worst: {lowest.mean():.2f}")
-ledger.outcome("13 sensitivity of the worst of ten equal groups", lowest.mean())
+ledger.outcome("sensitivity of the worst of ten equal groups", lowest.mean())
 figure, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
 sns.histplot(lowest, bins=np.arange(0.375, 1, 0.05), ax=ax)
 ax.axvline(0.88, color="black", linestyle="--", label="truth, all groups")
@@ -230,7 +230,7 @@ for column, name in zip(axes.T, shifts.SHIFTS, strict=True):
 # alt: SYNTHETIC. A drawn lesion in two rows, severity 2 and 4: darker, blurred, compressed, turned and warmer.
 
 # %% [markdown]
-# A small model first: a frozen network, and a logistic regression on its features, as in lesson 04. Its
+# A small model first: a frozen network, and a logistic regression on its features, as in lesson {{ number_of("transfer") }}. Its
 # threshold finds 90 % of the validation melanomas.
 
 # %%
@@ -256,7 +256,7 @@ for name in ["darker", "warmer", "turned"]:
     answers[name] = ask(shifts.shift(name, test.images, 2))
 
 # %% [markdown]
-# **Exercise 13.3** Write `lost(melanoma, before, after, threshold)`: of the melanomas found before the
+# **Exercise groups.3** Write `lost(melanoma, before, after, threshold)`: of the melanomas found before the
 # shift, the share that is missed after it. `before` and `after` are probabilities.
 
 
@@ -265,7 +265,7 @@ def lost(melanoma, before, after, threshold):
     return ...
 
 
-exercises.check("13.3", lost)
+exercises.check("groups.3", lost)
 
 
 # %% tags=["solution"]
@@ -274,7 +274,7 @@ def lost(melanoma, before, after, threshold):
     return (after[found] < threshold).mean()
 
 
-exercises.check("13.3", lost)
+exercises.check("groups.3", lost)
 
 # %%
 answers["quarter turn"] = ask(np.rot90(test.images, axes=(1, 2)))
@@ -305,7 +305,7 @@ print(f"AUC, turned minus unchanged: {change:+.2f}")
 
 # %%
 MY_BLUR = ...
-ledger.guess("13 AUC, blurred 4", MY_BLUR)
+ledger.guess("AUC, blurred 4", MY_BLUR)
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 names = {"roc_auc": "AUC", "calibration_error": "calibration error"}
@@ -322,7 +322,7 @@ for ax, (key, label) in zip(axes, names.items(), strict=True):
     handles = ax.get_legend_handles_labels()
     ax.legend().remove()
 figure.legend(*handles, ncols=6, loc="outside lower center", fontsize=9)
-ledger.outcome("13 AUC, blurred 4", curves["blurred"][3]["roc_auc"])
+ledger.outcome("AUC, blurred 4", curves["blurred"][3]["roc_auc"])
 # alt: Three panels over severity 1 to 4. Left the AUC: turned and warmer stay near the dotted line of the unchanged images at 0.90, darker falls to 0.79, blurred to 0.63, compressed to 0.56. Middle the calibration error: 0.015 for unchanged images; turned stays there, blurred rises to 0.11, darker to 0.09, compressed to 0.07, warmer to 0.04. Right the sensitivity, 0.88 for unchanged images: turned stays, warmer falls to 0.71, compressed to 0.38, darker to 0.18, blurred to 0.
 
 # %% [markdown]
@@ -332,7 +332,7 @@ ledger.outcome("13 AUC, blurred 4", curves["blurred"][3]["roc_auc"])
 # {{ quote("subgroups", "shifts.blurred.3.mean_probability", ".4f") }}, and the model finds no melanoma at all. Nothing stops with an error. Only "turned" costs nothing here.
 
 # %% [markdown]
-# The guard of lesson 12 refuses {{ quote("subgroups", "shifts.blurred.3.refused", ".0%") }} of these images: it notices. But look at "warmer". At severity 4
+# The guard of lesson {{ number_of("confidence") }} refuses {{ quote("subgroups", "shifts.blurred.3.refused", ".0%") }} of these images: it notices. But look at "warmer". At severity 4
 # its AUC hardly changes ({{ quote("subgroups", "shifts.warmer.3.change.value", "+.2f") }}), its sensitivity does
 # ({{ quote("subgroups", "shifts.warmer.3.sensitivity_change", "+.2f") }}), and the guard refuses only
 # {{ quote("subgroups", "shifts.warmer.3.refused", ".0%") }}. The mean probability falls from {{ quote("subgroups", "shifts.unchanged.mean_probability", ".2f") }} to
@@ -348,12 +348,12 @@ ledger.outcome("13 AUC, blurred 4", curves["blurred"][3]["roc_auc"])
 
 # %%
 MY_DARK = ...
-ledger.guess("13 share of images with dark borders", MY_DARK)
+ledger.guess("share of images with dark borders", MY_DARK)
 
 # %%
 table["tone"] = shifts.skin_tone(table["ita"])
 dark = (table["tone"] == "brown, dark").mean()
-ledger.outcome("13 share of images with dark borders", dark)
+ledger.outcome("share of images with dark borders", dark)
 figure, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
 diagnosis = table["melanoma"].map({1: "melanoma", 0: "everything else"})
 tones = table["tone"].cat.remove_unused_categories()
@@ -392,7 +392,7 @@ pd.DataFrame(rows, index=columns).T
 # Doctors know more than an image. We give a logistic regression the model's **log-odds**,
 # `log(p / (1 - p))`, and the age. It learns from the validation images; the test set is opened once.
 #
-# **Exercise 13.4** Write `with_age(validation, test)`: fit `LogisticRegression` on the columns `log_odds` and
+# **Exercise groups.4** Write `with_age(validation, test)`: fit `LogisticRegression` on the columns `log_odds` and
 # `age` of `validation`, with `melanoma` as the target. Return the probabilities of `test`.
 
 
@@ -401,7 +401,7 @@ def with_age(validation, test):
     return ...
 
 
-exercises.check("13.4", with_age)
+exercises.check("groups.4", with_age)
 
 
 # %% tags=["solution"]
@@ -412,7 +412,7 @@ def with_age(validation, test):
     return model.predict_proba(test[columns])[:, 1]
 
 
-exercises.check("13.4", with_age)
+exercises.check("groups.4", with_age)
 
 # %%
 for part in [validation, table]:
@@ -450,7 +450,7 @@ pd.DataFrame.from_dict(rows, orient="index").fillna("")
 # another clinic that differs.
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
-name = f"13_groups-{SIZE}px"
+name = f"groups-{SIZE}px"
 facts = dict(SIZE=SIZE, SEED=SEED)
 first = ("AUC, turned 2 minus unchanged", change)
 found = {"turned 2 minus unchanged": change}
@@ -479,7 +479,7 @@ _ = results.keep(name, lesions.source, lesions.table, facts, found, first)
 #
 # ## What comes next
 #
-# [Lesson 14](14_deployment.ipynb): a service, a page, and a file for a phone.
+# [Lesson {{ number_of("deployment") }}]({{ notebook_of("deployment") }}): a service, a page, and a file for a phone.
 #
 # ## References
 #

@@ -1,4 +1,4 @@
-"""Exercises of lesson 00, quickstart."""
+"""Exercises of the lesson quickstart."""
 
 from utils.evaluation import Estimate
 from utils.exercises.registry import Hint, answered, exercise, near, number, parts
@@ -8,7 +8,7 @@ VERDICTS = ("network", "colours", "inconclusive")
 
 
 @exercise(
-    "00.1",
+    "quickstart.1",
     hint="Where does zero lie: inside the interval, or outside? The interval's ends are shares of "
     f"the {IMAGES} test images: gain.low and gain.high.",
     given={"gain": Estimate(-0.015, -0.065, 0.04)},
@@ -105,7 +105,7 @@ def _cases_of_heads():
 
 
 @exercise(
-    "00.2",
+    "quickstart.2",
     hint="keras.Sequential takes a list of layers. Copy the five lines after `base` from the big "
     "cell, without the x, and change one number.",
     cases=_cases_of_heads,

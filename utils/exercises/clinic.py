@@ -1,4 +1,4 @@
-"""Exercises of lesson 08, from a test set to a clinic."""
+"""Exercises of the lesson clinic."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def _missed_share(sensitivity, specificity, prevalence):
 
 
 @exercise(
-    "08.1",
+    "clinic.1",
     hint="Imagine 10,000 lesions. How many melanomas are called benign, and how many lesions are "
     "called benign altogether?",
     blank=lambda sensitivity, specificity, prevalence: ...,
@@ -84,7 +84,7 @@ NOW = _recalibrated(0.5, 0.24, 0.02)
 
 
 @exercise(
-    "08.2",
+    "clinic.2",
     hint="Go to log-odds, subtract those of one prevalence, add those of the other, come back. The "
     "lesson did it for one prevalence.",
     blank=(lambda p, before, after: ..., ...),
@@ -153,7 +153,7 @@ def _fits(images, melanomas, digits=(3, 2, 2, 2), claims=(0.852, 0.83, 0.79, 0.8
 
 
 @exercise(
-    "08.3",
+    "clinic.3",
     hint="Two loops are enough: over the melanomas found and over the false alarms. The other two "
     "counts of the matrix follow from these.",
     blank=lambda images, melanomas: ...,

@@ -1,4 +1,4 @@
-"""Exercises of lesson 12, confidence."""
+"""Exercises of the lesson confidence."""
 
 import numpy as np
 from sklearn.covariance import EmpiricalCovariance
@@ -20,7 +20,7 @@ def _answered(p, coverage):
 
 
 @exercise(
-    "12.1",
+    "confidence.1",
     hint="Which quantile of the confidence lies below the share `coverage` of the images? "
     "`np.maximum` compares two arrays image by image.",
     blank=lambda p, coverage: ...,
@@ -64,7 +64,7 @@ def _limit(scores, level):
 
 
 @exercise(
-    "12.2",
+    "confidence.2",
     hint="Python counts from 0: the first of the sorted scores is `[0]`. `np.ceil` gives a float.",
     blank=lambda scores, level: ...,
     right=_limit,
@@ -104,7 +104,7 @@ def _decide(p, low, high):
 
 
 @exercise(
-    "12.3",
+    "confidence.3",
     hint="`np.where` chooses between two words, `np.select` between several.",
     blank=lambda p, low, high: ...,
     right=_decide,
@@ -155,7 +155,7 @@ def _with(fit, limit):
 
 
 @exercise(
-    "12.4",
+    "confidence.4",
     hint="Three lines: fit on the training features, take the quantile of the validation "
     "distances, compare the new distances with it.",
     blank=lambda train, validation, new: ...,

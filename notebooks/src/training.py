@@ -13,7 +13,7 @@
 # %% [markdown]
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
 #
-# # 05 · Training a head: when to stop, what to save
+# # {{ number }} · Training a head: when to stop, what to save
 #
 # A frozen MobileNetV2 turns each image into 1,280 features. A small network on top of it, the
 # **head**, learns to find melanomas in them. Most of the usual waiting is unnecessary, most of the
@@ -105,7 +105,7 @@ model.summary()
 # Read the last three lines. The base has 410,208 parameters, and none of them may learn. The head
 # has 164,097, and all of them may. That is still 273 for each training image.
 #
-# **Exercise 05.1** Write `frozen_classifier(base)`: freeze `base`, average its output, and add one
+# **Exercise training.1** Write `frozen_classifier(base)`: freeze `base`, average its output, and add one
 # `Dense` layer that gives a probability. Take inputs of the size that `base` takes. How few
 # parameters can learn then?
 
@@ -115,7 +115,7 @@ def frozen_classifier(base):
     return ...
 
 
-exercises.check("05.1", frozen_classifier)
+exercises.check("training.1", frozen_classifier)
 
 
 # %% tags=["solution"]
@@ -128,7 +128,7 @@ def frozen_classifier(base):
     return keras.Model(inputs, outputs)
 
 
-exercises.check("05.1", frozen_classifier)
+exercises.check("training.1", frozen_classifier)
 
 # %% [markdown]
 # ## Why compute the same thing thirty times?
@@ -139,7 +139,7 @@ exercises.check("05.1", frozen_classifier)
 
 # %%
 MY_SHARE_OF_TIME = ...
-ledger.guess("05 time of an epoch on cached features", MY_SHARE_OF_TIME)
+ledger.guess("time of an epoch on cached features", MY_SHARE_OF_TIME)
 
 # %% [markdown]
 # `features` and `head` are the two parts of `model`, cut at `pooled`. They share its layers: if
@@ -170,7 +170,7 @@ cached = seconds_an_epoch(head, f_train)
 
 # %%
 share = cached / plain
-ledger.outcome("05 time of an epoch on cached features", min(1, share))
+ledger.outcome("time of an epoch on cached features", min(1, share))
 print(f"computing the features once: {once:.1f} s")
 print(f"an epoch: {plain:.2f} s plain, {cached:.2f} s on cached features")
 print(f"{1 / share:.0f} times faster")
@@ -181,14 +181,14 @@ from_cache = head.predict(f_validation, verbose=0)
 print(f"largest difference: {np.abs(from_images - from_cache).max():.0e}")
 
 # %% [markdown]
-# The probabilities are the same, and each epoch is several times faster. Whole trainings of lesson 00's
+# The probabilities are the same, and each epoch is several times faster. Whole trainings of lesson {{ number_of("quickstart") }}'s
 # recipe gained less, since features have to be computed once and the second stage trains 20 layers of
 # the base: {{ quote("cached_prefix", "widths.100%.times_faster", ".1f") }} to
 # {{ quote("cached_prefix", "widths.35%.times_faster", ".1f") }} times (2 CPU cores, full and small
 # width).
 #
 # Two conditions: the cached layers must really be frozen, and each image must be the same in every
-# epoch. Random augmentation (lesson 09) breaks the second.
+# epoch. Random augmentation (lesson {{ number_of("better_models") }}) breaks the second.
 #
 # ## How long should the head learn?
 #
@@ -244,7 +244,7 @@ for scores in [p, p / 1000]:
 
 # %% [markdown]
 # All probabilities now lie between two of the 200 thresholds, and Keras's metric sees no difference
-# between them. Models that are too sure of themselves run into this in real life (lesson 06). So we
+# between them. Models that are too sure of themselves run into this in real life (lesson {{ number_of("fine_tuning") }}). So we
 # watch the exact AUC.
 #
 # ## Three callbacks
@@ -281,7 +281,7 @@ print("learning rates:", ", ".join(f"{rate:.5f}" for rate in rates))
 #
 # One warning: the validation AUC of a *chosen* epoch is too good, because we chose it for that.
 #
-# **Exercise 05.2** Write `epochs_run(val_auc, patience)`. `val_auc` is a list: the validation AUC
+# **Exercise training.2** Write `epochs_run(val_auc, patience)`. `val_auc` is a list: the validation AUC
 # after each epoch, if nothing stopped the training. How many epochs does
 # `EarlyStopping(patience=patience)` let it run? An equal AUC is no new best.
 
@@ -291,7 +291,7 @@ def epochs_run(val_auc, patience):
     return ...
 
 
-exercises.check("05.2", epochs_run)
+exercises.check("training.2", epochs_run)
 
 
 # %% tags=["solution"]
@@ -308,7 +308,7 @@ def epochs_run(val_auc, patience):
     return len(val_auc)
 
 
-exercises.check("05.2", epochs_run)
+exercises.check("training.2", epochs_run)
 
 # %% [markdown]
 # ## Save it, load it
@@ -348,9 +348,9 @@ print(f"AUC with weights minus AUC without: {gain:+.3f}")
 # With weights the probabilities rise, and the head says "melanoma" more often. The AUC looks only at
 # the order of the images. Did the order get better? The brackets hold the **95 % interval** of the
 # difference on the same images: how far it may move with 200 other images. It holds zero:
-# **inconclusive**. Lesson 09 asks again with far more images.
+# **inconclusive**. Lesson {{ number_of("better_models") }} asks again with far more images.
 #
-# **Exercise 05.3** Write `balanced(y)`: exact weights for `class_weight`, as a dict
+# **Exercise training.3** Write `balanced(y)`: exact weights for `class_weight`, as a dict
 # `{0: ..., 1: ...}`. Both classes get the same total weight, and the mean weight of all images is 1.
 
 
@@ -359,7 +359,7 @@ def balanced(y):
     return ...
 
 
-exercises.check("05.3", balanced)
+exercises.check("training.3", balanced)
 
 
 # %% tags=["solution"]
@@ -369,7 +369,7 @@ def balanced(y):
     return {0: n / (2 * (n - melanomas)), 1: n / (2 * melanomas)}
 
 
-exercises.check("05.3", balanced)
+exercises.check("training.3", balanced)
 
 # %% [markdown]
 # ## The connection is lost
@@ -422,7 +422,7 @@ print(f"head minus colours, on test: {beats:+.2f}")
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 _ = results.keep(
-    f"05_training-{SIZE}px",
+    f"training-{SIZE}px",
     lesions.source,
     lesions.table,
     dict(SIZE=SIZE, ALPHA=ALPHA, SEED=SEED, EPOCHS=EPOCHS),
@@ -462,7 +462,7 @@ _ = results.keep(
 # ## What comes next
 #
 # So far the base has learned nothing from skin. What if its last layers may learn too?
-# [06 · Fine-tuning](06_fine_tuning.ipynb)
+# [{{ number_of("fine_tuning") }} · Fine-tuning]({{ notebook_of("fine_tuning") }})
 #
 # ## References
 #

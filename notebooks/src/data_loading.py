@@ -13,7 +13,7 @@
 # %% [markdown]
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
 #
-# # 01 · Data loading: look at the data before any model
+# # {{ number }} · Data loading: look at the data before any model
 #
 # A model learns whatever the data offers, including what it should not. One column of our table gives
 # the diagnosis away, and nine colour values score about as high as a small network. You notice only
@@ -115,19 +115,19 @@ _ = figure.suptitle(plots.title("Who is in the table", source))
 # harmless: it holds 514 basal-cell carcinomas and 327 `akiec`. The original project calls all of it
 # "benign".
 #
-# **Exercise 01.1** The chart counts images. What share of the *lesions* are melanomas? Use pandas,
-# one row a lesion. (`exercises.hint("01.1")` gives a hint.)
+# **Exercise data_loading.1** The chart counts images. What share of the *lesions* are melanomas? Use pandas,
+# one row a lesion. (`exercises.hint("data_loading.1")` gives a hint.)
 
 # %% tags=["exercise"]
 share_of_lesions = ...
 
-exercises.check("01.1", share_of_lesions, table=table)
+exercises.check("data_loading.1", share_of_lesions, table=table)
 
 # %% tags=["solution"]
 one_row = table.drop_duplicates("lesion_id")
 share_of_lesions = (one_row["dx"] == "mel").mean()
 
-exercises.check("01.1", share_of_lesions, table=table)
+exercises.check("data_loading.1", share_of_lesions, table=table)
 
 # %% [markdown]
 # ## One column tells the diagnosis
@@ -139,11 +139,11 @@ exercises.check("01.1", share_of_lesions, table=table)
 
 # %%
 MY_AUC = ...
-ledger.guess("01 AUC of dx_type", MY_AUC)
+ledger.guess("AUC of dx_type", MY_AUC)
 
 # %%
 leak = roc_auc_score(is_melanoma, table["dx_type"] == "histo")
-ledger.outcome("01 AUC of dx_type", leak)
+ledger.outcome("AUC of dx_type", leak)
 print(f"AUC of dx_type: {leak:.2f}")
 pd.crosstab(table["dx"], table["dx_type"])
 
@@ -155,7 +155,7 @@ pd.crosstab(table["dx"], table["dx_type"])
 # The column was written *after* the suspicion. For a new patient it is still empty. This is **target
 # leakage**: an input that contains the answer.
 #
-# **Exercise 01.2** Which of `lesion_id`, `dx_type`, `age`, `sex`, `localization` may a model for new
+# **Exercise data_loading.2** Which of `lesion_id`, `dx_type`, `age`, `sex`, `localization` may a model for new
 # patients use? Give a set. Then compute the AUC of `age` alone on the whole table, gaps filled with
 # the median.
 
@@ -163,20 +163,20 @@ pd.crosstab(table["dx"], table["dx_type"])
 usable = ...
 auc_of_age = ...
 
-exercises.check("01.2", (usable, auc_of_age), table=table)
+exercises.check("data_loading.2", (usable, auc_of_age), table=table)
 
 # %% tags=["solution"]
 usable = {"age", "sex", "localization"}
 filled = table["age"].fillna(table["age"].median())
 auc_of_age = roc_auc_score(table["dx"] == "mel", filled)
 
-exercises.check("01.2", (usable, auc_of_age), table=table)
+exercises.check("data_loading.2", (usable, auc_of_age), table=table)
 
 # %% [markdown]
 # ## What is an image?
 #
 # Now the pixels. `splits.mini` picks 1,000 images of 1,000 lesions, 240 of them melanomas: 600 for
-# training, 200 for validation, 200 for the test. Lesson 02 makes such a split by hand.
+# training, 200 for validation, 200 for the test. Lesson {{ number_of("splitting") }} makes such a split by hand.
 
 # %%
 lesions = data.load_lesions(SOURCE, SIZE, splits.mini)
@@ -238,7 +238,7 @@ def colours_of(images):
 
 # %%
 MY_AUC_OF_COLOURS = ...
-ledger.guess("01 AUC of the colour baseline", MY_AUC_OF_COLOURS)
+ledger.guess("AUC of the colour baseline", MY_AUC_OF_COLOURS)
 
 # %%
 trees = HistGradientBoostingClassifier(
@@ -283,7 +283,7 @@ aucs.quantile([0.025, 0.975]).round(2)
 # %%
 groups = validation.table["group"]
 estimate = evaluation.estimate(roc_auc_score, y, colours, groups)
-ledger.outcome("01 AUC of the colour baseline", estimate)
+ledger.outcome("AUC of the colour baseline", estimate)
 print(f"colours: {estimate:.2f}")
 
 # %% [markdown]
@@ -313,7 +313,7 @@ print(f"evaluation.difference: {gain:.3f}")
 # the two are equal. These 200 images cannot decide. The opposite error exists too: of twenty
 # comparisons without any true difference, about one interval misses zero by chance.
 #
-# **Exercise 01.3** Ask the same question on the test set, with the scores below. Compute the paired
+# **Exercise data_loading.3** Ask the same question on the test set, with the scores below. Compute the paired
 # difference of the AUCs, colours minus age. Is a difference `"shown"`, or is it `"inconclusive"`?
 
 # %%
@@ -326,7 +326,7 @@ test_gain = ...
 word = ...
 
 exercises.check(
-    "01.3", (test_gain, word), y=test.melanoma, a=test_colours, b=test_age
+    "data_loading.3", (test_gain, word), y=test.melanoma, a=test_colours, b=test_age
 )
 
 # %% tags=["solution"]
@@ -336,7 +336,7 @@ test_gain = evaluation.difference(
 word = "shown" if test_gain.low > 0 or test_gain.high < 0 else "inconclusive"
 
 exercises.check(
-    "01.3", (test_gain, word), y=test.melanoma, a=test_colours, b=test_age
+    "data_loading.3", (test_gain, word), y=test.melanoma, a=test_colours, b=test_age
 )
 
 # %% [markdown]
@@ -411,7 +411,7 @@ for buffer in [100, len(train)]:
 # With the small buffer the network calls no image a melanoma, although 48 of 200 are. Only the order
 # of the rows differs.
 #
-# **Exercise 01.4** A colleague writes `dataset.batch(32).shuffle(4).cache()` for 600 sorted rows.
+# **Exercise data_loading.4** A colleague writes `dataset.batch(32).shuffle(4).cache()` for 600 sorted rows.
 # Mend the three faults: each epoch must mix all rows anew, and files must be read only once.
 
 
@@ -420,7 +420,7 @@ def mended(dataset):
     return ...
 
 
-exercises.check("01.4", mended)
+exercises.check("data_loading.4", mended)
 
 
 # %% tags=["solution"]
@@ -431,7 +431,7 @@ def mended(dataset):
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
-exercises.check("01.4", mended)
+exercises.check("data_loading.4", mended)
 
 # %% [markdown]
 # Last question: does the network (buffer of 600) beat the colours? We open the test set once for it.
@@ -450,7 +450,7 @@ bar = evaluation.estimate(
     roc_auc_score, test.melanoma, test_colours, test_groups
 )
 _ = results.keep(
-    f"01_data_loading-{SIZE}px",
+    f"data_loading-{SIZE}px",
     lesions.source,
     lesions.table,
     dict(SIZE=SIZE, SEED=SEED, EPOCHS=EPOCHS),
@@ -489,7 +489,7 @@ _ = results.keep(
 # ## What comes next
 #
 # Many lesions have several images. What happens when one lies in training and another in the test
-# set? [02 · Splitting](02_splitting.ipynb)
+# set? [{{ number_of("splitting") }} · Splitting]({{ notebook_of("splitting") }})
 #
 # ## References
 #

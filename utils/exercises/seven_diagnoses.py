@@ -1,4 +1,4 @@
-"""Exercises of lesson 11, seven diagnoses."""
+"""Exercises of the lesson seven_diagnoses."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ def _head(units=7, activation="softmax", loss="sparse_categorical_crossentropy")
 
 
 @exercise(
-    "11.1",
+    "seven_diagnoses.1",
     hint="One output for each diagnosis, and an activation that makes them add up to 1. The labels "
     "are whole numbers, not vectors.",
     cases=lambda: {
@@ -63,7 +63,7 @@ def _balanced(matrix):
 
 
 @exercise(
-    "11.2",
+    "seven_diagnoses.2",
     hint="Each row is one truth. Which share of a row lies on the diagonal? Then take the mean.",
     blank=lambda matrix: ...,
     right=_balanced,
@@ -101,7 +101,7 @@ def _cheapest(p, costs):
 
 
 @exercise(
-    "11.3",
+    "seven_diagnoses.3",
     hint="The expected cost of a call is the sum over the truths: probability times cost. It is a "
     "matrix product.",
     blank=lambda p, costs: ...,
@@ -134,7 +134,7 @@ def _decide(answer):
 
 
 @exercise(
-    "11.4",
+    "seven_diagnoses.4",
     hint="The seven diagnoses exclude each other. Which rule holds for the probability of one of "
     "several?",
     blank=lambda p: ...,

@@ -1,4 +1,4 @@
-"""Exercises of lesson 06, fine-tuning."""
+"""Exercises of the lesson fine_tuning."""
 
 import numpy as np
 import pandas as pd
@@ -74,7 +74,7 @@ def _cases_of_prepare():
 
 
 @exercise(
-    "06.1",
+    "fine_tuning.1",
     hint="Which call makes Keras look at the switches again? And which kind of layer does "
     "`unfreeze` treat separately?",
     cases=_cases_of_prepare,
@@ -147,7 +147,7 @@ def _cases_of_last_block():
 
 
 @exercise(
-    "06.2",
+    "fine_tuning.2",
     hint="Take the cell above as a pattern. One number changes, and the name of the model.",
     cases=_cases_of_last_block,
 )
@@ -191,7 +191,7 @@ CURVES = {
 
 
 @exercise(
-    "06.3",
+    "fine_tuning.3",
     hint="pd.DataFrame can hold one column of AUCs for each rate. max gives the best of each "
     "column, idxmax says where it is.",
     given={"curves": CURVES},
@@ -273,7 +273,7 @@ def _norm_models():
 
 
 @exercise(
-    "06.4",
+    "fine_tuning.4",
     hint="Copy the values before the training, train, compare. What do you copy: a variable that "
     "goes on changing, or its numbers?",
     blank=lambda model, norm, x, y: ...,

@@ -13,7 +13,7 @@
 # %% [markdown]
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
 #
-# # 10 · Grad-CAM: what does the model look at?
+# # {{ number }} · Grad-CAM: what does the model look at?
 #
 # A heat map on a lesion convinces everybody. But does it show why the network decided? And can you
 # trust it more than a map that never saw the image? In this lesson you write Grad-CAM, measure it, and
@@ -27,7 +27,7 @@
 # - test maps with random labels and an untrained head;
 # - catch a network that learned a ruler instead of melanomas.
 #
-# **You need** lessons 05 and 07. **Time: {{ minutes }} minutes**
+# **You need** lessons {{ number_of("training") }} and {{ number_of("evaluation") }}. **Time: {{ minutes }} minutes**
 #
 # {{ disclaimer }}
 
@@ -59,7 +59,7 @@ EPOCHS = 30
 # So this lesson works on **drawn** lesions: we drew them, so we know the mask of each. Every number
 # from them says SYNTHETIC. At the end you look at lesions from your own source.
 #
-# The network is that of lesson 05: a frozen MobileNetV2 and one `Dense` layer.
+# The network is that of lesson {{ number_of("training") }}: a frozen MobileNetV2 and one `Dense` layer.
 
 # %% tags=["pictures"]
 drawn = data.load_lesions("synthetic", 96, splits.mini)
@@ -124,7 +124,7 @@ _ = diagrams.grad_cam()
 # its mean over the cells is the weight of the map. Then it adds up the weighted maps and keeps what is
 # positive: what speaks *for* melanoma.
 #
-# **Exercise 10.1** Write the last step with NumPy. `maps` and `gradients` have the shape
+# **Exercise grad_cam.1** Write the last step with NumPy. `maps` and `gradients` have the shape
 # (height, width, channels). Return the heat map, shape (height, width).
 
 
@@ -133,7 +133,7 @@ def heat_map(maps, gradients):
     return ...
 
 
-exercises.check("10.1", heat_map)
+exercises.check("grad_cam.1", heat_map)
 
 
 # %% tags=["solution"]
@@ -142,7 +142,7 @@ def heat_map(maps, gradients):
     return np.maximum((weights * maps).sum(axis=-1), 0)
 
 
-exercises.check("10.1", heat_map)
+exercises.check("grad_cam.1", heat_map)
 
 # %% [markdown]
 # Now the whole method. `GradientTape` records what happens to `maps`, and then gives the gradient. We
@@ -173,18 +173,18 @@ ours = grad_cam(model, some.images).max(axis=(1, 2)) > 0
 print(f"same empty maps: {np.all(ours == (heat.max(axis=(1, 2)) > 0))}")
 
 # %% [markdown]
-# **Exercise 10.2** Why the logit? A sure network says p = 0.999. How many times smaller is the slope of
-# the probability than the slope of the logit there? (`exercises.hint("10.2")` gives a hint.)
+# **Exercise grad_cam.2** Why the logit? A sure network says p = 0.999. How many times smaller is the slope of
+# the probability than the slope of the logit there? (`exercises.hint("grad_cam.2")` gives a hint.)
 
 # %% tags=["exercise"]
 times_smaller = ...
 
-exercises.check("10.2", times_smaller)
+exercises.check("grad_cam.2", times_smaller)
 
 # %% tags=["solution"]
 times_smaller = 1 / (0.999 * (1 - 0.999))
 
-exercises.check("10.2", times_smaller)
+exercises.check("grad_cam.2", times_smaller)
 
 # %% [markdown]
 # ## Look at some
@@ -219,7 +219,7 @@ def show(image=0, layer="out_relu"):
 # %% [markdown]
 # ## Can a map be believed?
 #
-# Looking is not measuring. **Exercise 10.3** Write the share of a map's heat that lies on the lesion.
+# Looking is not measuring. **Exercise grad_cam.3** Write the share of a map's heat that lies on the lesion.
 # `heat` is a map, `mask` is `True` on the lesion; both have the shape (h, w).
 
 
@@ -228,7 +228,7 @@ def share_on_lesion(heat, mask):
     return ...
 
 
-exercises.check("10.3", share_on_lesion)
+exercises.check("grad_cam.3", share_on_lesion)
 
 
 # %% tags=["solution"]
@@ -236,7 +236,7 @@ def share_on_lesion(heat, mask):
     return heat[mask].sum() / heat.sum()
 
 
-exercises.check("10.3", share_on_lesion)
+exercises.check("grad_cam.3", share_on_lesion)
 
 # %% [markdown]
 # We compare five maps of 60 test images.
@@ -252,7 +252,7 @@ exercises.check("10.3", share_on_lesion)
 
 # %%
 MY_SHARE = ...
-ledger.guess("10 share of the heat on the lesion", MY_SHARE)
+ledger.guess("share of the heat on the lesion", MY_SHARE)
 
 # %%
 shuffled = np.random.default_rng(SEED).permutation(train.melanoma)
@@ -274,7 +274,7 @@ print(f"SYNTHETIC lesions; they cover {masks.mean():.2f} of the image")
 table = pd.DataFrame({"share on lesion": shares.mean()})
 table["points at lesion"] = points.mean()
 table["empty maps"] = shares.isna().sum()
-ledger.outcome("10 share of the heat on the lesion", table.iloc[0, 0])
+ledger.outcome("share of the heat on the lesion", table.iloc[0, 0])
 table.round(2)
 
 # %% [markdown]
@@ -338,11 +338,11 @@ print(f"SYNTHETIC, validation set from this clinic: AUC {on_validation:.2f}")
 
 # %%
 MY_AUC = ...
-ledger.guess("10 AUC without rulers", MY_AUC)
+ledger.guess("AUC without rulers", MY_AUC)
 
 # %% tags=["pictures"]
 clean = roc_auc_score(test.melanoma, answers(cheat, test.images))
-ledger.outcome("10 AUC without rulers", clean)
+ledger.outcome("AUC without rulers", clean)
 print(f"SYNTHETIC, clean test set: AUC {clean:.2f}")
 
 # %% tags=["pictures"]
@@ -355,7 +355,7 @@ _ = plots.overlays(ruled, on_ruler, [""] * 5, drawn.source)
 # From 1.00 to about 0.64. The validation set could not warn us: it had the same rulers. The map does:
 # the heat lies on the ruler. We ask the network itself as well.
 #
-# **Exercise 10.4** Write `moved_by_ruler(model, images)`: the mean change of the probability when
+# **Exercise grad_cam.4** Write `moved_by_ruler(model, images)`: the mean change of the probability when
 # `artefacts.add("ruler", images)` puts a ruler on each image. We use it on lesions that are no
 # melanoma.
 
@@ -365,7 +365,7 @@ def moved_by_ruler(model, images):
     return ...
 
 
-exercises.check("10.4", moved_by_ruler)
+exercises.check("grad_cam.4", moved_by_ruler)
 
 
 # %% tags=["solution"]
@@ -376,7 +376,7 @@ def moved_by_ruler(model, images):
     return (after - before).mean()
 
 
-exercises.check("10.4", moved_by_ruler)
+exercises.check("grad_cam.4", moved_by_ruler)
 
 # %% tags=["pictures"]
 harmless = test.images[test.melanoma == 0]
@@ -445,7 +445,7 @@ _ = plots.overlays(lesions.images, on_real, names, lesions.source)
 # ## What comes next
 #
 # Melanoma or everything else? What hides in everything else?
-# [11 · Seven diagnoses](11_seven_diagnoses.ipynb)
+# [{{ number_of("seven_diagnoses") }} · Seven diagnoses]({{ notebook_of("seven_diagnoses") }})
 #
 # ## References
 #
@@ -459,7 +459,7 @@ _ = plots.overlays(lesions.images, on_real, names, lesions.source)
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 _ = results.keep(
-    "10_grad_cam",
+    "grad_cam",
     drawn.source,
     drawn.table,
     dict(SEED=SEED, EPOCHS=EPOCHS),

@@ -13,7 +13,7 @@
 # %% [markdown]
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
 #
-# # 02 · Splitting: split by lesion, or the test lies
+# # {{ number }} · Splitting: split by lesion, or the test lies
 #
 # Shuffle the images, keep a fifth for the test: most tutorials split like this. In HAM10000 many
 # lesions have several photos, so the same lesion stands in training and in the test. But the next
@@ -74,11 +74,11 @@ print(f"{len(train):,} images for training, {len(test):,} for the test")
 
 # %%
 MY_SHARE = ...
-ledger.guess("02 test images whose lesion is in training", MY_SHARE)
+ledger.guess("test images whose lesion is in training", MY_SHARE)
 
 # %%
 leaked = test["lesion_id"].isin(train["lesion_id"])
-ledger.outcome("02 test images whose lesion is in training", leaked.mean())
+ledger.outcome("test images whose lesion is in training", leaked.mean())
 print(f"{leaked.mean():.1%} of the test images show a lesion from training")
 photos = table.groupby("lesion_id")["image_id"].transform("size")
 print(f"{(photos > 1).sum():,} of {len(table):,} images have a sibling")
@@ -126,19 +126,19 @@ _ = figure.suptitle(heading, fontsize=11)
 # Each column is one lesion. The second photo is turned, enlarged or lit differently. Colour and
 # form stay nearly the same.
 #
-# **Exercise 02.1** The leak is not equal for all diagnoses. For what share of the test *melanomas*
-# is the lesion in training too? Use `train` and `test`. (`exercises.hint("02.1")` gives a hint.)
+# **Exercise splitting.1** The leak is not equal for all diagnoses. For what share of the test *melanomas*
+# is the lesion in training too? Use `train` and `test`. (`exercises.hint("splitting.1")` gives a hint.)
 
 # %% tags=["exercise"]
 share_of_melanomas = ...
 
-exercises.check("02.1", share_of_melanomas, train=train, test=test)
+exercises.check("splitting.1", share_of_melanomas, train=train, test=test)
 
 # %% tags=["solution"]
 melanomas = test[test["dx"] == "mel"]
 share_of_melanomas = melanomas["lesion_id"].isin(train["lesion_id"]).mean()
 
-exercises.check("02.1", share_of_melanomas, train=train, test=test)
+exercises.check("splitting.1", share_of_melanomas, train=train, test=test)
 
 # %% [markdown]
 # ## Does the model use it?
@@ -180,7 +180,7 @@ by_lesion = StratifiedGroupKFold(5, shuffle=True, random_state=SEED)
 
 # %%
 MY_GAIN = ...
-ledger.guess("02 AUC gained from siblings", MY_GAIN)
+ledger.guess("AUC gained from siblings", MY_GAIN)
 
 # %%
 seen = cross_val_predict(
@@ -192,7 +192,7 @@ unseen = cross_val_predict(
 print(f"with siblings: AUC {evaluation.roc_auc(y, seen):.2f}")
 print(f"without:       AUC {evaluation.roc_auc(y, unseen):.2f}")
 gain = evaluation.difference(evaluation.roc_auc, y, seen, unseen, lesion)
-ledger.outcome("02 AUC gained from siblings", gain)
+ledger.outcome("AUC gained from siblings", gain)
 print(f"paired difference: {gain:+.3f}")
 
 # %% [markdown]
@@ -214,13 +214,13 @@ print(f"{found.mean():.0%} have a sibling as nearest of {len(y) - 1:,} images")
 # For one image in three, the most similar of more than a thousand images is its own sibling. The
 # trees can remember that lesion's answer. For a new patient they cannot: only the lower AUC counts.
 #
-# With all {{ quote("02_splitting-28px", "images", ",") }} images of HAM10000 that have siblings,
-# the gain is {{ quote("02_splitting-28px", "gain of siblings", "+.3f") }}: where there are more
+# With all {{ quote("splitting-28px", "images", ",") }} images of HAM10000 that have siblings,
+# the gain is {{ quote("splitting-28px", "gain of siblings", "+.3f") }}: where there are more
 # lesions to learn from, a sibling seems to matter less. Lesions with one photo have none, so over a
 # whole test set the effect is smaller still. You cannot see a leak in a score. Count instead.
 
 # %% [markdown]
-# **Exercise 02.2** Images can leak without siblings. Someone splits 200 images, one a lesion:
+# **Exercise splitting.2** Images can leak without siblings. Someone splits 200 images, one a lesion:
 #
 # ```python
 # def two_sets(dataset):
@@ -237,7 +237,7 @@ def two_sets(dataset):
     return ...
 
 
-exercises.check("02.2", two_sets)
+exercises.check("splitting.2", two_sets)
 
 
 # %% tags=["solution"]
@@ -246,7 +246,7 @@ def two_sets(dataset):
     return shuffled.skip(50), shuffled.take(50)
 
 
-exercises.check("02.2", two_sets)
+exercises.check("splitting.2", two_sets)
 
 # %% [markdown]
 # ## A split by lesion
@@ -285,7 +285,7 @@ checked["melanoma"].agg(["size", "mean"]).round(3)
 # agree. One gap stays: HAM10000 does not name the patients. Two moles of one patient may still be
 # on two sides.
 #
-# **Exercise 02.3** Write `train_validation(table)`. It gives `table` back with a column `split`:
+# **Exercise splitting.3** Write `train_validation(table)`. It gives `table` back with a column `split`:
 # `"validation"` for about a quarter of the images, `"train"` for the rest. No group may be in both,
 # and the shares of melanoma must agree.
 
@@ -298,7 +298,7 @@ def train_validation(table):
     return ...
 
 
-exercises.check("02.3", train_validation, table=development)
+exercises.check("splitting.3", train_validation, table=development)
 
 
 # %% tags=["solution"]
@@ -309,7 +309,7 @@ def train_validation(table):
     return table.assign(split=np.where(in_validation, "validation", "train"))
 
 
-exercises.check("02.3", train_validation, table=development)
+exercises.check("splitting.3", train_validation, table=development)
 
 # %% [markdown]
 # ## The same split tomorrow
@@ -319,14 +319,14 @@ exercises.check("02.3", train_validation, table=development)
 
 # %%
 MY_STAY = ...
-ledger.guess("02 test images that stay in the test set", MY_STAY)
+ledger.guess("test images that stay in the test set", MY_STAY)
 
 # %%
 before = table.loc[table["split"] == "test", "image_id"]
 smaller = table[table["group"] != table["group"].iloc[0]]
 _, rows = next(by_lesion.split(smaller, smaller["dx"], smaller["group"]))
 stay = smaller.iloc[rows]["image_id"].isin(before).mean()
-ledger.outcome("02 test images that stay in the test set", stay)
+ledger.outcome("test images that stay in the test set", stay)
 print(f"{stay:.0%} of the test images were in the test set before")
 
 # %% [markdown]
@@ -345,7 +345,7 @@ for name in ["HAM_0000118", "HAM_0000119"]:
 # `hexdigest` is a number in base 16; `int(text, 16)` reads it. The course's own splits,
 # `splits.full` and `splits.mini`, sort the groups by such hashes.
 #
-# **Exercise 02.4** Write `in_test(name)`: `True` for about one lesion name in five, `False` for the
+# **Exercise splitting.4** Write `in_test(name)`: `True` for about one lesion name in five, `False` for the
 # others. The answer depends on the name alone and is the same on every computer. Use `hashlib`.
 
 
@@ -354,7 +354,7 @@ def in_test(name):
     return ...
 
 
-exercises.check("02.4", in_test)
+exercises.check("splitting.4", in_test)
 
 
 # %% tags=["solution"]
@@ -363,26 +363,26 @@ def in_test(name):
     return int(digest, 16) % 5 == 0
 
 
-exercises.check("02.4", in_test)
+exercises.check("splitting.4", in_test)
 
 # %% [markdown]
 # ## What can 48 melanomas prove?
 #
-# `splits.mini` of lessons 00 and 01 is clean. But its test set has only 200 images, 48 of them
-# melanomas. We drew such a split ten times from HAM10000 and trained lesson 00's network on each.
+# `splits.mini` of lessons {{ number_of("quickstart") }} and {{ number_of("data_loading") }} is clean. But its test set has only 200 images, 48 of them
+# melanomas. We drew such a split ten times from HAM10000 and trained lesson {{ number_of("quickstart") }}'s network on each.
 # On average it is right for about 0.79 of the test images. What was the **lowest** accuracy of the
 # ten?
 
 # %%
 MY_LOWEST = ...
-ledger.guess("02 lowest accuracy of ten draws", MY_LOWEST)
+ledger.guess("lowest accuracy of ten draws", MY_LOWEST)
 
 # %%
 ten = results.committed("ten_draws")
 network_ten = ten["models"]["recipe, 28 px"]["accuracy"]
 colours_ten = ten["models"]["colour baseline"]["accuracy"]
 lowest = min(network_ten.seeds)
-ledger.outcome("02 lowest accuracy of ten draws", lowest)
+ledger.outcome("lowest accuracy of ten draws", lowest)
 print(f"mean {network_ten.value:.3f}")
 print(f"from {lowest:.2f} to {max(network_ten.seeds):.2f}")
 
@@ -406,7 +406,7 @@ _ = figure.suptitle("Ten draws from real lesions, 28 px")
 # One alone may say 0.75 or 0.82, and none says 0.852. The majority class ("never melanoma") has
 # 0.76. **One test of 200 images cannot tell 0.80 from 0.76.**
 #
-# In most draws the network is above the **colour baseline** of lesson 01, trees that see only
+# In most draws the network is above the **colour baseline** of lesson {{ number_of("data_loading") }}, trees that see only
 # colours. The grey lines pair the two on the same images, so their differences vary less:
 
 # %%
@@ -417,7 +417,7 @@ print(sum(d > 0 for d in gain_ten.seeds), "of 10 above zero")
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 _ = results.keep(
-    f"02_splitting-{SIZE}px",
+    f"splitting-{SIZE}px",
     lesions.source,
     table,
     dict(SIZE=SIZE, SEED=SEED, SHARE=SHARE),
@@ -458,7 +458,7 @@ _ = results.keep(
 # ## What comes next
 #
 # The split is clean. Now we look into the network that gave us the features:
-# [03 · MobileNetV2](03_mobilenetv2.ipynb)
+# [{{ number_of("mobilenetv2") }} · MobileNetV2]({{ notebook_of("mobilenetv2") }})
 #
 # ## References
 #

@@ -13,7 +13,7 @@
 # %% [markdown]
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
 #
-# # 09 · Better models: climb a ladder, one change a rung
+# # {{ number }} · Better models: climb a ladder, one change a rung
 #
 # Train all layers. Augment. Balance the classes. Get more images. Average several models. Every blog
 # recommends all of it at once, and then nobody knows what helped. We change one thing at a time and
@@ -27,7 +27,7 @@
 # - average eight views of an image;
 # - read a ladder of paired gains, measured on 2,000 test images.
 #
-# **You need** lessons 06 and 07. **Time: {{ minutes }} minutes**
+# **You need** lessons {{ number_of("fine_tuning") }} and {{ number_of("evaluation") }}. **Time: {{ minutes }} minutes**
 #
 # {{ disclaimer }}
 
@@ -68,7 +68,7 @@ _ = diagrams.ladder()
 
 # %%
 MY_GAIN = ...  # such as 0.05
-ledger.guess("09 gain in AUC from all images", MY_GAIN)
+ledger.guess("gain in AUC from all images", MY_GAIN)
 
 # %% [markdown]
 # First we climb three rungs ourselves, with 600 images. The baseline to beat sees colours only.
@@ -88,7 +88,7 @@ print(f"colour baseline: AUC {roc_auc_score(y, colours):.2f}")
 #
 # One function builds every model of this lesson. Here the whole base learns. `first` takes layers that
 # come before everything else. The network sees 48 x 48 pixels, which saves time. BatchNorm learns
-# too, with a momentum of 0.9, for the reason in lesson 06.
+# too, with a momentum of 0.9, for the reason in lesson {{ number_of("fine_tuning") }}.
 
 # %%
 INPUT = 48
@@ -132,9 +132,9 @@ _ = ax.set(xlabel="step", ylabel="learning rate")
 # alt: The learning rate by step. It rises in a straight line to 0.001 in the first tenth, then falls along half a cosine to zero.
 
 # %% [markdown]
-# **Exercise 09.1** Write this schedule yourself: `my_rate(step, steps, warm_up, peak)`. It rises in a
+# **Exercise better_models.1** Write this schedule yourself: `my_rate(step, steps, warm_up, peak)`. It rises in a
 # straight line from 0 to `peak` at step `warm_up`. Then it falls along half a cosine to 0 at step
-# `steps`. (`exercises.hint("09.1")` gives a hint.)
+# `steps`. (`exercises.hint("better_models.1")` gives a hint.)
 
 
 # %% tags=["exercise"]
@@ -142,7 +142,7 @@ def my_rate(step, steps, warm_up, peak):
     return ...
 
 
-exercises.check("09.1", my_rate)
+exercises.check("better_models.1", my_rate)
 
 
 # %% tags=["solution"]
@@ -153,7 +153,7 @@ def my_rate(step, steps, warm_up, peak):
     return peak * (1 + np.cos(np.pi * done)) / 2
 
 
-exercises.check("09.1", my_rate)
+exercises.check("better_models.1", my_rate)
 
 # %% [markdown]
 # Now train all layers. How good are they on images they know, and on new ones?
@@ -262,7 +262,7 @@ print(f"augmentation minus all layers: {gain:+.2f}")
 #
 # Views help in prediction too. Ask the model about an image and its mirror images, and average.
 #
-# **Exercise 09.2** Which different images do flips and quarter turns make of a square? Write
+# **Exercise better_models.2** Which different images do flips and quarter turns make of a square? Write
 # `views_of(image)`: a list of all of them, each once, the image itself first. `image` has the shape
 # (n, n, 3).
 
@@ -272,7 +272,7 @@ def views_of(image):
     return ...
 
 
-exercises.check("09.2", views_of)
+exercises.check("better_models.2", views_of)
 
 
 # %% tags=["solution"]
@@ -285,7 +285,7 @@ def views_of(image):
     return found
 
 
-exercises.check("09.2", views_of)
+exercises.check("better_models.2", views_of)
 
 # %% [markdown]
 # `models.symmetric_views` makes these views of many images at once.
@@ -327,7 +327,7 @@ print(f"minus the colour baseline: {over_colours:+.2f}")
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 _ = results.keep(
-    f"09_better_models-{SIZE}px",
+    f"better_models-{SIZE}px",
     lesions.source,
     lesions.table,
     dict(SIZE=SIZE, SEED=SEED, EPOCHS=EPOCHS),
@@ -351,7 +351,7 @@ _ = results.keep(
 ladder = results.committed("ladder")
 gains = ladder["gains"]
 figure = plots.ladder(ladder["roc_auc"], gains)
-ledger.outcome("09 gain in AUC from all images", gains["all images"])
+ledger.outcome("gain in AUC from all images", gains["all images"])
 # alt: Ten gains in AUC with their intervals, from last 20 layers to three trainings together, and a line at zero.
 
 # %% [markdown]
@@ -368,14 +368,14 @@ ledger.outcome("09 gain in AUC from all images", gains["all images"])
 # would see only the sum of the two. **Eight views** and **three trainings together** bring
 # {{ quote("ladder", "gains.eight views", "+.3f") }} and {{ quote("ladder", "gains.three trainings together", "+.3f") }}: little, but clear.
 #
-# **Exercise 09.3** Ten intervals at 95 %: one of them may miss zero by chance. A strict rule for ten
+# **Exercise better_models.3** Ten intervals at 95 %: one of them may miss zero by chance. A strict rule for ten
 # comparisons (Bonferroni) makes each interval `1.43` times as wide. Which gains stay above zero? Each
 # `gains[name]` has `value`, `low` and `high`. Give a set of names.
 
 # %% tags=["exercise"]
 still_shown = ...
 
-exercises.check("09.3", still_shown, gains=gains)
+exercises.check("better_models.3", still_shown, gains=gains)
 
 # %% tags=["solution"]
 still_shown = set()
@@ -383,13 +383,13 @@ for name, one in gains.items():
     if one.value - 1.43 * (one.value - one.low) > 0:
         still_shown.add(name)
 
-exercises.check("09.3", still_shown, gains=gains)
+exercises.check("better_models.3", still_shown, gains=gains)
 
 # %% [markdown]
 # ## Does class balance help?
 #
 # In the natural mix one image in nine is a melanoma. Three remedies are popular. **Class weights** let
-# a melanoma count more (lesson 05). **Balanced batches** show melanomas more often. **Focal loss**
+# a melanoma count more (lesson {{ number_of("training") }}). **Balanced batches** show melanomas more often. **Focal loss**
 # counts images less that are already right. We trained all layers with each, on 1,500 images, with
 # as many steps, two trainings each.
 
@@ -406,19 +406,19 @@ pd.DataFrame.from_dict(shown, orient="index", columns=columns)
 # All three intervals hold zero: **inconclusive**. Balanced batches may help a little; with these images
 # we cannot tell. What such methods surely change is the size of the probabilities.
 #
-# **Exercise 09.4** A network is trained with a weight of 4 for melanomas and 1 for the rest. A weight
+# **Exercise better_models.4** A network is trained with a weight of 4 for melanomas and 1 for the rest. A weight
 # multiplies the *odds* p / (1 - p) of every answer by about 4. Which threshold gives the same
 # decisions as `0.5` without weights?
 
 # %% tags=["exercise"]
 same_decisions = ...
 
-exercises.check("09.4", same_decisions, weight=4)
+exercises.check("better_models.4", same_decisions, weight=4)
 
 # %% tags=["solution"]
 same_decisions = 4 / (1 + 4)
 
-exercises.check("09.4", same_decisions, weight=4)
+exercises.check("better_models.4", same_decisions, weight=4)
 
 # %% [markdown]
 # ## Key points
@@ -444,7 +444,7 @@ exercises.check("09.4", same_decisions, weight=4)
 # ## What comes next
 #
 # The model that the course ships, in `models/`, stands on the top rungs: all layers, augmentation,
-# seven diagnoses, all images. What does it look at? [10 · Grad-CAM](10_grad_cam.ipynb)
+# seven diagnoses, all images. What does it look at? [{{ number_of("grad_cam") }} · Grad-CAM]({{ notebook_of("grad_cam") }})
 #
 # ## References
 #

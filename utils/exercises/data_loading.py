@@ -1,4 +1,4 @@
-"""Exercises of lesson 01, data loading."""
+"""Exercises of the lesson data_loading."""
 
 from itertools import islice
 
@@ -28,7 +28,7 @@ TABLE = pd.DataFrame(
 
 
 @exercise(
-    "01.1",
+    "data_loading.1",
     hint="How many lesions are there, and of how many is dx mel?",
     given={"table": TABLE},
     right=3 / 7,
@@ -61,7 +61,7 @@ USABLE = {"age", "sex", "localization"}
 
 
 @exercise(
-    "01.2",
+    "data_loading.2",
     hint="Ask of each column: who knows it, and when? Then give the score of one of them to "
     "roc_auc_score, without empty cells.",
     given={"table": TABLE},
@@ -119,7 +119,7 @@ GAIN = roc_auc(SCORES["y"], SCORES["a"]) - roc_auc(SCORES["y"], SCORES["b"])
 
 
 @exercise(
-    "01.3",
+    "data_loading.3",
     hint="evaluation.difference takes the measure, the truth, the scores of both and the lesion "
     "groups. Is zero a possible value of the difference?",
     given=SCORES,
@@ -173,7 +173,7 @@ def _cases_of_pipelines():
 
 
 @exercise(
-    "01.4",
+    "data_loading.4",
     hint="Which steps must happen anew in each epoch? What does one element of the stream hold "
     "when shuffle draws it: a row, or 32 of them?",
     cases=_cases_of_pipelines,
