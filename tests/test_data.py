@@ -316,6 +316,40 @@ def test_png_images_are_read_and_a_jpeg_goes_before_its_mask(folder):
     assert lesions.images[1].max() > 0
 
 
+def test_two_images_of_one_name_are_both_named(folder):
+    """Masks that were saved as JPEGs, for example."""
+    (folder / "A_masks").mkdir()
+    mask = folder / "A_masks" / f"{IDS[3]}.jpg"
+    Image.new("RGB", (200, 150)).save(mask)
+    with pytest.raises(ValueError) as refused:
+        data.load_table("folder")
+    assert {str(mask), str(jpeg(folder, 3))} <= set(str(refused.value).split())
+    edit(folder / "HAM10000_metadata.csv", lambda t: t.drop(index=3))
+    assert len(data.load_table("folder")[0]) == N - 1  # nobody asks for that name
+
+
+def test_two_tables_are_both_named(folder):
+    shutil.move(folder / "HAM10000_metadata.csv", folder / "HAM10000_images_part_1")
+    old = shutil.copytree(folder / "HAM10000_images_part_1", folder / "old")
+    assert len(data.load_table("folder")[0]) == N  # the same
+    edit(old / "HAM10000_metadata.csv", lambda t: t[:5])
+    with pytest.raises(
+        ValueError, match=r"part_1/.*csv and .*old/.* differ, .* be the table: take"
+    ):
+        data.load_table("folder")
+
+
+def test_copies_empty_twins_and_what_a_mac_adds_do_no_harm(folder):
+    first = data.load_lesions("folder", 28).images
+    shutil.copytree(folder / "HAM10000_images_part_1", folder / "a_copy")
+    for name, content in (("__MACOSX", b"\0\5\x16\7"), ("AAA", b"")):
+        (folder / name).mkdir()
+        for image_id in IDS:
+            (folder / name / f"{image_id}.jpg").write_bytes(content)
+        (folder / "__MACOSX" / "HAM10000_metadata.csv").write_bytes(b"\0\5\x16\7")
+    assert (data.load_lesions("folder", 28).images == first).all()
+
+
 def test_what_is_there_instead_is_named(folder):
     shutil.make_archive(folder / "part_2", "zip", folder / "HAM10000_images_part_2")
     shutil.rmtree(folder / "HAM10000_images_part_2")
@@ -603,6 +637,23 @@ def test_kagglehub_has_its_files_where_we_look(kaggle):
         assert kagglehub.dataset_download(handle, path=name) == str(kaggle / name)
 
 
+def test_the_whole_set_in_kagglehubs_cache_needs_no_network(bundle, own, monkeypatch, capsys):
+    """As Kaggle's own snippet leaves it: ``kagglehub.dataset_download(NAME)``."""
+    import kagglehub
+
+    place = own / "kagglehub" / KAGGLE
+    shutil.copytree(bundle, place / "versions" / "2")
+    monkeypatch.setenv("COURSE_OFFLINE", "1")
+    with pytest.raises(ConnectionError, match="COURSE_OFFLINE"):
+        data.load_lesions("kaggle")  # perhaps half of it
+    (place / "2.complete").touch()
+    whole = kagglehub.dataset_download(f"{kaggle_source.DATASET}/versions/2")
+    assert whole == str(place / "versions" / "2")
+    small, large = data.load_lesions("auto"), data.load_lesions("auto", 96)
+    assert small.source == large.source == "kaggle" and "SYNTHETIC" not in capsys.readouterr().out
+    assert small.images.shape == (N, 28, 28, 3) and large.images.shape == (N, 96, 96, 3)
+
+
 BAD_PIXELS = {
     "mis-labelled": (lambda t: t.assign(label="0"), "10 labels .* do not agree .* akiec for"),
     "label out of range": (lambda t: t.assign(label="7"), "has the label 7"),
@@ -747,7 +798,7 @@ def test_every_size_comes_from_the_mount(mount, bundle, own, capsys):
             assert (small.images[i] == images.square(image, 28)).all()
             assert (large.images[i] == images.square(image, 96)).all()
     pd.testing.assert_frame_equal(small.table, large.table)
-    assert {path.parent.name for path in cached(own)} == {"kaggle-96-1"}
+    assert {path.parent.name for path in cached(own)} == {f"kaggle-96-{images.RULE}"}
     assert not (own / "kagglehub").exists()  # nothing was downloaded
     assert "Data: Kaggle's HAM10000 (12 images)." in capsys.readouterr().out
     assert mount["asked"] and all("2" in str(asked) for _, asked in mount["asked"])
@@ -775,6 +826,18 @@ def test_a_mount_without_the_files_or_unknown_is_said(mount, bundle):
 
 
 # --- which source
+
+
+def test_nobody_without_a_home_gets_drawn_lesions(own, monkeypatch, capsys):
+    """A container that runs as a number which /etc/passwd does not know, HOME not set."""
+    monkeypatch.setattr(os.path, "expanduser", str)  # what it then returns
+    monkeypatch.setattr(Path, "home", lambda: Path("~").expanduser())  # raises
+    monkeypatch.delenv("KAGGLEHUB_CACHE")
+    monkeypatch.setenv("COURSE_OFFLINE", "1")
+    assert data.load_table()[1] == "synthetic"
+    monkeypatch.setenv("HAM10K_DIR", "~/ham")
+    with pytest.raises(FileNotFoundError, match=r"There is no folder .*~/ham"):
+        data.load_table()
 
 
 def test_auto_falls_back_to_synthetic_loudly(own, monkeypatch, capsys):

@@ -6,7 +6,7 @@ from zlib import compress, crc32
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from utils import images
 
@@ -123,6 +123,117 @@ def test_an_orientation_that_is_none_is_ignored(noise, tmp_path, tags):
     assert images.read(tmp_path / "mole.jpg").size == (8, 6)
 
 
+# --- colour profiles
+
+
+def profile(space, colours):
+    """An ICC profile (version 2) written by hand: "RGB " or "GRAY" of three primaries and a curve,
+    or "CMYK" of the sixteen mixtures of full inks."""
+
+    def xyz(values):
+        return b"XYZ " + bytes(4) + struct.pack(">3i", *(round(v * 65536) for v in values))
+
+    white = (0.9642, 1, 0.8249)
+    tags = {b"wtpt": xyz(white), b"cprt": b"text" + bytes(4) + b"none" + bytes(4)}
+    tags[b"desc"] = b"desc" + bytes(4) + struct.pack(">I", 5) + b"mine\0" + bytes(82)
+    if space == "CMYK":
+        straight = bytes(range(256))
+        head = b"mft1" + bytes(4) + bytes((4, 3, 2, 0))
+        head += struct.pack(">9i", *(65536 * v for v in (1, 0, 0, 0, 1, 0, 0, 0, 1)))
+        tags[b"A2B0"] = head + 4 * straight + bytes(np.ravel(colours).tolist()) + 3 * straight
+    else:
+        primaries, curve = colours
+        numbers = np.round(65535 * curve(np.linspace(0, 1, 1024))).astype(">u2")
+        table = b"curv" + bytes(4) + struct.pack(">I", 1024) + numbers.tobytes()
+        if space == "GRAY":
+            tags[b"kTRC"] = table
+        for letter, primary in zip(b"rgb", primaries, strict=False):
+            tags[bytes((letter,)) + b"XYZ"] = xyz(primary)
+            tags[bytes((letter,)) + b"TRC"] = table
+    pcs = b"Lab " if space == "CMYK" else b"XYZ "
+    kind = b"prtr" if space == "CMYK" else b"mntr"
+    start, table, body = 132 + 12 * len(tags), b"", b""
+    for name, value in tags.items():
+        table += name + struct.pack(">II", start + len(body), len(value))
+        body += value + bytes(-len(value) % 4)
+    head = struct.pack(">I4sI", start + len(body), b"", 0x02100000) + kind + space.encode() + pcs
+    head += struct.pack(">6H", 2020, 1, 1, 0, 0, 0)
+    head += b"acsp" + bytes(28) + xyz(white)[8:] + bytes(48)
+    return head + struct.pack(">I", len(tags)) + table + body
+
+
+def of_srgb(x):
+    return np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
+
+
+SRGB = ((0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.71410))
+P3 = ((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407))
+WIDE, PLAIN = profile("RGB ", (P3, of_srgb)), profile("RGB ", (SRGB, of_srgb))
+GREY = profile("GRAY", ((), lambda x: x))
+SKIN, OF_WIDE = (200, 120, 100), (189, 124, 104)  # the same colour, in sRGB and in Display P3
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_colours_are_those_that_the_profile_means(tmp_path, form):
+    path = tmp_path / "phone"
+    more = {"lossless": True} if form == "WEBP" else {}
+    Image.new("RGB", (16, 16), OF_WIDE).save(path, form, icc_profile=WIDE, **more)
+    for image in (path, path.read_bytes(), Image.open(path)):
+        found = images.read(image)
+        assert np.abs(np.subtract(found.getpixel((8, 8)), SKIN)).max() <= 2
+        assert images.read(found).getpixel((8, 8)) == found.getpixel((8, 8))  # only once
+
+
+def test_a_profile_goes_with_transparency_palettes_and_turning(tmp_path):
+    path = tmp_path / "a.png"
+    tags = Image.new("RGB", (1, 1)).getexif()
+    tags[ORIENTATION] = 6
+    clear = Image.new("RGBA", (4, 2), (*OF_WIDE, 255))
+    clear.putpixel((0, 0), (0, 255, 0, 0))
+    clear.save(path, icc_profile=WIDE, exif=tags)
+    found = images.read(path)
+    assert found.size == (2, 4) and found.getpixel((1, 0)) == (255, 255, 255)
+    assert np.abs(np.subtract(found.getpixel((0, 3)), SKIN)).max() <= 2
+    Image.new("RGB", (4, 4), OF_WIDE).quantize(2).save(path, icc_profile=WIDE)
+    assert np.abs(np.subtract(images.read(path).getpixel((0, 0)), SKIN)).max() <= 3
+
+
+def test_grey_and_cmyk_go_through_profiles_of_their_own(tmp_path):
+    path = tmp_path / "a.tif"
+    Image.new("L", (4, 4), 55).save(path, icc_profile=GREY)  # linear light
+    assert np.abs(np.subtract(images.read(path).getpixel((0, 0)), 127)).max() <= 2
+    veil = Image.new("LA", (4, 4), (55, 255))
+    veil.info["icc_profile"] = GREY
+    assert images.read(veil).getpixel((0, 0)) == images.read(path).getpixel((0, 0))
+    # Bytes of L, a, b: paper is white, all that holds black is black, everything else this grey.
+    labs = [(255, 128, 128)] + [(0, 128, 128) if i % 2 else (128, 128, 128) for i in range(1, 16)]
+    inks = profile("CMYK", labs)
+    for ink, grey in (((0, 0, 0, 0), 255), ((255, 0, 0, 0), 119), ((0, 0, 0, 255), 0)):
+        Image.new("CMYK", (16, 16), ink).save(path, icc_profile=inks)
+        assert np.abs(np.subtract(images.read(path).getpixel((8, 8)), grey)).max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("mode", "icc"),
+    [
+        ("RGB", PLAIN),
+        ("RGB", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()),
+        ("RGB", b"no profile"),
+        ("RGB", WIDE[:200]),
+        ("RGB", WIDE[:12] + b"\xff" * 40 + WIDE[52:]),
+        ("RGB", GREY),
+        ("L", WIDE),
+        ("CMYK", WIDE),
+    ],
+)
+def test_srgbs_own_profile_and_one_of_no_use_change_nothing(noise, tmp_path, mode, icc):
+    image = noise.resize((64, 64)).convert(mode)
+    image.save(tmp_path / "plain.tif")
+    image.save(tmp_path / "with.tif", icc_profile=icc)
+    plain, found = (images.read(tmp_path / name) for name in ("plain.tif", "with.tif"))
+    assert found.tobytes() == plain.tobytes()
+
+
 # --- what is refused
 
 BAD = {
@@ -189,6 +300,39 @@ def test_a_jpeg_that_goes_over_its_pixels_again_and_again_is_refused():
     assert images.read(file.getvalue()).size == (16, 16)
     with pytest.raises(ValueError, match="This file has more than 100 scans: save it as"):
         images.read(file.getvalue()[:end] + images.SCANS * scan + b"\xff\xd9")
+
+
+def test_what_stands_behind_a_jpegs_end_counts_for_nothing(noise):
+    """A phone's motion photo has a video there, in which every pair of bytes occurs."""
+    file = BytesIO()
+    noise.save(file, "JPEG")
+    video = np.random.RandomState(0).bytes(2**20).replace(b"\xff", b"\xff\xda")
+    assert video.count(b"\xff\xda") > images.SCANS
+    assert images.read(file.getvalue() + video).size == (8, 6)
+    thumbnail = exif((0x010E, 2, b"\xff\xda\xff\xda"))  # nor what stands in its tags
+    noise.save(file := BytesIO(), "JPEG", exif=thumbnail + b"\xff\xda" * 200 + b"\xff\xd9")
+    assert images.read(file.getvalue()).size == (8, 6)
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"mif1", b"avif", b"isom"])
+def test_what_phones_write_is_called_by_its_name(tmp_path, brand):
+    content = struct.pack(">I", 24) + b"ftyp" + brand + bytes(4) + b"mif1" + brand + bytes(300)
+    (tmp_path / "mole.jpg").write_bytes(content)
+    for image in (content, tmp_path / "mole.jpg"):
+        with pytest.raises(ValueError, match=rf"HEIC, AVIF or video file \({brand.decode()}\)"):
+            images.read(image)
+
+
+@pytest.mark.parametrize("form", ["AVIF", "PPM", "ICO", "JPEG2000"])
+def test_a_path_and_its_content_are_read_alike(noise, tmp_path, form):
+    """So that the command line and the service agree about a file."""
+    try:
+        noise.resize((32, 32)).save(tmp_path / "mole.jpg", form)
+    except (KeyError, OSError):
+        pytest.skip(f"this Pillow writes no {form}")
+    for image in (tmp_path / "mole.jpg", (tmp_path / "mole.jpg").read_bytes()):
+        with pytest.raises(ValueError, match=r"(save it as|give a) JPEG or PNG"):
+            images.read(image)
 
 
 def test_files_that_are_no_image_are_refused(tmp_path):

@@ -102,6 +102,15 @@ def test_shipped_layers_serve_for_drawn_lesions_only(cache):
     assert pretrained.mobilenet_v2(0.35, 96, "synthetic") == cache / file_of(0.35, 96)
 
 
+def test_nobody_without_a_home_gets_keras_second_folder(monkeypatch, tmp_path):
+    """And no folder that is really called ~."""
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os.path, "expanduser", str)  # what it returns without a home
+    assert pretrained._folders()[-1] == pretrained.ELSEWHERE / "models"
+    assert os.listdir(tmp_path) == []
+
+
 def test_wrong_choices_are_refused():
     with pytest.raises(ValueError, match=r"ALPHA in \(0.35, 0.5, 0.75, 1.0, 1.3, 1.4\), not for 0"):
         pretrained.mobilenet_v2(0.4)

@@ -2,17 +2,20 @@
 
 import math
 import os
+import re
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 
 SQUASHED = 28  # pixels; up to this size the whole image is squashed into the square
-RULE = 1  # another number whenever `read` or `square` changes, so that old caches are not used
-# Of bytes, which may come from anybody; Pillow knows further ones, and some start other programs.
+RULE = 2  # another number whenever `read` or `square` changes, so that old caches are not used
+# Of files, which may come from anybody; Pillow knows further ones, and some start other programs.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 SCANS = 100  # of a JPEG; libtiff has the same limit, and a camera's progressive file ten or so
+MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd7\xff])")  # of a JPEG, and not among its pixels
+ROUNDING = 2  # of 255; sRGB's own profile, stored as a table, changes colours by no more
 # Modes of 8 bits or fewer a channel that Pillow can convert to RGB.
 MODES = (
     *("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa"),
@@ -36,14 +39,16 @@ def read(image):
     Parameters
     ----------
     image : path, bytes, PIL.Image.Image or ndarray
-        Bytes are the content of a file in one of ``FORMATS``. An array has shape (h, w),
+        A file, or its content as bytes, is in one of ``FORMATS``. An array has shape (h, w),
         (h, w, 1), (h, w, 3) or (h, w, 4) and holds integers 0..255 or floats 0..1. Transparent
-        pixels become white; of several images in one file the first is taken.
+        pixels become white; of several images in one file the first is taken. Colours are brought
+        to sRGB by the image's ICC profile; one that is broken or made for other pixels is
+        ignored, as in a web browser.
 
     Returns
     -------
     PIL.Image.Image
-        Mode RGB, without EXIF.
+        Mode RGB, colours of sRGB, without EXIF and profile.
 
     Raises
     ------
@@ -58,7 +63,7 @@ def read(image):
     if isinstance(image, (str, os.PathLike)):
         return _opened(content_of(image), image)
     if isinstance(image, bytes):
-        return _opened(image, "This file", FORMATS)
+        return _opened(image, "This file")
     if isinstance(image, Image.Image):
         return _upright_rgb(image, "This image")
     if isinstance(image, np.ndarray):
@@ -68,12 +73,17 @@ def read(image):
     )
 
 
-def _opened(content, name, formats=None):
+def _opened(content, name):
+    if content[4:8] == b"ftyp":
+        raise ValueError(
+            f"{name} is a HEIC, AVIF or video file ({content[8:12].decode('ascii', 'replace')}), "
+            "not an image that can be read here: save it as JPEG or PNG."
+        )
     # Each scan goes over all pixels again: a file of 10 MB could keep a processor for an hour.
-    if content.startswith(b"\xff\xd8") and content.count(b"\xff\xda") > SCANS:
+    if content.startswith(b"\xff\xd8") and _scans(content) > SCANS:
         raise ValueError(f"{name} has more than {SCANS} scans: save it as an ordinary JPEG or PNG.")
     try:
-        opened = Image.open(BytesIO(content), formats=formats)
+        opened = Image.open(BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise ValueError(f"{name} is not an image: give a JPEG or PNG file.") from error
     except Image.DecompressionBombError as error:
@@ -81,6 +91,15 @@ def _opened(content, name, formats=None):
     except Exception as error:  # Pillow raises a dozen kinds on damaged files
         raise _broken(name) from error
     return _upright_rgb(opened, name)
+
+
+def _scans(jpeg):
+    """Scans of a JPEG up to its end; a phone may have put a video behind that."""
+    scans, place = 0, 2
+    while (found := MARKER.search(jpeg, place)) and found[1] != b"\xd9":
+        scans += found[1] == b"\xda"
+        place = found.end() + int.from_bytes(jpeg[found.end() : found.end() + 2])
+    return scans
 
 
 def square(image, size):
@@ -144,14 +163,35 @@ def _upright_rgb(image, name):
         turn = _turn(image)
         if turn is not None:
             image = image.transpose(turn)
+        image = _in_srgb(image)
         if image.has_transparency_data:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         rgb = image.convert("RGB")
     except Exception as error:
         raise _broken(name) from error
-    rgb.info.clear()  # with the EXIF, so that nobody turns the image again
+    rgb.info.clear()  # with EXIF and profile, so that nobody turns or converts the image again
     return rgb
+
+
+def _in_srgb(image):
+    """The image with its colours brought to sRGB, as RGB or RGBA; itself if there is no need."""
+    profile = image.info.get("icc_profile")
+    if not profile:
+        return image
+    mode = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}.get(image.mode, "RGB")
+    plain = image.convert("RGB")
+    try:
+        there, srgb = ImageCms.ImageCmsProfile(BytesIO(profile)), ImageCms.createProfile("sRGB")
+        transform = ImageCms.buildTransform(there, srgb, mode, "RGB")
+        found = ImageCms.applyTransform(image.convert(mode), transform)
+    except (ImageCms.PyCMSError, OSError, ValueError):  # broken, or of other pixels than these
+        return image
+    if max(high for _, high in ImageChops.difference(found, plain).getextrema()) <= ROUNDING:
+        return image
+    if image.has_transparency_data:
+        found.putalpha(image.convert("RGBA").getchannel("A"))
+    return found
 
 
 def _turn(image):

@@ -203,7 +203,7 @@ def save_model(model, facts, path=None):
     OSError
         If the folder cannot be written.
     """
-    path = trained() if path is None else Path(path).expanduser()
+    path = trained() if path is None else Path(os.path.expanduser(path))
     if path.suffix != ".keras" or not {"threshold", "source"} <= facts.keys():
         raise ValueError("save_model needs a name in .keras and facts with threshold and source.")
     facts = dict(facts) | {"threshold": _threshold(facts)}
@@ -257,7 +257,7 @@ def load_model(path=SHIPPED):
     ValueError
         If one is broken, or the two belong to different trainings.
     """
-    path = Path(path).expanduser()
+    path = Path(os.path.expanduser(path))  # of pathlib's own, one without a home gets a traceback
     for file in (path, path.with_suffix(".json")):
         if not file.is_file():
             raise FileNotFoundError(

@@ -2,9 +2,7 @@
 
 Hand the path to Keras: ``keras.applications.MobileNetV2(..., weights=str(path))``."""
 
-import os
 import re
-import tempfile
 from pathlib import Path
 from urllib.request import urlretrieve
 
@@ -18,7 +16,7 @@ FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{size}_no_top.h5
 HOST = "https://storage.googleapis.com/"
 FOLDER = "tensorflow/keras-applications/mobilenet_v2/"  # as keras.applications
 # Keras's cache where its home cannot be written, as in keras.utils.get_file.
-ELSEWHERE = Path("/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir(), ".keras")
+ELSEWHERE = settings.TEMPORARY / ".keras"
 SHIPPED = settings.ROOT / "models" / "backbone_0.35.weights.h5"
 
 
@@ -80,7 +78,7 @@ def describe(path):
 
 def _folders():
     """Where Keras caches weights, and where it turns to if it may not write there."""
-    home = settings.folder("KERAS_HOME") or Path(os.path.expanduser("~/.keras"))
+    home = settings.folder("KERAS_HOME") or settings.home(".keras")
     folders = [home / "models"]
     try:
         settings.make_folder(home)

@@ -21,11 +21,23 @@ SHIPPED = ROOT / "models" / "melanoma_mobilenetv2.keras"  # the model that the c
 # run in notebooks/ and not where the command was typed.
 FOLDERS = ("HAM10K_DIR", "KAGGLEHUB_CACHE", "KERAS_HOME", "COURSE_RESULTS_DIR", "COURSE_WORK_DIR")
 
+# Where Keras, too, turns to without a home folder.
+TEMPORARY = Path("/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir())
+
 
 def folder(variable):
     """The folder that an environment variable names, as an absolute Path; None if it is not set."""
     value = os.environ.get(variable)
-    return Path(value).expanduser().absolute() if value else None
+    return Path(os.path.expanduser(value)).absolute() if value else None
+
+
+def home(path):
+    """A path in the person's home folder, where other programs keep it; else in ``TEMPORARY``.
+
+    A container that runs as a number which no table of users knows has no home folder.
+    """
+    own = Path(os.path.expanduser("~"))
+    return (own if own.is_absolute() else TEMPORARY) / path
 
 
 def make_folders_absolute():

@@ -1,8 +1,10 @@
 """Running lessons: each notebook in a kernel of its own, and a table of what came out."""
 
 import contextlib
+import importlib.util
 import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -25,12 +27,32 @@ def environment(**values):
     own = os.path.join(sys.prefix, "share", "jupyter")
     paths = [own, *filter(None, [before.get("JUPYTER_PATH")])]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.pop("MPLBACKEND", None)  # then the kernel draws into the notebook
+    _leave_out_socks()
     os.environ.update(values, JUPYTER_PATH=os.pathsep.join(paths))
     try:
         yield
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def _leave_out_socks():
+    """Take away a proxy that would end JupyterLab and httpx at once, without a use for the network.
+
+    Programs that set a SOCKS proxy for the whole desktop are many; httpx needs socksio for it.
+    """
+    socks = [
+        n for n, v in os.environ.items() if re.fullmatch("(?i).*_proxy", n) and v[:5] == "socks"
+    ]
+    if socks and not importlib.util.find_spec("socksio"):
+        for name in socks:
+            del os.environ[name]
+        print(
+            f"{', '.join(socks)}: a SOCKS proxy, which Python needs packages for (pip install "
+            "'httpx[socks]' pysocks); lessons go without it.",
+            file=sys.stderr,
+        )
 
 
 def run_notebook(lesson, given, output):

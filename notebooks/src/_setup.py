@@ -8,6 +8,8 @@ from pathlib import Path
 REPOSITORY, RELEASE = "https://github.com/{{ repository }}", "{{ release }}"
 needs = {"tensorflow": "tensorflow", "sklearn": "scikit-learn", "kagglehub": "kagglehub"}
 missing = [package for name, package in needs.items() if not importlib.util.find_spec(name)]
+if missing and not importlib.util.find_spec("pip"):
+    raise RuntimeError(f"There is no pip here: run `uv pip install {' '.join(missing)}` first.")
 if missing and subprocess.call([sys.executable, "-m", "pip", "install", "-q", *missing]):
     raise RuntimeError(f"{', '.join(missing)} could not be installed: is there network?")
 clone = Path.cwd() / Path(REPOSITORY).name
@@ -16,6 +18,8 @@ course = next((p for p in places if os.path.exists(p / "notebooks/src/_setup.py"
 if not (course / "utils").exists():  # as in Colab
     if not shutil.which("git"):
         raise RuntimeError(f"git is missing: install it, or work in a copy of {REPOSITORY}.")
+    if clone.exists():
+        raise RuntimeError(f"{clone} is there, but not whole: delete it, then run this cell again.")
     fetch = ["git", "-c", "advice.detachedHead=false", "clone", "-q", "--depth=1"]
     seek = ["git", "ls-remote", "--exit-code", REPOSITORY, f"refs/tags/{RELEASE}"]
     tag = RELEASE
@@ -30,3 +34,8 @@ if f'\nversion = "{RELEASE[1:]}"' not in (course / "pyproject.toml").read_text("
         "fails, press the badge, or move this copy away and run `make lab`, for the lesson afresh."
     )
 sys.path.insert(0, str(course))
+if not str(getattr(sys.modules.get("utils"), "__file__", course)).startswith(str(course)):
+    for name in [name for name in sys.modules if name.split(".")[0] == "utils"]:
+        del sys.modules[name]  # another project's
+if "ipykernel" in sys.modules:  # figures belong below their cell, whatever was set before
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"

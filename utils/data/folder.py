@@ -40,21 +40,21 @@ class Folder(Source):
         table = read_table(metadata)
         self.name = name
         self.line = f"Data: {what} ({len(table):,} images)."
-        # JPEGs first, since masks of the same name are PNGs. Kaggle's bundle holds some images
-        # twice, in folders that differ by upper case.
-        self._path_of = {}
-        for path in sorted(files, key=lambda path: path.suffix.lower() == ".png"):
+        named = {}
+        for path in files:
             if path.suffix.lower() in IMAGES:
-                self._path_of.setdefault(path.stem, path)
+                named.setdefault(path.stem, []).append(path)
 
-        missing = [image_id for image_id in table["image_id"] if image_id not in self._path_of]
+        missing = [image_id for image_id in table["image_id"] if image_id not in named]
         if missing:
             raise FileNotFoundError(
                 f"{len(missing):,} of {len(table):,} images of {metadata.name} are not in {folder} "
                 f"(the first: {missing[0]}.jpg){_beside(files, closed)}: put them there, unpacked."
             )
-        used = {self._path_of[image_id].parent for image_id in table["image_id"]}
-        extra = sum(path.parent in used for path in self._path_of.values()) - len(table)
+        self._path_of = {image_id: _image(named[image_id]) for image_id in table["image_id"]}
+        used = {path.parent for path in self._path_of.values()}
+        extra = sum(not used.isdisjoint(p.parent for p in some) for some in named.values())
+        extra -= len(table)
         if extra > 1 + len(table) / 100 and not metadata.read_bytes().endswith(b"\n"):
             raise ValueError(
                 f"{metadata} has no end of line after its last row, and {extra:,} images have no "
@@ -97,7 +97,9 @@ def _files(folder):
 
     for place, folders, names in os.walk(folder, onerror=skip, followlinks=True):
         deep = len(Path(place).relative_to(folder).parts) >= DEPTH
-        folders[:] = [] if deep else sorted(name for name in folders if name[0] != ".")
+        # A zip from a Mac brings __MACOSX, with files of the same names that are no images.
+        own = sorted(name for name in folders if name[0] != "." and name != "__MACOSX")
+        folders[:] = [] if deep else own
         files += [Path(place, name) for name in sorted(names) if name[0] != "."]
     return files, closed
 
@@ -112,7 +114,33 @@ def _metadata(folder, files, closed):
             f"There is no {METADATA[0]} in {folder}{', only ' + found if found else ''}: put it "
             "there, unpacked (ISIC's own tables of labels have no lesion_id)."
         )
-    return min(tables, key=lambda path: (len(path.parts), METADATA.index(path.name)))
+
+    def place(path):
+        return len(path.parts), METADATA.index(path.name)
+
+    first = min(map(place, tables))
+    return _only([path for path in tables if place(path) == first], "table")
+
+
+def _image(paths):
+    """The image among files of one name; ValueError if that cannot be told."""
+    if len(paths) == 1:
+        return paths[0]
+    # Masks of the same name are PNGs, as a rule; broken downloads leave empty files.
+    jpegs = [path for path in paths if path.suffix.lower() != ".png"] or paths
+    return _only([path for path in jpegs if _length(path)] or jpegs, "image")
+
+
+def _only(paths, what):
+    """The first of several files if all are the same, as in Kaggle's bundle, which holds images
+    twice, in folders that differ by upper case."""
+    for other in paths[1:]:
+        if _length(other) != _length(paths[0]):  # to compare 10,000 contents would take minutes
+            raise ValueError(
+                f"{paths[0]} and {other} differ, and only one can be the {what}: take the other "
+                "one out of the folder."
+            )
+    return paths[0]
 
 
 def _beside(files, closed):

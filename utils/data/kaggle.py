@@ -53,11 +53,12 @@ def source(size):
 
 def _file(name, seconds):
     """Where a file of the data set lies, fetched if need be."""
-    cache = settings.folder("KAGGLEHUB_CACHE") or Path.home() / ".cache" / "kagglehub"
+    cache = settings.folder("KAGGLEHUB_CACHE") or settings.home(".cache/kagglehub")
     place = cache / "datasets" / DATASET
     path = place / "versions" / str(VERSION) / name
-    complete = (place / ".complete" / str(VERSION) / f"{name}.complete").exists()
-    if complete and path.exists():
+    # kagglehub's marks of a single file and of the whole set.
+    marks = (place / ".complete" / str(VERSION) / f"{name}.complete", place / f"{VERSION}.complete")
+    if path.exists() and any(mark.exists() for mark in marks):
         return path
 
     def fetch():
