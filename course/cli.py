@@ -8,7 +8,7 @@ import os
 import sys
 
 from course.errors import CourseError
-from course.lessons import split_make, split_settings
+from course.lessons import chosen, split_make, split_settings
 from utils import settings
 
 
@@ -98,9 +98,12 @@ def _call(arguments, options):
 
         return lab(options)
     if arguments.command == "notebooks":
-        from course.build.notebooks import notebooks
+        from course.build import graph, notebooks
 
-        return notebooks(arguments.all, arguments.lessons)
+        done = notebooks.notebooks(arguments.all, arguments.lessons)
+        if "DVC_STAGE" not in os.environ:  # by hand: `refresh` itself writes the lock
+            graph.accept(chosen(",".join(arguments.lessons)) + ["pages"] * (not arguments.lessons))
+        return done
     if arguments.command == "check-lessons":
         from course.build.check import check_lessons
 

@@ -11,13 +11,14 @@ from pathlib import Path
 import yaml
 
 from course import lessons
-from course.build import pages, source
+from course.build import notebooks, pages, source
 from course.errors import CourseError
 from utils import data, digest, results, settings
 
 DIGESTS = settings.ROOT / "digests.json"
 PIPELINE = settings.ROOT / "notebooks" / "dvc.yaml"
 HEAD = "# Written by `python -m course status` from the lessons' list and sources: do not edit.\n"
+BESIDE = (notebooks.CLASSIFIER, f"notebooks/{notebooks.SAMPLE}")  # written with the lesson
 KEPT = {"cache": False, "persist": True}  # in git, and never removed before its stage has run
 
 
@@ -53,13 +54,14 @@ def _stages():
     for path in source.sources():
         notebook = f"notebooks/{lessons.notebook(path.stem).name}"
         needed = source.needed(path)
+        written = BESIDE if 'tags=["classifier"' in path.read_text(encoding="utf-8") else ()
         stages[path.stem] = {
             "cmd": f"python -m course notebooks {path.stem}",
             "wdir": "..",
             "meta": {"needs": "images"},
             "deps": [f"notebooks/src/{path.name}", "notebooks/src/_setup.py", *needed],
             "params": [{"digests.json": [f"lessons.{path.stem}"]}],
-            "outs": [{notebook: KEPT}],
+            "outs": [{file: KEPT} for file in (notebook, *written)],
         }
         built.append(notebook)
     folder = Path(__file__).with_name("templates")
@@ -115,15 +117,15 @@ def _reasons(entry):
         return [entry]
     said = []
     for kind, changes in entry.items():
-        for file, how in changes.items():
-            if file == DIGESTS.name:
-                said.append("its code changed")
-            elif isinstance(how, dict):
-                said += [f"{key} in {file} is {what}" for key, what in how.items()]
-            elif kind == "changed outs":
-                said.append(f"{file} is {how} since it was made")
-            else:
-                said.append(f"{file}, which it depends on, is {how}")
+        if DIGESTS.name in changes:
+            said.append("its code changed")
+        values = {file: how for file, how in changes.items() if isinstance(how, dict)}
+        for file in values.keys() - {DIGESTS.name}:
+            said.append(f"{', '.join(values[file])} in {file} changed")
+        files = ", ".join(file for file in changes if file not in values and file != DIGESTS.name)
+        if files:
+            own = ", which it wrote," if kind == "changed outs" else ""
+            said.append(f"{files}{own} changed since")
     return said
 
 
@@ -140,8 +142,18 @@ def status():
 
 
 def _short(name):
-    """A stage as people call it: without the file that describes it."""
-    return name.removeprefix("notebooks/dvc.yaml:")
+    """A stage as people call it."""
+    lesson = name.removeprefix("notebooks/dvc.yaml:")
+    return f"lesson {lesson}" if lesson != name and lesson != "pages" else lesson
+
+
+def accept(names):
+    """Write into the lock that these lessons were just built, and pages rendered, by hand."""
+    repository = _repository()
+    write_digests()
+    with repository:
+        for name in names:
+            repository.commit(f"notebooks/dvc.yaml:{name}", force=True)
 
 
 def refresh(wanted=(), dry=False):
@@ -175,7 +187,7 @@ def refresh(wanted=(), dry=False):
 
         graph, skipped = repository.index.graph, set()
         order = list(reversed(list(networkx.topological_sort(graph))))
-        chosen = [s for s in order if not wanted or _short(s.addressing) in wanted]
+        chosen = [s for s in order if not wanted or s.name in wanted]
         for stage in [s for s in order if _before(graph, s, chosen)]:
             name = _short(stage.addressing)
             if not repository.status(targets=[stage.addressing]):
