@@ -9,6 +9,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from course import prose_numbers, source
+from utils import results, splits
 
 
 def code(text, *tags, said=None, page=None):
@@ -40,6 +41,7 @@ def found(*cells, alt=""):
         ('{{ shown("0.72") }} to {{ shown("0.87") }}', ["0.87"]),
         ('{{ quote("x", "y") }} and {{ fact("0.123", "a reason") }}, {% if 0.123 %}', []),
         ("a rate of `0.007`, and `0.008`; `x[0.008]`; 0.007", ["0.007", "`0.008`"]),
+        ("a rate of `7e-3`, and `8e-3`", ["`8e-3`"]),
         ("16 of 48 melanomas, 17 of 48, 16 of the 49", ["17", "49"]),
         ("1 in 16 and 1 in 61", ["61"]),
         ("misses 23, finds 24, 5 more", ["24"]),
@@ -85,6 +87,16 @@ def test_alternative_texts_say_what_outputs_or_code_of_their_section_say():
     cells = [new_markdown_cell("## First"), code("x = 0.25", said="0.75, 31")]
     assert found(*cells, alt="A line falls from 0.75 to 0.25, 31 dots.") == []
     assert found(*cells, alt="A line falls from 0.76 to 0.25, 32 dots.") == ["0.76", "32"]
+
+
+def test_sizes_that_no_output_need_show_are_those_of_the_data():
+    whole = results.committed("groups")
+    test, validation = (whole[subset]["melanoma"] for subset in ("test", "validation"))
+    mini = splits.MINI_SIZES
+    melanomas = [round(size * splits.MINI_MELANOMA_SHARE) for size in mini]
+    counted = {*mini, *melanomas, sum(mini), sum(melanomas), mini[-1] - melanomas[-1]}
+    counted |= {len(test), 10_015, 10_015 - len(test) - len(validation)}
+    assert counted == prose_numbers.DATA
 
 
 KINDS = {
