@@ -29,7 +29,8 @@ def begin(tmp_path, monkeypatch):
     git.chmod(0o755)
     monkeypatch.setenv("PATH", str(git.parent))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    code = render(SETUP, repository="someone/skin", branch="v1.2") + "\nprint(course)"
+    code = render(SETUP, repository="someone/skin", branch="main", release="v1.2")
+    code += "\nprint(course)"
 
     def run(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,6 +46,7 @@ def course_in(folder):
     (folder / "utils").mkdir(parents=True)
     (folder / "notebooks" / "src").mkdir(parents=True)
     (folder / "notebooks" / "src" / "_setup.py").touch()
+    (folder / "pyproject.toml").write_text('[project]\nversion = "1.2"\n')
     return folder
 
 
