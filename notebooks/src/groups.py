@@ -63,7 +63,7 @@ SEED = 0
 _ = diagrams.groups()
 
 # %% [markdown]
-# We asked the shipped model about all test images of HAM10000. `results/groups.json` holds its answers
+# We asked the shipped model about all test images of HAM10000. `results/subgroups.json` holds its answers
 # and what is known of each patient, so you need no image for the tables here.
 
 # %%
@@ -457,7 +457,7 @@ print(f"gain in AUC from age: {gain:+.3f}")
 # Age alone changes the AUC by
 # {{ quote("subgroups", "beside.image and age.roc_auc.gain", "+.3f") }}:
 # {{ verdict("subgroups", "beside.image and age.roc_auc.gain") }}. More columns, from
-# `results/groups.json`. **Average precision** is the mean share of melanomas among the alarms,
+# `results/subgroups.json`. **Average precision** is the mean share of melanomas among the alarms,
 # over all thresholds. Which row would you take?
 
 # %%
