@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from course import prose_numbers, source
+from course import lessons
+from course.build import prose_numbers, source
+from utils import results, splits
 
 
 def code(text, *tags, said=None, page=None):
@@ -40,17 +42,18 @@ def found(*cells, alt=""):
         ('{{ shown("0.72") }} to {{ shown("0.87") }}', ["0.87"]),
         ('{{ quote("x", "y") }} and {{ fact("0.123", "a reason") }}, {% if 0.123 %}', []),
         ("a rate of `0.007`, and `0.008`; `x[0.008]`; 0.007", ["0.007", "`0.008`"]),
+        ("a rate of `7e-3`, and `8e-3`", ["`8e-3`"]),
         ("16 of 48 melanomas, 17 of 48, 16 of the 49", ["17", "49"]),
         ("1 in 16 and 1 in 61", ["61"]),
         ("misses 23, finds 24, 5 more", ["24"]),
         ("1,094 images, 1,095 images", ["1,095"]),
         ("1,999.5 images, 1,999.6 images.", ["1,999.6"]),
         ("28 x 28 pixels, 64 px, 17 layers, in 2018, 200 images, 1,280 features", []),
-        ("[12 · Next](12_next.ipynb), lesson 12, lessons 12 and 13", []),
+        ("[{{ number_of('x') }} · Next](12_next.ipynb), lesson 12", ["12"]),
         ("a **95 % interval**, the middle 95 %; 95 % of them; 50 %", ["95 %", "50 %"]),
         ("0.5 is guessing; $0.123$; CC BY-NC 4.0; version 3.11-3.13", ["3.11", "3.13"]),
         ("<details><summary>Why?</summary>0.123</details>", ["0.123"]),
-        ("It is 0.34. **Exercise 05.1** Take 0.123.", ["0.34"]),
+        ("It is 0.34. **Exercise x.1** Take 0.123.", ["0.34"]),
         ("from synthetic lesions: 0.44; from those that say so: 0.45", ["0.44"]),
         ("the size of a figure: 777, 888", ["777", "888"]),
     ],
@@ -85,6 +88,16 @@ def test_alternative_texts_say_what_outputs_or_code_of_their_section_say():
     cells = [new_markdown_cell("## First"), code("x = 0.25", said="0.75, 31")]
     assert found(*cells, alt="A line falls from 0.75 to 0.25, 31 dots.") == []
     assert found(*cells, alt="A line falls from 0.76 to 0.25, 32 dots.") == ["0.76", "32"]
+
+
+def test_sizes_that_no_output_need_show_are_those_of_the_data():
+    whole = results.committed("subgroups")
+    test, validation = (whole[subset]["melanoma"] for subset in ("test", "validation"))
+    mini = splits.MINI_SIZES
+    melanomas = [round(size * splits.MINI_MELANOMA_SHARE) for size in mini]
+    counted = {*mini, *melanomas, sum(mini), sum(melanomas), mini[-1] - melanomas[-1]}
+    counted |= {len(test), 10_015, 10_015 - len(test) - len(validation)}
+    assert counted == prose_numbers.DATA
 
 
 KINDS = {
@@ -122,7 +135,7 @@ def test_few_arbitrary_numbers_pass():
     rows = {}
     for lesson in source.sources():
         notebook = source.render(lesson)
-        stored = nbformat.read(lesson.parents[1] / f"{lesson.stem}.ipynb", 4)
+        stored = nbformat.read(lessons.notebook(lesson.stem), 4)
         source.copy_outputs(stored, notebook)
         rows[lesson.stem] = share_that_passes(source.written(lesson), notebook, drawn)
     table = pd.DataFrame(rows).T

@@ -25,7 +25,7 @@
 # - train all layers with AdamW, a warm-up and a cosine;
 # - use Keras's augmentation layers, in a model and in a pipeline;
 # - average eight views of an image;
-# - read a ladder of paired gains, measured on 2,000 test images.
+# - read a ladder of paired gains, measured on {{ quote("ladder", "n_images", ",") }} test images.
 #
 # **You need** lessons {{ number_of("fine_tuning") }} and {{ number_of("evaluation") }}. **Time: {{ minutes }} minutes**
 #
@@ -86,9 +86,9 @@ print(f"colour baseline: AUC {roc_auc_score(y, colours):.2f}")
 # %% [markdown]
 # ## All layers learn
 #
-# One function builds every model of this lesson. Here the whole base learns. `first` takes layers that
-# come before everything else. The network sees 48 x 48 pixels, which saves time. BatchNorm learns
-# too, with a momentum of 0.9, for the reason in lesson {{ number_of("fine_tuning") }}.
+# One function builds every model of this lesson. Here the whole base learns. `first` takes layers
+# that come before everything else. The network sees 48 x 48 pixels, which saves time. BatchNorm
+# learns too, with a momentum of `0.9`, for the reason in lesson {{ number_of("fine_tuning") }}.
 
 # %%
 INPUT = 48
@@ -187,8 +187,9 @@ aucs.round(2)
 
 # %% [markdown]
 # After 6 epochs the training AUC is 1.00: nearly every melanoma has a higher score than every
-# other training image. The validation AUC is about 0.81. With 600 images and 400,000 weights the network
-# **memorises**: it stores the images instead of learning what they share.
+# other training image. The validation AUC is about 0.81. With 600 images and
+# {{ fact("400,000", "410,208 without the head") }} weights the network **memorises**: it stores
+# the images instead of learning what they share.
 #
 # ## Augmentation: a new view in every epoch
 
@@ -363,10 +364,12 @@ ledger.outcome("gain in AUC from all images", gains["all images"])
 #
 # %% [markdown]
 # Now the two controls. 600 images with the **natural class mix** are much worse:
-# {{ quote("ladder", "gains.natural class mix", "+.3f") }}. They hold about 66 melanomas instead of 144. From there, **all images**
-# bring {{ quote("ladder", "gains.all images", "+.3f") }}, with as many steps and the same mix. Without the controls you
-# would see only the sum of the two. **Eight views** and **three trainings together** bring
-# {{ quote("ladder", "gains.eight views", "+.3f") }} and {{ quote("ladder", "gains.three trainings together", "+.3f") }}: little, but clear.
+# {{ quote("ladder", "gains.natural class mix", "+.3f") }}. They hold about
+# {{ fact("66", "600 x 221 / 1,999") }} melanomas instead of 144. From there, **all images** bring
+# {{ quote("ladder", "gains.all images", "+.3f") }}, with as many steps and the same mix. Without
+# the controls you would see only the sum of the two. **Eight views** and **three trainings
+# together** bring {{ quote("ladder", "gains.eight views", "+.3f") }} and
+# {{ quote("ladder", "gains.three trainings together", "+.3f") }}: little, but clear.
 #
 # **Exercise better_models.3** Ten intervals at 95 %: one of them may miss zero by chance. A strict rule for ten
 # comparisons (Bonferroni) makes each interval `1.43` times as wide. Which gains stay above zero? Each
@@ -388,10 +391,11 @@ exercises.check("better_models.3", still_shown, gains=gains)
 # %% [markdown]
 # ## Does class balance help?
 #
-# In the natural mix one image in nine is a melanoma. Three remedies are popular. **Class weights** let
-# a melanoma count more (lesson {{ number_of("training") }}). **Balanced batches** show melanomas more often. **Focal loss**
-# counts images less that are already right. We trained all layers with each, on 1,500 images, with
-# as many steps, two trainings each.
+# In the natural mix one image in nine is a melanoma. Three remedies are popular. **Class weights**
+# let a melanoma count more (lesson {{ number_of("training") }}). **Balanced batches** show
+# melanomas more often. **Focal loss** counts images less that are already right. We trained all
+# layers with each, on {{ fact("1,500", "experiment ladder") }} images, with as many steps, two
+# trainings each.
 
 # %%
 balance = ladder["balance_gains"]
@@ -438,7 +442,7 @@ exercises.check("better_models.4", same_decisions, weight=4)
 # <details><summary>How do you check that augmentation is off in prediction?</summary>
 # Call the layers with <code>training=False</code>: nothing may change.</details>
 #
-# <details><summary>Class weights raise the sensitivity from 0.3 to 0.8. What do you ask first?</summary>
+# <details><summary>Class weights raise the sensitivity from {{ fact("0.3", "an example") }} to {{ fact("0.8", "an example") }}. What do you ask first?</summary>
 # The specificity, and the sensitivity of the unweighted model at that specificity.</details>
 #
 # ## What comes next

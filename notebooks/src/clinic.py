@@ -15,10 +15,11 @@
 #
 # # {{ number }} · From a test set to a clinic: which numbers still hold?
 #
-# In our test set 24 % of the images are melanomas. In all of HAM10000 it is 11 %. Where everybody may
-# have a mole checked, it is perhaps 1 %. The network stays the same. In this lesson you see which of
-# its numbers change, and you correct its probabilities for another place. Then you check the numbers
-# of somebody else.
+# In our test set {{ shown("24 %") }} of the images are melanomas. In all of HAM10000 it is
+# {{ shown("11 %") }}. Where everybody may have a mole checked, it is perhaps
+# {{ fact("1 %", "an assumption") }}. The network stays the same. In this lesson you see which of
+# its numbers change, and you correct its probabilities for another place. Then you check the
+# numbers of somebody else.
 
 # %% [markdown]
 # **You will**
@@ -94,8 +95,9 @@ print(f"{sum(called)} alarms, a share of {precision:.2f} is true")
 # ## How many alarms are true?
 #
 # **Prevalence** is the share of melanomas among the lesions that are examined. The **predictive
-# value** is the share of the alarms that are true; lesson {{ number_of("evaluation") }} called it precision. Here it is 0.37.
-# Guess it for a place where 1 of 100 lesions is a melanoma.
+# value** is the share of the alarms that are true; lesson {{ number_of("evaluation") }} called it
+# precision. Here it is {{ shown("0.37") }}. Guess it for a place where
+# {{ fact("1 of 100", "an assumption") }} lesions is a melanoma.
 
 # %%
 MY_SHARE = ...
@@ -113,8 +115,9 @@ people()
 # alt: Two grids of 1,000 people, judged by the same network. At 24 % prevalence more than a third of the alarms are true. At 1 % nearly all alarms are false.
 
 # %% [markdown]
-# On the right only 10 of 1,000 people have a melanoma. The network finds them. But it also raises a
-# false alarm for about half of the other 990. So nearly every alarm is false.
+# On the right only {{ fact("10 of 1,000", "the figure above") }} people have a melanoma. The
+# network finds them. But it also raises a false alarm for about half of the other
+# {{ fact("990", "1,000 - 10") }}. So nearly every alarm is false.
 #
 # **Try it.** At which prevalence is every second alarm true?
 
@@ -123,9 +126,9 @@ _ = ipywidgets.interact(people, prevalence=(0.01, 0.5, 0.01))
 
 
 # %% [markdown]
-# Now as a function. We can check it: the full split of HAM10000 has a test set of 1,999 images, and
-# 11 % of them are melanomas. We compute the predictive value there from sensitivity and specificity
-# above. Then we count it.
+# Now as a function. We can check it: the full split of HAM10000 has a test set of 1,999 images,
+# and {{ shown("11 %") }} of them are melanomas. We compute the predictive value there from
+# sensitivity and specificity above. Then we count it.
 
 
 # %%
@@ -154,9 +157,9 @@ ledger.outcome("true alarms where 1 in 100 is a melanoma", at_one)
 print(f"counted in the full test set: {counted:.3f}")
 
 # %% [markdown]
-# Computed and counted agree well: both sets come from the same two clinics. At 1 % only about 2 of
-# 100 alarms are true. No weight of the network has changed. So a precision or an accuracy means little
-# without its prevalence.
+# Computed and counted agree well: both sets come from the same two clinics. At 1 % only about
+# {{ fact("2 of 100", "the last line above, rounded") }} alarms are true. No weight of the network
+# has changed. So a precision or an accuracy means little without its prevalence.
 #
 # **Exercise clinic.1** And the lesions that the network calls "benign", which only means *not melanoma*?
 # Write `missed_share(sensitivity, specificity, prevalence)`: the share of them that are melanomas.
@@ -180,12 +183,13 @@ def missed_share(sensitivity, specificity, prevalence):
 exercises.check("clinic.1", missed_share)
 
 # %% [markdown]
-# ## Does a probability of 0.3 mean 3 in 10?
+# ## Does a probability of {{ fact("0.3 mean 3 in 10", "a definition") }}?
 #
-# A model is **calibrated** if 3 of 10 images with a probability of 0.3 are melanomas. We first
-# calibrate ours where we may: on the validation set. **Platt scaling** is a logistic regression with
-# one input, the network's **log-odds**, log(p / (1 - p)). It stretches and shifts them. The order of
-# the images stays, and so does the AUC.
+# A model is **calibrated** if {{ fact("3 of 10", "a definition") }} images with a probability of
+# {{ fact("0.3", "a definition") }} are melanomas. We first calibrate ours where we may: on the
+# validation set. **Platt scaling** is a logistic regression with one input, the network's
+# **log-odds**, log(p / (1 - p)). It stretches and shifts them. The order of the images stays, and
+# so does the AUC.
 
 
 # %%
@@ -200,8 +204,8 @@ at_validation = platt.predict_proba(log_odds(p)[:, None])[:, 1]
 print(f"mean probability on validation: {at_validation.mean():.2f}")
 
 # %% [markdown]
-# As it should be: 24 % are melanomas there. We take this model to the full test set with its 11 %.
-# Guess the mean probability there.
+# As it should be: 24 % are melanomas there. We take this model to the full test set with its
+# {{ shown("11 %") }}. Guess the mean probability there.
 
 # %%
 MY_MEAN = ...
@@ -245,9 +249,10 @@ _ = figure.suptitle(plots.title("Full test set", lesions.source))
 # alt: Reliability diagram of the full test set. The curve of the probabilities calibrated at 24 % lies clearly below the diagonal. The corrected curve lies near the diagonal.
 
 # %% [markdown]
-# This is a **reliability diagram**: each point is a group of 250 images with similar probabilities. On
-# the diagonal the probabilities are right. Below it they are too high. The correction moves the points
-# to the left, close to the diagonal.
+# This is a **reliability diagram**: each point is a group of
+# {{ fact("250", "1,999 images in 8 bins") }} images with similar probabilities. On the diagonal
+# the probabilities are right. Below it they are too high. The correction moves the points to the
+# left, close to the diagonal.
 #
 # One number for it is the **expected calibration error** (ECE): in ten bins of probability, how far is
 # the mean probability from the share of melanomas, on average?
@@ -318,14 +323,15 @@ print(f"threshold from validation: {cost_of_100(p_full >= threshold):.0f}")
 print(f"corrected: {cost_of_100(corrected >= right_threshold):.0f}")
 
 # %% [markdown]
-# The threshold that was cheapest at 24 % is hardly better than no alarm at all here. The correction
-# lowers the cost by about a third, and used no label of the test set.
+# The threshold that was cheapest at {{ shown("24 %") }} is hardly better than no alarm at all
+# here. The correction lowers the cost by about a third, and used no label of the test set.
 #
-# The course's `predict_skin_cancer` returns a label and a confidence: the probability of this label.
-# The threshold of the shipped model is {{ quote("shipped_model", "threshold", ".2f") }}, chosen to find
-# 9 of 10 melanomas. So it can answer `("melanoma", 0.10)`. That is no mistake. The probability says how
-# likely a melanoma is. The label only says on which side of the threshold it lies. So read
-# `answer.probability` and `answer.threshold` too.
+# The course's `predict_skin_cancer` returns a label and a confidence: the probability of this
+# label. The threshold of the shipped model is {{ quote("shipped_model", "threshold", ".2f") }},
+# chosen to find {{ fact("9 of 10", "calibration of the shipped model") }} melanomas. So it can
+# answer `("melanoma", {{ quote("shipped_model", "threshold", ".2f") }})`. That is no mistake. The
+# probability says how likely a melanoma is. The label only says on which side of the threshold it
+# lies. So read `answer.probability` and `answer.threshold` too.
 
 # %% [markdown]
 # ## Audit of a README
@@ -347,8 +353,8 @@ print(f"images in the matrix: {tn + fp + fn + tp}, melanomas: {fn + tp}")
 pd.DataFrame({"claimed": results.CLAIM, "from its matrix": own}).round(3)
 
 # %% [markdown]
-# The matrix has 50 images too many, and none of the four numbers follows from it. Its F1 is 0.67,
-# not 0.81. Perhaps only the matrix is wrong?
+# The matrix has {{ fact("50", "250 - 200") }} images too many, and none of the four numbers
+# follows from it. Its F1 is 0.67, not 0.81. Perhaps only the matrix is wrong?
 #
 # **Exercise clinic.3** Write `fits(images, melanomas)`: is there *any* confusion matrix with so many
 # images and melanomas that gives all four claims? Round the accuracy to three digits, the others to
@@ -438,8 +444,8 @@ _ = results.keep(name, lesions.source, lesions.table, used, found, headline)
 # %% [markdown]
 # ## Check yourself
 #
-# <details><summary>Why are nearly all alarms false at 1 %, though sensitivity is high?</summary>
-# There are 99 other lesions for each melanoma. Even a small share of false alarms among 99 is more
+# <details><summary>Why are nearly all alarms false at {{ shown("1 %") }}, though sensitivity is high?</summary>
+# There are {{ fact("99", "100 - 1") }} other lesions for each melanoma. Even a small share of false alarms among them is more
 # than one found melanoma.</details>
 #
 # <details><summary>What does the correction for another prevalence assume?</summary>

@@ -118,8 +118,8 @@ def answered(p, coverage):
 exercises.check("confidence.1", answered)
 
 # %% [markdown]
-# Now we lower the coverage from 1 to 0.3. Guess the share of melanomas that the model finds among those
-# that it answers at a coverage of 0.4. It starts near 0.4.
+# Now we lower the coverage from 1 to `0.3`. Guess the share of melanomas that the model finds
+# among those that it answers at a coverage of `0.4`. It starts near `0.4`.
 
 # %%
 MY_SENSITIVITY = ...
@@ -165,15 +165,16 @@ show()
 _ = ipywidgets.interact(show, coverage=(0.1, 1.0, 0.1))
 
 # %% [markdown]
-# At a coverage of 0.4 only 3 melanomas are called benign; the other 45 are found or go to a doctor. So
-# look at what is **missed**, not at the sensitivity of the rest. And look at the price: the doctor
-# sees six lesions of ten.
+# At a coverage of 0.4 only 3 melanomas are called benign; the other {{ fact("45", "48 - 3") }} are
+# found or go to a doctor. So look at what is **missed**, not at the sensitivity of the rest. And
+# look at the price: the doctor sees six lesions of ten.
 
 # %% [markdown]
 # ## A promise with a number: conformal prediction
 #
-# Where should the limits lie? We want a promise: "of 10 melanomas, 9 or more are not called benign".
-# **Conformal prediction** gives it for any model, from ten lines:
+# Where should the limits lie? We want a promise: "of {{ fact("10", "a level of 0.9") }} melanomas,
+# 9 or more are not called benign". **Conformal prediction** gives it for any model, from ten
+# lines:
 #
 # 1. A **score** says how badly the model did on an image: one minus the probability of the truth.
 # 2. Sort the scores of the `n` validation images.
@@ -237,7 +238,8 @@ _ = ax.axvline(0.9, color="black", linestyle="--")
 # expense of those who matter most.
 #
 # The cure is simple: a limit for each class, from its own images. Then 0.91 of the melanomas are
-# covered. The box is wide because half a validation set has only 24 melanomas.
+# covered. The box is wide because half a validation set has only {{ fact("24", "48 / 2") }}
+# melanomas.
 #
 # The library MAPIE does steps 1 to 4 for scikit-learn models, with one limit for all. Does it find our limit?
 
@@ -385,9 +387,9 @@ columns = ["AUC of the distance", "refused"]
 pd.DataFrame.from_dict(rows, orient="index", columns=columns).round(2)
 
 # %% [markdown]
-# Nearly all other images are refused (0.86 of the negatives), and few lesions. The limit is conformal again: 1 % of the lesions or
-# fewer should be refused. We took a layer in the middle because it keeps colour and texture in only 24
-# numbers.
+# Nearly all other images are refused (0.86 of the negatives), and few lesions. The limit is
+# conformal again: 1 % of the lesions or fewer should be refused. We took a layer in the middle
+# because it keeps colour and texture in only {{ fact("24", "channels of block_9_add") }} numbers.
 #
 # ## The model that the course ships
 #
@@ -408,11 +410,13 @@ pd.DataFrame.from_dict(rows, orient="index", columns=kinds)
 # {{ quote("confidence", "risk_coverage.0.melanomas_missed", "d") }} are missed. The price: the doctor sees
 # {{ quote("confidence", "decisions.all.refer", ".0%") }} of all lesions.
 #
-# The guard notices drawn hair too, which hides melanomas from this model (lesson {{ number_of("grad_cam") }}). It refuses
-# {{ quote("confidence", "artefacts.hair.refused", ".0%") }} of all lesions under hair, but only
-# {{ quote("confidence", "artefacts.hair.melanoma.refused", ".0%") }} of the melanomas. So
-# {{ quote("confidence", "artefacts.hair.melanoma.benign", ".0%") }} of these are still called benign: a guard helps, and
-# it is no cure.
+# The guard notices drawn hair too, which
+# {{ verdict("artefacts", "artefacts.hair.melanoma.alarms", above=None, below="hides melanomas from", zero=None) }}
+# this model (lesson {{ number_of("grad_cam") }}). It refuses
+# {{ quote("confidence", "artefacts.hair.refused", ".0%") }} of all lesions under hair, and
+# {{ quote("confidence", "artefacts.hair.melanoma.refused", ".0%") }} of the melanomas.
+# {{ quote("confidence", "artefacts.hair.melanoma.benign", ".0%") }} of these are still called
+# benign: a guard is no cure.
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 name = f"confidence-{SIZE}px"
@@ -432,7 +436,7 @@ _ = results.keep(name, lesions.source, lesions.table, facts, found, first)
 #
 # ## Check yourself
 #
-# <details><summary>A model promises a coverage of 0.9. Are 0.9 of the melanomas covered?</summary>
+# <details><summary>A model promises a coverage of {{ fact("0.9", "an example") }}. Are {{ fact("0.9", "an example") }} of the melanomas covered?</summary>
 # Not necessarily: the promise is an average over all images. It needs a limit of its own for
 # melanomas.</details>
 #

@@ -112,8 +112,8 @@ _ = figure.suptitle(plots.title("Who is in the table", source))
 # share of melanomas differs by sex and by site.
 #
 # The target of this course is **melanoma against everything else**. "Everything else" is not
-# harmless: it holds 514 basal-cell carcinomas and 327 `akiec`. The original project calls all of it
-# "benign".
+# harmless: it holds {{ fact("514", "the left chart above") }} basal-cell carcinomas and
+# {{ fact("327", "the left chart above") }} `akiec`. The original project calls all of it "benign".
 #
 # **Exercise data_loading.1** The chart counts images. What share of the *lesions* are melanomas? Use pandas,
 # one row a lesion. (`exercises.hint("data_loading.1")` gives a hint.)
@@ -348,9 +348,10 @@ exercises.check(
 _ = diagrams.data_flow()
 
 # %% [markdown]
-# `cache` keeps what was loaded, `shuffle` mixes, `batch` takes 32 rows, `prefetch` prepares the next
-# batch. But `shuffle` fills a buffer and draws only from that. HAM10000's own table is sorted by
-# diagnosis. We sort our rows too, melanomas last, and compare a buffer of 100 with one of 600.
+# `cache` keeps what was loaded, `shuffle` mixes, `batch` takes `32` rows, `prefetch` prepares the
+# next batch. But `shuffle` fills a buffer and draws only from that. HAM10000's own table is sorted
+# by diagnosis. We sort our rows too, melanomas last, and compare a buffer of `100` with one of
+# 600.
 
 # %%
 order = np.argsort(train.melanoma, kind="stable")
@@ -374,11 +375,12 @@ for buffer, marker in [(100, "o"), (len(train), "s")]:
 ax.set(xlabel="batch", ylabel="share of melanomas", xticks=range(0, 19, 3))
 ax.legend()
 _ = figure.suptitle(plots.title("One epoch of sorted rows", lesions.source))
-# alt: Share of melanomas by batch. With a buffer of 100 it is zero at first and above 0.8 at the end. With a buffer of 600 it stays near 0.24.
+# alt: Share of melanomas by batch. With a buffer of 100 it is zero at first and near one at the end. With a buffer of 600 it stays near a quarter.
 
 # %% [markdown]
-# With a buffer of 100 the first batches hold no melanoma and the last hold mostly melanomas. There is
-# no error and no warning. Does it hurt? We train the same small network from both pipelines.
+# With a buffer of `100` the first batches hold no melanoma and the last hold mostly melanomas.
+# There is no error and no warning. Does it hurt? We train the same small network from both
+# pipelines.
 
 
 # %%
@@ -408,8 +410,8 @@ for buffer in [100, len(train)]:
     print(f"buffer {buffer}: AUC {auc:.2f}, {sum(p >= 0.5)} called melanoma")
 
 # %% [markdown]
-# With the small buffer the network calls no image a melanoma, although 48 of 200 are. Only the order
-# of the rows differs.
+# With the small buffer the network calls no image a melanoma, although
+# {{ fact("48 of 200", "the validation set of Mini") }} are. Only the order of the rows differs.
 #
 # **Exercise data_loading.4** A colleague writes `dataset.batch(32).shuffle(4).cache()` for 600 sorted rows.
 # Mend the three faults: each epoch must mix all rows anew, and files must be read only once.

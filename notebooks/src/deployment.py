@@ -107,7 +107,7 @@ print("SYNTHETIC", ask(small_url, mole).json())
 
 # %% [markdown]
 # It works. Now think of what people send. Guess: what is the status of the reply to a text file?
-# (200 is fine, 422 "I cannot use this", 500 "the service failed".)
+# (200 is fine, {{ shown("422") }} "I cannot use this", {{ shown("500") }} "the service failed".)
 
 # %%
 MY_STATUS = ...
@@ -119,8 +119,9 @@ ledger.outcome("status of the reply to a text file", reply.status_code)
 print(reply.status_code, reply.text)
 
 # %% [markdown]
-# 500: the program failed, and the client learns nothing. A large or broken file would do more harm:
-# 400 million pixels fit into a PNG of 50 kB and need over a gigabyte of memory.
+# 500: the program failed, and the client learns nothing. A large or broken file would do more
+# harm: {{ fact("400", "a PNG of one colour") }} million pixels fit into a PNG of
+# {{ fact("50", "a PNG of one colour") }} kB and need over a gigabyte of memory.
 #
 # **Exercise deployment.1** Write `checked(content)` for the bytes of a file. Return an RGB image. Raise `ValueError` with a
 # sentence if there are more than 10 million bytes, if Pillow cannot open it, if it has more than
@@ -180,10 +181,11 @@ pd.DataFrame.from_dict(rows, orient="index", columns=["status", "answer"])
 # Every reply says what to do. The flower is no error: it is an image, and the guard of lesson {{ number_of("confidence") }} refuses it.
 #
 # The service has a page, too. In a terminal: `python -m course serve`, then open
-# `http://127.0.0.1:8000`. Under 200 clients at once, on 2 cores, it answered
-# {{ quote("serving", "answers_a_second", ".0f") }} images a second; half of the answers took less than
-# {{ quote("serving", "percentiles.p50", ".1f") }} s. The other requests were told to come again
-# (`results/serving.json`).
+# `http://127.0.0.1:8000`. Under {{ quote("serving", "clients", "d") }} clients at once, on
+# {{ quote("serving", "processors", "d") }} cores, it answered
+# {{ quote("serving", "answers_a_second", ".0f") }} images a second; half of the answers took less
+# than {{ quote("serving", "percentiles.p50", ".1f") }} s. The other requests were told to come
+# again (`results/serving.json`).
 #
 # ## A file that runs code
 #
@@ -323,7 +325,7 @@ change = evaluation.difference(
 )
 
 # %% [markdown]
-# About ten times faster, and the same answers. `model.predict` spends most of its time on preparing for
+# Faster, and the same answers. `model.predict` spends most of its time on preparing for
 # many images. On all 1,999 test images (`results/litert.json`):
 
 # %%
@@ -335,9 +337,15 @@ columns = ["MB", "ms an image", "AUC minus Keras's"]
 pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 # %% [markdown]
-# 16 bits halve the file, and the AUC stays. With 8 bits (`int8`, for chips that know nothing else) the AUC
-# falls by about 0.01, and the interval lies below zero: that is a price. One probability
-# moves by up to {{ quote("litert", "forms.int8.largest_difference", ".2f") }}. So choose new limits for such a model.
+# With 16 bits the file has {{ quote("litert", "forms.float16.megabytes", ".2f") }} instead of
+# {{ quote("litert", "forms.float32.megabytes", ".2f") }} MB, and the AUC changes by
+# {{ quote("litert", "forms.float16.auc_minus_keras", "+.4f") }}:
+# {{ verdict("litert", "forms.float16.auc_minus_keras", below="a clear loss") }}. With 8 bits
+# (`int8`, for chips that know nothing else) it changes by
+# {{ quote("litert", "forms.int8.auc_minus_keras", "+.3f") }}:
+# {{ verdict("litert", "forms.int8.auc_minus_keras", below="a clear loss") }}. One probability
+# moves by up to {{ quote("litert", "forms.int8.largest_difference", ".2f") }}. So choose new
+# limits for such a model.
 
 # %% [markdown]
 # ## The card, and what a regulator asks
@@ -367,13 +375,14 @@ _ = results.keep(name, mini.source, mini.table, dict(SIZE=SIZE), found, first)
 # - A service must expect every file. Check the size first, then the pixels, then decode.
 # - A reply says what is wrong and what to do. It never shows a number for what it does not know.
 # - Loading a pickle runs code. A `.keras` file with `safe_mode` does not.
-# - LiteRT is about ten times faster for one image. Check its answers on the test set.
+# - LiteRT answers for one image in {{ quote("litert", "forms.float32.ms", ".0f") }} ms. Check its
+#   answers on the test set.
 # - The limits belong to the answer: threshold, referral, refusal, and the card.
 #
 # ## Check yourself
 #
-# <details><summary>Why is 500 a bad answer to a text file?</summary>
-# It says that the service is broken. The client's file is: 422, with a sentence.</details>
+# <details><summary>Why is {{ shown("500") }} a bad answer to a text file?</summary>
+# It says that the service is broken. The client's file is: {{ shown("422") }}, with a sentence.</details>
 #
 # <details><summary>You freeze a model after training, export it, and its answers differ. What do you check
 # first?</summary>

@@ -87,7 +87,8 @@ print(f"{len(y)} validation images, {y.sum()} of them melanomas")
 
 # %% [markdown]
 # `p` holds a probability of melanoma for each image. A **threshold** turns it into an answer: from
-# this probability on, we call an image melanoma. 0.5 is the usual one.
+# this probability on, we call an image melanoma. {{ fact("0.5", "a convention") }} is the usual
+# one.
 #
 # We work with the validation set. The test set stays closed until everything is chosen.
 #
@@ -111,11 +112,13 @@ ledger.guess("melanomas found at threshold 0.5", MY_SHARE)
 # %%
 counts = confusion_matrix(y, called)
 _ = plots.confusion_counts(counts, "threshold 0.50", lesions.source)
-# alt: Confusion matrix of the validation set at threshold 0.5. Upper row, truly benign: 147 called benign, 5 called melanoma. Lower row, truly melanoma: 32 called benign, 16 called melanoma.
+# alt: Confusion matrix of the validation set at threshold 0.5. Upper row, truly benign: nearly all called benign. Lower row, truly melanoma: two thirds called benign, one third called melanoma.
 
 # %% [markdown]
 # This is a **confusion matrix**. Each row is one truth. Look at the lower row, the melanomas: the
-# network finds 16 of 48 and misses 32. In the upper row it raises a false alarm for 5 of 152.
+# network finds {{ fact("16", "the matrix above") }} of 48 and misses
+# {{ fact("32", "the matrix above") }}. In the upper row it raises a false alarm for
+# {{ fact("5", "the matrix above") }} of 152.
 #
 # The accuracy mixes both rows, and three of four images stand in the upper one. So missed melanomas
 # hardly lower it. It is better to give each row its own number.
@@ -155,8 +158,9 @@ def counts_of(y, called):
 exercises.check("evaluation.1", counts_of)
 
 # %% [markdown]
-# **Try it.** Nobody forces us to use 0.5. Move the threshold and watch both rows. Where does the
-# network find 9 of 10 melanomas, and how many false alarms does it raise there?
+# **Try it.** Nobody forces us to use `0.5`. Move the threshold and watch both rows. Where does the
+# network find {{ fact("9 of 10", "a wish") }} melanomas, and how many false alarms does it raise
+# there?
 
 
 # %%
@@ -194,7 +198,7 @@ axes[1].set(xlabel="sensitivity (recall)", ylabel="precision")
 axes[0].legend(loc="lower right", fontsize=9)
 axes[1].legend(loc="upper right", fontsize=9)
 _ = figure.suptitle(plots.title("Validation set", lesions.source))
-# alt: Left, ROC curves: the network above the colour baseline at most places, both above the diagonal. Right, precision-recall curves: both fall as sensitivity rises, down to the share of melanomas, 0.24.
+# alt: Left, ROC curves: the network above the colour baseline at most places, both above the diagonal. Right, precision-recall curves: both fall as sensitivity rises, down to the share of melanomas, about a quarter.
 
 # %% [markdown]
 # Left, the **ROC curve**: each point is one threshold. Further up means more melanomas found, further
@@ -374,8 +378,9 @@ for name in ["network, 0.5", "network, chosen"]:
 #
 # ## Is it better than the colours?
 #
-# The table says 86 for the network and 92 for the colours. We compare both on the same images, by the
-# **paired difference** of lesson {{ number_of("data_loading") }}.
+# The table says {{ shown("86") }} for the network and {{ shown("92") }} for the colours. We
+# compare both on the same images, by the **paired difference** of lesson
+# {{ number_of("data_loading") }}.
 #
 # **Exercise evaluation.4** Write `cost_per_image(y, called)`: the cost divided by the number of images. Then
 # compute the paired difference, network minus colours, with `evaluation.difference`. Is a difference
@@ -456,7 +461,7 @@ _ = results.keep(
 # %% [markdown]
 # ## Check yourself
 #
-# <details><summary>A model has an accuracy of 0.95. What else do you ask?</summary>
+# <details><summary>A model has an accuracy of {{ fact("0.95", "an example") }}. What else do you ask?</summary>
 # The share of melanomas in the test set, sensitivity and specificity with their intervals, and how
 # the threshold was chosen.</details>
 #

@@ -23,7 +23,7 @@
 # **You will**
 #
 # - let the last 20 layers learn, in plain Keras;
-# - choose a learning rate from measured curves, and see what a rate of 0.01 breaks;
+# - choose a learning rate from measured curves, and see what a rate of {{ shown("0.01") }} breaks;
 # - find a BatchNorm fault that looks like overfitting;
 # - judge a recipe by three seeds and one test set.
 #
@@ -202,8 +202,8 @@ exercises.check("fine_tuning.1", prepare)
 # %% [markdown]
 # ## Does it help?
 #
-# `learn` compiles. The body has good weights already, so we take small steps: a **learning rate** of
-# 0.0001, a tenth of Adam's default.
+# `learn` compiles. The body has good weights already, so we take small steps: a **learning rate**
+# of `0.0001`, a tenth of Adam's default.
 
 # %%
 unfreeze(20)
@@ -247,7 +247,7 @@ exercises.check(
 # ## How fast may they learn?
 #
 # We try three other rates, always from the same trained head. Guess the last validation AUC with a
-# rate of 0.01, ten times Adam's default.
+# rate of `0.01`, ten times Adam's default.
 
 # %%
 MY_AUC = ...
@@ -262,7 +262,7 @@ for rate in [1e-5, 1e-3, 1e-2]:
 
 ledger.outcome("validation AUC at rate 0.01", curves[1e-2]["val_auc"][-1])
 _ = plots.learning_rates(curves, roc_auc(y, p_head), lesions.source)
-# alt: Training loss and validation AUC by epoch for four learning rates. At 0.01 the loss is far above the others and the AUC falls to 0.5. The other three stay near the dotted line of the head alone or below it.
+# alt: Training loss and validation AUC by epoch for four learning rates. At 0.01 the loss is far above the others and the AUC falls to that of guessing. The other three stay near the dotted line of the head alone or below it.
 
 # %% [markdown]
 # The slider shows one rate at a time. Move it and compare the two sides.
@@ -275,12 +275,14 @@ def show(rate):
 
 
 # %% [markdown]
-# With 0.0001 the training loss is the lowest, but the AUC falls after the first epoch: the model
-# overfits, it memorises its images. `restore_best_weights` saves the first epoch. With 0.00001 little
-# changes. With 0.001 the training loss is higher: the steps are too large.
+# With {{ fact("0.0001", "the rate of the section above") }} the training loss is the lowest, but
+# the AUC falls after the first epoch: the model overfits, it memorises its images.
+# `restore_best_weights` saves the first epoch. With `0.00001` little changes. With `0.001` the
+# training loss is higher: the steps are too large.
 #
-# With 0.01 the AUC ends at 0.5. Has the network forgotten everything? Look at the 1,280 units of its
-# last layer. It is a **ReLU6**: it replaces values below 0 by 0, and values above 6 by 6.
+# With `0.01` the AUC ends at {{ fact("0.5", "the figure above; guessing") }}. Has the network
+# forgotten everything? Look at the 1,280 units of its last layer. It is a **ReLU6**: it replaces
+# values below 0 by 0, and values above 6 by 6.
 
 # %%
 stuck = body.predict_on_batch(x_validation)
@@ -320,12 +322,13 @@ exercises.check("fine_tuning.3", (best_rate, best_epoch), curves=curves)
 # %% [markdown]
 # ## The BatchNorm trap
 #
-# A BatchNorm layer scales each channel by a mean and a variance. While it trains, it takes those of
-# the batch, here 30 images. In `predict` and `evaluate` it takes **moving averages** that it gathered
-# in training. A frozen layer always takes the averages.
+# A BatchNorm layer scales each channel by a mean and a variance. While it trains, it takes those
+# of the batch, here {{ fact("30", "the batch size of training.two_stages") }} images. In `predict`
+# and `evaluate` it takes **moving averages** that it gathered in training. A frozen layer always
+# takes the averages.
 #
-# What if BatchNorm may learn too? We train the same 20 layers, with larger steps (0.003), so that the
-# fault shows after a few epochs.
+# What if BatchNorm may learn too? We train the same 20 layers, with larger steps (`0.003`), so
+# that the fault shows after a few epochs.
 
 # %%
 for layer in body.layers:
@@ -381,9 +384,10 @@ table["validation, renewed"] = judge(x_validation, y)
 table.round(2)
 
 # %% [markdown]
-# On the training images the accuracy jumps to 0.95. The weights had learned, but the averages were old:
-# Keras's MobileNetV2 has `momentum=0.999`, so each step moves them by a thousandth of the way, and we
-# took 160 steps. The rest of the gap, 0.95 in training against 0.83 in validation, *is* overfitting.
+# On the training images the accuracy jumps to 0.95. The weights had learned, but the averages were
+# old: Keras's MobileNetV2 has `momentum=0.999`, so each step moves them by a thousandth of the
+# way, and we took {{ fact("160", "8 epochs of 20 batches") }} steps. The rest of the gap, 0.95 in
+# training against 0.83 in validation, *is* overfitting.
 #
 # There are two remedies: a lower momentum such as 0.9, or frozen BatchNorm layers as in `unfreeze`.
 
@@ -444,9 +448,9 @@ _ = plots.paired_seeds(head, tuned, lesions.source)
 # alt: Test AUC of three seeds, head alone and fine-tuned, joined by lines that rise or fall a little. The test set's two intervals are many times as long.
 
 # %% [markdown]
-# Two things are uncertain. Blue: another *seed* gives another head and another AUC. Orange: another
-# 200 *images* may move the mean of the heads down to 0.71 or up to 0.84. More seeds help only against
-# the first.
+# Two things are uncertain. Blue: another *seed* gives another head and another AUC. Orange:
+# another 200 *images* may move the mean of the heads down to {{ shown("0.71") }} or up to
+# {{ shown("0.84") }}. More seeds help only against the first.
 #
 # Is a gain not shown if it is smaller than the range over the seeds? Many think so, and it is wrong.
 # Each line joins two stages of one training: a poor head gives a poor fine-tuned model too. What
@@ -511,7 +515,7 @@ _ = results.keep(
 # base. Why?</summary>
 # The model was trained before and not compiled again.</details>
 #
-# <details><summary><code>fit</code> reports accuracy 0.99, validation gives 0.80. Name two causes, and
+# <details><summary><code>fit</code> reports accuracy {{ fact("0.99", "an example") }}, validation gives {{ fact("0.80", "an example") }}. Name two causes, and
 # the test that tells them apart.</summary>
 # Overfitting, or old BatchNorm averages. Call <code>predict</code> on the training images: a model
 # that overfits is right there.</details>

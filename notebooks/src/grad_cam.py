@@ -239,7 +239,7 @@ def share_on_lesion(heat, mask):
 exercises.check("grad_cam.3", share_on_lesion)
 
 # %% [markdown]
-# We compare five maps of 60 test images.
+# We compare five maps of `60` test images.
 #
 # - **Grad-CAM** and **occlusion**. Occlusion covers a square of the image, and measures how far the
 #   logit falls.
@@ -300,12 +300,16 @@ for name in ["Grad-CAM", "occlusion"]:
     print(f"SYNTHETIC, {name} minus centre blob: {gain:+.2f}")
 
 # %% [markdown]
-# Both intervals hold zero: inconclusive. We have no evidence that a heat map finds the lesion better
-# than a hill in the middle. And the model that the course ships? On 300 drawn lesions
-# (`results/attribution.json`), Grad-CAM has a map for 99. The share on the lesion, minus the hill's, is
-# {{ quote("attribution", "maps.Grad-CAM.share_inside_minus_blob", "+.2f") }}: *worse* than the hill. Occlusion:
-# {{ quote("attribution", "maps.occlusion.share_inside_minus_blob", "+.2f") }}. Keep that in mind when somebody shows you
-# four beautiful maps.
+# Both intervals hold zero: inconclusive. We have no evidence that a heat map finds the lesion
+# better than a hill in the middle. And the model that the course ships? On
+# {{ quote("attribution", "parameters.N", "d") }} drawn lesions (`results/attribution.json`),
+# {{ quote("attribution", "maps.Grad-CAM.empty", "d") }} maps of Grad-CAM are empty. For the
+# others, the share on the lesion, minus the hill's, is
+# {{ quote("attribution", "maps.Grad-CAM.share_inside_minus_blob", "+.2f") }}:
+# {{ verdict("attribution", "maps.Grad-CAM.share_inside_minus_blob", above="*better* than the hill", below="*worse* than the hill") }}.
+# Occlusion: {{ quote("attribution", "maps.occlusion.share_inside_minus_blob", "+.2f") }},
+# {{ verdict("attribution", "maps.occlusion.share_inside_minus_blob", above="*better*", below="*worse*") }}.
+# Keep that in mind when somebody shows you four beautiful maps.
 
 # %% [markdown]
 # A low share is not always the map's fault. Perhaps the network does look at the skin beside the
@@ -402,11 +406,19 @@ columns = [f"alarms, {kind}" for kind in measured["lesions"]]
 pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 # %% [markdown]
-# A ruler hardly moves it. Drawn **hairs** hide most melanomas: without them the model finds
-# {{ quote("artefacts", "alarms.melanoma", ".2f") }} of all, and hairs change that by
-# {{ quote("artefacts", "artefacts.hair.melanoma.alarms", "+.2f") }}. No map had told us. A coloured patch
-# raises a few alarms, and dark corners hide a few melanomas. These are eight comparisons: one small
-# change may be chance. The change from hairs is not.
+# A ruler changes the alarms for melanomas by
+# {{ quote("artefacts", "artefacts.ruler.melanoma.alarms", "+.2f") }}:
+# {{ verdict("artefacts", "artefacts.ruler.melanoma.alarms") }}. Drawn **hairs**
+# {{ verdict("artefacts", "artefacts.hair.melanoma.alarms", above=None, below="hide melanomas", zero=None) }}:
+# without them the model finds {{ quote("artefacts", "alarms.melanoma", ".2f") }} of all, and hairs
+# change that by {{ quote("artefacts", "artefacts.hair.melanoma.alarms", "+.2f") }}. No map had
+# told us. A coloured patch changes the alarms for other lesions by
+# {{ quote("artefacts", "artefacts.coloured patch.not melanoma.alarms", "+.2f") }}:
+# {{ verdict("artefacts", "artefacts.coloured patch.not melanoma.alarms") }}. Dark corners change
+# those for melanomas by
+# {{ quote("artefacts", "artefacts.dark corners.melanoma.alarms", "+.2f") }}:
+# {{ verdict("artefacts", "artefacts.dark corners.melanoma.alarms") }}. These are eight
+# comparisons: one small change may be chance. The change from hairs is not.
 #
 # Last, look at lesions from your own source. With 28 x 28 pixels the images are blurred; where you have
 # the full images, set `SIZE = 128`.
@@ -439,7 +451,7 @@ _ = plots.overlays(lesions.images, on_real, names, lesions.source)
 # <details><summary>Your map is zero everywhere. Name two causes.</summary>
 # Nothing speaks for this output; or you took the gradient of a probability near 0 or 1.</details>
 #
-# <details><summary>Validation AUC is 1.00. What do you try first?</summary>
+# <details><summary>Validation AUC is {{ shown("1.00") }}. What do you try first?</summary>
 # Look for a shortcut: maps, and images with the suspected mark added or removed.</details>
 #
 # ## What comes next

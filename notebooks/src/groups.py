@@ -15,8 +15,10 @@
 #
 # # {{ number }} · For whom does it work?
 #
-# The model that the course ships finds 88 % of the melanomas in the test set. That is an average, and an
-# average hides for whom it works. Who is missed more often? And does it still hold with another camera?
+# The model that the course ships finds
+# {{ quote("shipped_model", "shipped.sensitivity.value", ".0%") }} of the melanomas in the test
+# set. That is an average, and an average hides for whom it works. Who is missed more often? And
+# does it still hold with another camera?
 
 # %% [markdown]
 # **You will**
@@ -61,7 +63,7 @@ SEED = 0
 _ = diagrams.groups()
 
 # %% [markdown]
-# We asked the shipped model about all test images of HAM10000. `results/groups.json` holds its answers
+# We asked the shipped model about all test images of HAM10000. `results/subgroups.json` holds its answers
 # and what is known of each patient, so you need no image for the tables here.
 
 # %%
@@ -110,11 +112,16 @@ columns = ["melanomas", "sensitivity"]
 pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 # %% [markdown]
-# Each row has its 95 % interval. Few melanomas make it wide: on the trunk there are 10, and the
-# sensitivity may be anything from 0.15 to 1.00. Sites with fewer than 10 are left out.
+# Each row has its 95 % interval. Few melanomas make it wide: on the trunk there are
+# {{ quote("shipped_model", "subgroups.site: trunk.melanomas", "d") }}, and the sensitivity may be
+# anything from {{ quote("shipped_model", "subgroups.site: trunk.sensitivity.low", ".2f") }} to
+# {{ quote("shipped_model", "subgroups.site: trunk.sensitivity.high", ".2f") }}. Sites with fewer
+# than {{ fact("10", "the rule for groups in shipped_model.json") }} are left out.
 #
-# Women have 0.79 and men 0.93. Is that difference real? The two groups are different lesions, so we cannot
-# pair them. We resample the lesions and take the difference each time.
+# Women have {{ quote("shipped_model", "subgroups.sex: female.sensitivity.value", ".2f") }} and men
+# {{ quote("shipped_model", "subgroups.sex: male.sensitivity.value", ".2f") }}. Is that difference
+# real? The two groups are different lesions, so we cannot pair them. We resample the lesions and
+# take the difference each time.
 
 
 # %%
@@ -133,13 +140,14 @@ women = melanomas.loc[melanomas["sex"] == "female", "found"].mean()
 ledger.outcome("sensitivity for women", women)
 
 # %% [markdown]
-# The interval lies above zero. Is the model worse for women? Wait: we looked at 13 rows before we chose
-# this one. What is that worth?
+# The interval, from {{ shown("+0.02") }} to {{ shown("+0.25") }}, lies above zero. Is the model
+# worse for women? Wait: we looked at {{ fact("13", "rows of the table above") }} rows before we
+# chose this one. What is that worth?
 #
 # ## The worst group always looks bad
 #
-# Suppose that the model finds exactly 0.88 of the melanomas in **every** group. We draw 10 groups of 20
-# melanomas each. Guess the sensitivity of the worst one.
+# Suppose that the model finds exactly `0.88` of the melanomas in **every** group. We draw `10`
+# groups of `20` melanomas each. Guess the sensitivity of the worst one.
 
 # %%
 MY_WORST = ...
@@ -177,7 +185,7 @@ sns.histplot(lowest, bins=np.arange(0.375, 1, 0.05), ax=ax)
 ax.axvline(0.88, color="black", linestyle="--", label="truth, all groups")
 ax.legend(loc="upper left")
 _ = ax.set(xlabel="sensitivity of the worst of ten groups", ylabel="draws")
-# alt: Histogram of the worst of ten equal groups over 2,000 draws. Nearly all of it lies between 0.6 and 0.85, to the left of a dashed line at 0.88, the truth for all groups.
+# alt: Histogram of the worst of ten equal groups over 2,000 draws. Nearly all of it lies to the left of a dashed line at 0.88, the truth for all groups.
 
 # %% [markdown]
 # All groups are equal, and the worst one still has about 0.76. A worst row that was picked afterwards
@@ -191,8 +199,9 @@ others = validation[validation["melanoma"] == 1]
 print(f"{len(others)} other melanomas: {men_minus_women(others):+.2f}")
 
 # %% [markdown]
-# The gap is gone. Its interval holds zero: **inconclusive**. A smaller gap may still be there. To
-# protect yourself, name the groups before you look, and count the melanomas behind each.
+# The gap is gone. Its interval, from {{ shown("-0.08") }} to {{ shown("+0.09") }}, holds zero:
+# **inconclusive**. A smaller gap may still be there. To protect yourself, name the groups before
+# you look, and count the melanomas behind each.
 #
 # ## One row that is no accident
 #
@@ -208,9 +217,12 @@ for name, part in {"all images": table, "histo only": histo}.items():
     print(f"{name}: AUC {auc:.2f}")
 
 # %% [markdown]
-# The watched moles are easy: only 0.01 of them raise an alarm. Among lesions that looked dangerous enough to be
-# cut out, the **AUC** (the chance that a random melanoma gets a higher score than a random other lesion)
-# falls from 0.90 to 0.83. That is the harder and the more honest question.
+# The watched moles are easy: only 0.01 of them raise an alarm. Among lesions that looked dangerous
+# enough to be cut out, the **AUC** (the chance that a random melanoma gets a higher score than a
+# random other lesion) is
+# {{ quote("shipped_model", "subgroups.confirmed by: histo.roc_auc.value", ".2f") }} instead of
+# {{ quote("shipped_model", "shipped.roc_auc.value", ".2f") }}. That is the harder and the more
+# honest question.
 #
 # ## Another camera
 #
@@ -230,8 +242,9 @@ for column, name in zip(axes.T, shifts.SHIFTS, strict=True):
 # alt: SYNTHETIC. A drawn lesion in two rows, severity 2 and 4: darker, blurred, compressed, turned and warmer.
 
 # %% [markdown]
-# A small model first: a frozen network, and a logistic regression on its features, as in lesson {{ number_of("transfer") }}. Its
-# threshold finds 90 % of the validation melanomas.
+# A small model first: a frozen network, and a logistic regression on its features, as in lesson
+# {{ number_of("transfer") }}. Its threshold finds
+# {{ fact("90 %", "the quantile in the cell below") }} of the validation melanomas.
 
 # %%
 lesions = data.load_lesions(SOURCE, SIZE, splits.mini)
@@ -300,8 +313,8 @@ print(f"AUC, turned minus unchanged: {change:+.2f}")
 #
 # **A shift can leave the AUC alone and still break every threshold.** The AUC sees only the order.
 #
-# Now the shipped model, on all 1,999 test images of HAM10000. Guess its AUC on images with a blur of
-# severity 4. Unchanged images have 0.90.
+# Now the shipped model, on all 1,999 test images of HAM10000. Guess its AUC on images with a blur
+# of severity 4. Unchanged images have {{ quote("subgroups", "shifts.unchanged.roc_auc", ".2f") }}.
 
 # %%
 MY_BLUR = ...
@@ -323,28 +336,37 @@ for ax, (key, label) in zip(axes, names.items(), strict=True):
     ax.legend().remove()
 figure.legend(*handles, ncols=6, loc="outside lower center", fontsize=9)
 ledger.outcome("AUC, blurred 4", curves["blurred"][3]["roc_auc"])
-# alt: Three panels over severity 1 to 4. Left the AUC: turned and warmer stay near the dotted line of the unchanged images at 0.90, darker falls to 0.79, blurred to 0.63, compressed to 0.56. Middle the calibration error: 0.015 for unchanged images; turned stays there, blurred rises to 0.11, darker to 0.09, compressed to 0.07, warmer to 0.04. Right the sensitivity, 0.88 for unchanged images: turned stays, warmer falls to 0.71, compressed to 0.38, darker to 0.18, blurred to 0.
+# alt: Three panels over severity 1 to 4. A dotted line shows the unchanged images. Left the AUC, {{ quote("subgroups", "shifts.unchanged.roc_auc", ".2f") }} unchanged; at severity 4 turned {{ quote("subgroups", "shifts.turned.3.roc_auc", ".2f") }}, warmer {{ quote("subgroups", "shifts.warmer.3.roc_auc", ".2f") }}, darker {{ quote("subgroups", "shifts.darker.3.roc_auc", ".2f") }}, blurred {{ quote("subgroups", "shifts.blurred.3.roc_auc", ".2f") }}, compressed {{ quote("subgroups", "shifts.compressed.3.roc_auc", ".2f") }}. Middle the calibration error, {{ quote("subgroups", "shifts.unchanged.calibration_error", ".2f") }} unchanged; at severity 4 turned {{ quote("subgroups", "shifts.turned.3.calibration_error", ".2f") }}, warmer {{ quote("subgroups", "shifts.warmer.3.calibration_error", ".2f") }}, darker {{ quote("subgroups", "shifts.darker.3.calibration_error", ".2f") }}, blurred {{ quote("subgroups", "shifts.blurred.3.calibration_error", ".2f") }}, compressed {{ quote("subgroups", "shifts.compressed.3.calibration_error", ".2f") }}. Right the sensitivity, {{ quote("subgroups", "shifts.unchanged.sensitivity", ".2f") }} unchanged; at severity 4 turned {{ quote("subgroups", "shifts.turned.3.sensitivity", ".2f") }}, warmer {{ quote("subgroups", "shifts.warmer.3.sensitivity", ".2f") }}, darker {{ quote("subgroups", "shifts.darker.3.sensitivity", ".2f") }}, blurred {{ quote("subgroups", "shifts.blurred.3.sensitivity", ".2f") }}, compressed {{ quote("subgroups", "shifts.compressed.3.sensitivity", ".2f") }}.
 
 # %% [markdown]
-# A blur of severity 4 changes the AUC by {{ quote("subgroups", "shifts.blurred.3.change", "+.2f") }}, paired on the same
-# images, and the **calibration error** (how far probabilities are from observed shares) by
+# A blur of severity 4 changes the AUC by
+# {{ quote("subgroups", "shifts.blurred.3.change", "+.2f") }}, paired on the same images, and the
+# **calibration error** (how far probabilities are from observed shares) by
 # {{ quote("subgroups", "shifts.blurred.3.calibration_change", "+.2f") }}. The mean probability is
-# {{ quote("subgroups", "shifts.blurred.3.mean_probability", ".4f") }}, and the model finds no melanoma at all. Nothing stops with an error. Only "turned" costs nothing here.
+# {{ quote("subgroups", "shifts.blurred.3.mean_probability", ".4f") }}, and the model finds
+# {{ quote("subgroups", "shifts.blurred.3.sensitivity", ".0%") }} of the melanomas. Nothing stops
+# with an error. "Turned" changes the AUC by
+# {{ quote("subgroups", "shifts.turned.3.change", "+.3f") }}:
+# {{ verdict("subgroups", "shifts.turned.3.change") }}.
 
 # %% [markdown]
-# The guard of lesson {{ number_of("confidence") }} refuses {{ quote("subgroups", "shifts.blurred.3.refused", ".0%") }} of these images: it notices. But look at "warmer". At severity 4
-# its AUC hardly changes ({{ quote("subgroups", "shifts.warmer.3.change.value", "+.2f") }}), its sensitivity does
-# ({{ quote("subgroups", "shifts.warmer.3.sensitivity_change", "+.2f") }}), and the guard refuses only
-# {{ quote("subgroups", "shifts.warmer.3.refused", ".0%") }}. The mean probability falls from {{ quote("subgroups", "shifts.unchanged.mean_probability", ".2f") }} to
-# {{ quote("subgroups", "shifts.warmer.3.mean_probability", ".2f") }}. But fewer melanomas among the patients would do the same. Only images of the new camera
-# **with a diagnosis** tell the two apart.
+# The guard of lesson {{ number_of("confidence") }} refuses
+# {{ quote("subgroups", "shifts.blurred.3.refused", ".0%") }} of these images. Now look at
+# "warmer". At severity 4 its AUC changes by
+# {{ quote("subgroups", "shifts.warmer.3.change", "+.2f") }}, its sensitivity by
+# {{ quote("subgroups", "shifts.warmer.3.sensitivity_change", "+.2f") }}, and the guard refuses
+# {{ quote("subgroups", "shifts.warmer.3.refused", ".0%") }}. The mean probability goes from
+# {{ quote("subgroups", "shifts.unchanged.mean_probability", ".2f") }} to
+# {{ quote("subgroups", "shifts.warmer.3.mean_probability", ".2f") }}. Another share of melanomas
+# among the patients would move it, too. Only images of the new camera **with a diagnosis** tell
+# the two apart.
 
 # %% [markdown]
 # ## Skin tone
 #
-# HAM10000 does not record it. The **individual typology angle** (ITA) estimates how light skin is from its
-# colour, here from the border of each image. Over 55 degrees is "very light", under 10 "brown" or
-# "dark". Which share of the 1,999 test images is under 10?
+# HAM10000 does not record it. The **individual typology angle** (ITA) estimates how light skin is
+# from its colour, here from the border of each image. Over 55 degrees is "very light", under 10
+# degrees "brown" or "dark". Which share of the 1,999 test images is under 10 degrees?
 
 # %%
 MY_DARK = ...
@@ -360,7 +382,7 @@ tones = table["tone"].cat.remove_unused_categories()
 bars = dict(hue=diagnosis.rename(""), multiple="stack", shrink=0.8)
 sns.histplot(x=tones, ax=ax, **bars)
 _ = ax.set(xlabel="", ylabel="test images")
-# alt: Bars of the test images by band of ITA. Brown or dark, tan and intermediate are small, light has about 190, very light about 900, and bluish about 740.
+# alt: Bars of the test images by band of ITA. Brown or dark, tan and intermediate are small, light has {{ quote("subgroups", "tones.test.light.images", "d") }}, very light {{ quote("subgroups", "tones.test.very light.images", "d") }}, and bluish {{ quote("subgroups", "tones.test.bluish.images", "d") }}.
 
 # %%
 rows = {}
@@ -374,17 +396,23 @@ columns = ["images", "melanomas", "AUC"]
 pd.DataFrame(rows, index=columns).T
 
 # %% [markdown]
-# Only 27 images are "brown, dark", with 3 melanomas. We looked at all of them. Most show the black rim of
-# a lens, hair, red light, or a lesion that reaches the border. In none could we be sure of dark skin. So
-# **nothing can be claimed** about it. The right sentence for a model card: "not tested on dark skin".
+# Only {{ quote("subgroups", "tones.test.brown, dark.images", "d") }} images are "brown, dark",
+# with {{ quote("subgroups", "tones.test.brown, dark.melanomas", "d") }} melanomas. We looked at
+# all of them. Most show the black rim of a lens, hair, red light, or a lesion that reaches the
+# border. In none could we be sure of dark skin. So **nothing can be claimed** about it. The right
+# sentence for a model card: "not tested on dark skin".
 #
-# 738 borders are "bluish", which no skin is. There the lamp and the white balance decide the colour. ITA
-# measures the camera here as much as the skin.
+# {{ quote("subgroups", "tones.test.bluish.images", "d") }} borders are "bluish", which no skin is.
+# There the lamp and the white balance decide the colour. ITA measures the camera here as much as
+# the skin.
 
 # %% [markdown]
-# Is the model worse for such images? On the test set 0.81 against 0.94, and the intervals do not
-# overlap. On the validation set 0.89 against 0.91. Again the other data shrinks a difference that
-# we picked because it was large.
+# Is the model worse for such images? On the test set
+# {{ quote("subgroups", "tones.test.bluish.roc_auc", ".2f") }} against
+# {{ quote("subgroups", "tones.test.very light.roc_auc", ".2f") }}, on the validation set
+# {{ quote("subgroups", "tones.validation.bluish.roc_auc", ".2f") }} against
+# {{ quote("subgroups", "tones.validation.very light.roc_auc", ".2f") }}. Again: other data often
+# shrink a difference that we picked because it was large.
 
 # %% [markdown]
 # ## Age, sex and site beside the image
@@ -426,8 +454,11 @@ gain = evaluation.difference(roc_auc_score, y, with_both, alone, lesion)
 print(f"gain in AUC from age: {gain:+.3f}")
 
 # %% [markdown]
-# Age alone adds little: inconclusive. More columns, from `results/groups.json`. **Average precision** is the
-# mean share of melanomas among the alarms, over all thresholds. Which row would you take?
+# Age alone changes the AUC by
+# {{ quote("subgroups", "beside.image and age.roc_auc.gain", "+.3f") }}:
+# {{ verdict("subgroups", "beside.image and age.roc_auc.gain") }}. More columns, from
+# `results/subgroups.json`. **Average precision** is the mean share of melanomas among the alarms,
+# over all thresholds. Which row would you take?
 
 # %%
 rows = {}
@@ -439,8 +470,15 @@ for name, measures in full["beside"].items():
 pd.DataFrame.from_dict(rows, orient="index").fillna("")
 
 # %% [markdown]
-# Age, sex and site raise the AUC from 0.901 to 0.905 and the average precision by 0.014: inconclusive. Only
-# the way of confirmation clearly helps: both intervals lie above zero.
+# Age, sex and site change the AUC by
+# {{ quote("subgroups", "beside.image, age, sex and site.roc_auc.gain", "+.3f") }}:
+# {{ verdict("subgroups", "beside.image, age, sex and site.roc_auc.gain") }}; and the average
+# precision by
+# {{ quote("subgroups", "beside.image, age, sex and site.average_precision.gain", "+.3f") }}:
+# {{ verdict("subgroups", "beside.image, age, sex and site.average_precision.gain") }}. The way of
+# confirmation changes the AUC by
+# {{ quote("subgroups", "beside.image and way of confirmation.roc_auc.gain", "+.3f") }}:
+# {{ verdict("subgroups", "beside.image and way of confirmation.roc_auc.gain", above="a clear gain", below=None, zero=None) }}.
 #
 # Should you use it? **No.** Before the biopsy nobody knows this column. A doctor who orders one already
 # suspects a melanoma. The model would learn what doctors think, not what skin shows.

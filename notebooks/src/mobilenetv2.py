@@ -59,9 +59,9 @@ EPOCHS = 12
 # the window by its weight and adds the products. The sum is one output number. Then the window
 # moves on by one pixel.
 #
-# Inside a network an image has more than three channels. Let 32 channels go in and 64 come out.
-# Each output channel has a window of its own, and this window reads **all** 32 input channels. One
-# product added to a sum is a **multiply-add**, our unit of work. For an image of 48 x 48:
+# Inside a network an image has more than three channels. Let 32 channels go in and `64` come out.
+# Each output channel has a window of its own, and this window reads **all** `32` input channels.
+# One product added to a sum is a **multiply-add**, our unit of work. For an image of 48 x 48:
 
 # %% tags=["nbval-check-output"]
 parameters = 3 * 3 * 32 * 64
@@ -316,9 +316,9 @@ _ = ipywidgets.interact(draw_spiral, channels=(2, 30, 1))
 # %% [markdown]
 # ## Where does the work go?
 #
-# MobileNetV2 has one plain convolution, then 17 such blocks (the first does not expand), then one
-# 1 x 1 convolution. The 1 x 1 convolutions look at no neighbour at all. What share of all
-# multiply-adds do they need? Guess.
+# MobileNetV2 has one plain convolution, then {{ fact("17", "MobileNetV2") }} such blocks (the
+# first does not expand), then one 1 x 1 convolution. The 1 x 1 convolutions look at no neighbour
+# at all. What share of all multiply-adds do they need? Guess.
 
 # %%
 MY_SHARE_OF_MIXING = ...
@@ -354,12 +354,12 @@ shares.plot.barh(ax=ax, color=plots.PALETTE[:2], width=0.75)
 for bars in ax.containers:
     ax.bar_label(bars, fmt="{:.0%}", padding=3)
 _ = ax.set(xlabel="share of the whole network", ylabel="", xlim=(0, 0.85))
-# alt: Bars of the share of parameters and of multiply-adds for Conv2D 1 x 1, Conv2D 3 x 3, DepthwiseConv2D 3 x 3 and the head. The head has 30 % of the parameters and 2 % of the work.
+# alt: Bars of the share of parameters and of multiply-adds for Conv2D 1 x 1, Conv2D 3 x 3, DepthwiseConv2D 3 x 3 and the head. The head has nearly a third of the parameters and hardly any of the work.
 
 # %% [markdown]
 # The head is small to compute and large to learn: 164,097 parameters beside the body's 410,208
-# (which include those of BatchNormalization). That is about 270 for each of the 600 training
-# images: enough to memorise them.
+# (which include those of BatchNormalization). That is about {{ fact("270", "164,097 / 600") }} for
+# each of the 600 training images: enough to memorise them.
 #
 # **Exercise mobilenetv2.3** One single layer holds more than a third of the parameters in `counted`. Which
 # one, and what share? Use pandas.
@@ -380,7 +380,7 @@ exercises.check("mobilenetv2.3", (largest_layer, its_share), counted=counted)
 # %% [markdown]
 # ## The dials: width and size
 #
-# **Width** (`alpha` in Keras) multiplies the channels of all layers. We use 0.35. What do wider
+# **Width** (`alpha` in Keras) multiplies the channels of all layers. We use `0.35`. What do wider
 # networks cost?
 
 # %%

@@ -16,7 +16,8 @@
 # # {{ number }} · Quickstart: the whole project in one cell
 #
 # Can a network that learned cats and cars tell a melanoma from everything else? A public project
-# promised 80 % accuracy and claimed 85.2 %. Is it true?
+# promised {{ fact("80 %", "the original project's promise") }} accuracy and claimed
+# {{ fact("85.2 %", "the original project's claim") }}. Is it true?
 #
 # **You will**
 #
@@ -58,9 +59,9 @@ EPOCHS = 25
 FINE_TUNE_EPOCHS = 10
 
 # %% [markdown]
-# **Predict first.** Of 200 test images, 48 show a melanoma. Always saying "benign" is right for 152:
-# accuracy 0.76. ("Benign" means *not melanoma*, which includes other skin cancers.) What will the
-# network reach?
+# **Predict first.** Of 200 test images, 48 show a melanoma. Always saying "benign" is right for
+# 152: accuracy {{ shown("0.76") }}. ("Benign" means *not melanoma*, which includes other skin
+# cancers.) What will the network reach?
 
 # %%
 MY_ACCURACY = ...  # a number from 0 to 1
@@ -141,12 +142,15 @@ _ = results.record(name, [network, *others], lesions, p, SEED, used, made_from)
 # %% [markdown]
 # ## Is the promise kept?
 #
-# The network is right for about 0.79 of the test images, the *majority class* (always "benign") for
-# 0.76, the *colour baseline* (it sees no shapes) for 0.79.
+# The network is right for about {{ shown("0.79") }} of the test images, the *majority class*
+# (always "benign") for {{ shown("0.76") }}, the *colour baseline* (it sees no shapes) for
+# {{ shown("0.79") }}.
 #
 # **Sensitivity** is the share of melanomas found, **specificity** the share of other lesions left
-# alone. In the matrix, 30 of 48 melanomas are missed. The model says "melanoma" from a **threshold**
-# on, chosen on validation images.
+# alone. In the matrix,
+# {{ quote("quickstart-width0.35-28px-seed0", "models.MobileNetV2.confusion.1.0", "d") }} of 48
+# melanomas are missed. The model says "melanoma" from a **threshold** on, chosen on validation
+# images.
 #
 # **AUC** is the chance that a random melanoma gets a higher score than a random other lesion; 0.5 is
 # guessing. Brackets are **95 % intervals**: how far another 200 images may move a number.
@@ -187,9 +191,11 @@ exercises.check("quickstart.1", (verdict, at_worst, at_best), gain=gain)
 
 # %% [markdown]
 # One test set is one throw of the dice. Over ten draws from HAM10000 the network averages
-# {{ quote("ten_draws", "models.recipe, 28 px.accuracy", ".2f") }}, about the promised 80 %; single
-# draws reach from {{ quote("ten_draws", "lowest.recipe, 28 px.accuracy", ".2f") }} to
-# {{ quote("ten_draws", "highest.recipe, 28 px.accuracy", ".2f") }}, none 85.2 %. It gains
+# {{ quote("ten_draws", "models.recipe, 28 px.accuracy", ".2f") }}, about the promised
+# {{ fact("80 %", "the original project's promise") }}; single draws reach from
+# {{ quote("ten_draws", "lowest.recipe, 28 px.accuracy", ".2f") }} to
+# {{ quote("ten_draws", "highest.recipe, 28 px.accuracy", ".2f") }}, none
+# {{ fact("85.2 %", "the original project's claim") }}. It gains
 # {{ quote("ten_draws", "differences.recipe, 28 px minus colour baseline.accuracy", "+.3f") }} in
 # accuracy over the colours. (Draws share lesions: these intervals are slightly narrow.)
 #
@@ -246,7 +252,7 @@ exercises.check("quickstart.2", new_head)
 #
 # ## Check yourself
 #
-# <details><summary>Why is an accuracy of 0.76 worth nothing here?</summary>
+# <details><summary>Why is an accuracy of {{ shown("0.76") }} worth nothing here?</summary>
 # Always "benign" has it too, and finds no melanoma.</details>
 #
 # <details><summary>Why do the threshold and the best epoch come from validation?</summary>

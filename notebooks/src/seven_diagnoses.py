@@ -215,9 +215,10 @@ print(f"weighted minus plain: {gain:+.2f}")
 print(f"accuracy, weighted: {accuracy_score(truth, called_weighted):.2f}")
 
 # %% [markdown]
-# The balanced accuracy rises from about 0.45 to about 0.55, and the accuracy falls from 0.71 to 0.66. But
-# the interval of the difference holds zero: **inconclusive**. Two of the diagnoses have two images each.
-# One image more or less moves the measure by 1/14.
+# The balanced accuracy rises from about 0.45 to about 0.55, and the accuracy falls from
+# {{ shown("0.71") }} to 0.66. But the interval of the difference holds zero: **inconclusive**. Two
+# of the diagnoses have two images each. One image more or less moves the measure by
+# {{ fact("1/14", "1/7 of 1/2") }}.
 #
 # ## Which mistakes hurt?
 #
@@ -323,7 +324,8 @@ print(f"sum of three minus p(melanoma): {summed:+.3f}")
 #
 # Does a network lose on the first question when it learns seven answers? On all of HAM10000, three
 # trainings each, seven answers instead of two changed the AUC for melanoma by
-# {{ quote("ladder", "gains.seven diagnoses", "+.3f") }}: inconclusive.
+# {{ quote("ladder", "gains.seven diagnoses", "+.3f") }}:
+# {{ verdict("ladder", "gains.seven diagnoses") }}.
 #
 # ## All of HAM10000
 #
@@ -342,22 +344,27 @@ columns = ["images", "sensitivity", "AUC against the rest"]
 pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 # %% [markdown]
-# The balanced accuracy is {{ quote("seven_diagnoses", "balanced_accuracy.equal shares", ".2f") }}. For it,
-# we divide each probability by the share of its diagnosis in training, and then take the largest. Without
-# the division it is {{ quote("seven_diagnoses", "balanced_accuracy.likeliest", ".2f") }}. The winner of
-# ISIC 2018 had `0.885`, on 1,512 other images, with many large networks and more training images. So
-# the two numbers cannot be compared directly.
+# The balanced accuracy is {{ quote("seven_diagnoses", "balanced_accuracy.equal shares", ".2f") }}.
+# For it, we divide each probability by the share of its diagnosis in training, and then take the
+# largest. Without the division it is
+# {{ quote("seven_diagnoses", "balanced_accuracy.likeliest", ".2f") }}. The winner of ISIC 2018 had
+# {{ fact("0.885", "leaderboard of ISIC 2018, task 3") }}, on
+# {{ fact("1,512", "test set of ISIC 2018, task 3") }} other images, with many large networks and
+# more training images. So the two numbers cannot be compared directly.
 #
 # Three trainings of the same recipe together, their probabilities averaged, reach
-# {{ quote("ensemble", "balanced_accuracy.together", ".2f") }}. Paired with the one that we ship, that is
-# {{ quote("ensemble", "balanced_accuracy.together minus the shipped one", "+.3f") }}: a gain, and three times the work.
+# {{ quote("ensemble", "balanced_accuracy.together", ".2f") }}. Paired with the one that we ship,
+# that is {{ quote("ensemble", "balanced_accuracy.together minus the shipped one", "+.3f") }}:
+# {{ verdict("ensemble", "balanced_accuracy.together minus the shipped one", above="a gain", below="a loss") }},
+# and three times the work.
 
 # %% [markdown]
-# The hidden question is answered well: the sum of three has an AUC of
+# And the hidden question? The sum of three has an AUC of
 # {{ quote("seven_diagnoses", "malignant.roc_auc", ".2f") }}. The probability of melanoma alone has
-# {{ quote("seven_diagnoses", "malignant.roc_auc_of_melanoma_probability", ".2f") }}, since it is low for the
-# {{ quote("seven_diagnoses", "malignant.not_melanoma", "d") }} cancers and precursors that are no melanoma. The difference is
-# {{ quote("seven_diagnoses", "malignant.gain", "+.2f") }}.
+# {{ quote("seven_diagnoses", "malignant.roc_auc_of_melanoma_probability", ".2f") }}, since it is
+# low for the {{ quote("seven_diagnoses", "malignant.not_melanoma", "d") }} cancers and precursors
+# that are no melanoma. The difference is {{ quote("seven_diagnoses", "malignant.gain", "+.2f") }}:
+# {{ verdict("seven_diagnoses", "malignant.gain", below=None, zero=None) }}.
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 called_test = names[p_test.argmax(axis=1)]
@@ -378,7 +385,7 @@ _ = results.keep(name, lesions.source, lesions.table, facts, found, first)
 #
 # ## Check yourself
 #
-# <details><summary>A model of seven diagnoses has an accuracy of 67 %, and 67 % are moles. What is its
+# <details><summary>A model of seven diagnoses has an accuracy of {{ fact("67 %", "an example") }}, and {{ fact("67 %", "an example") }} are moles. What is its
 # balanced accuracy, if it says "mole" each time?</summary>
 # One seventh: it finds all moles and none of the other six.</details>
 #

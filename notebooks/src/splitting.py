@@ -176,7 +176,7 @@ by_lesion = StratifiedGroupKFold(5, shuffle=True, random_state=SEED)
 # %% [markdown]
 # The **AUC** is the chance that a random melanoma gets a higher score than a random other image.
 # Half is guessing, 1 is perfect. (`evaluation.roc_auc` is a faster `roc_auc_score`.) By how much do
-# siblings in training raise it? Guess, for instance 0.01.
+# siblings in training raise it? Guess, for instance {{ fact("0.01", "an example") }}.
 
 # %%
 MY_GAIN = ...
@@ -314,8 +314,9 @@ exercises.check("splitting.3", train_validation, table=development)
 # %% [markdown]
 # ## The same split tomorrow
 #
-# Tomorrow one patient asks to delete two photos, and one lesion of 7,452 leaves the table. The seed
-# is the same. What share of the test images stays in the test set?
+# Tomorrow one patient asks to delete two photos, and one lesion of
+# {{ fact("7,452", "groups of lesions in HAM10000") }} leaves the table. The seed is the same. What
+# share of the test images stays in the test set?
 
 # %%
 MY_STAY = ...
@@ -342,7 +343,7 @@ for name in ["HAM_0000118", "HAM_0000119"]:
     print(name, hashlib.sha256(name.encode()).hexdigest()[:16])
 
 # %% [markdown]
-# `hexdigest` is a number in base 16; `int(text, 16)` reads it. The course's own splits,
+# `hexdigest` is a number in base `16`; `int(text, 16)` reads it. The course's own splits,
 # `splits.full` and `splits.mini`, sort the groups by such hashes.
 #
 # **Exercise splitting.4** Write `in_test(name)`: `True` for about one lesion name in five, `False` for the
@@ -368,10 +369,11 @@ exercises.check("splitting.4", in_test)
 # %% [markdown]
 # ## What can 48 melanomas prove?
 #
-# `splits.mini` of lessons {{ number_of("quickstart") }} and {{ number_of("data_loading") }} is clean. But its test set has only 200 images, 48 of them
-# melanomas. We drew such a split ten times from HAM10000 and trained lesson {{ number_of("quickstart") }}'s network on each.
-# On average it is right for about 0.79 of the test images. What was the **lowest** accuracy of the
-# ten?
+# `splits.mini` of lessons {{ number_of("quickstart") }} and {{ number_of("data_loading") }} is
+# clean. But its test set has only 200 images, 48 of them melanomas. We drew such a split ten times
+# from HAM10000 and trained lesson {{ number_of("quickstart") }}'s network on each. On average it
+# is right for about {{ quote("ten_draws", "models.recipe, 28 px.accuracy.value") }} of the test
+# images. What was the **lowest** accuracy of the ten?
 
 # %%
 MY_LOWEST = ...
@@ -402,9 +404,9 @@ _ = figure.suptitle("Ten draws from real lesions, 28 px")
 # alt: Accuracy of network and colour baseline on ten draws, joined by lines. The network lies from 0.75 to 0.82, around the promised 0.80 and above the majority class on nine draws. The claimed 0.852 lies above all dots.
 
 # %% [markdown]
-# Each draw is a clean test of the same recipe. Together they average 0.79: as promised, about 0.80.
-# One alone may say 0.75 or 0.82, and none says 0.852. The majority class ("never melanoma") has
-# 0.76. **One test of 200 images cannot tell 0.80 from 0.76.**
+# Each draw is a clean test of the same recipe. Together they average 0.79: as promised, about
+# `0.80`. One alone may say 0.75 or 0.82, and none says `0.852`. The majority class ("never
+# melanoma") has `0.76`. **One test of 200 images cannot tell `0.80` from `0.76`.**
 #
 # In most draws the network is above the **colour baseline** of lesson {{ number_of("data_loading") }}, trees that see only
 # colours. The grey lines pair the two on the same images, so their differences vary less:

@@ -103,7 +103,8 @@ model.summary()
 
 # %% [markdown]
 # Read the last three lines. The base has 410,208 parameters, and none of them may learn. The head
-# has 164,097, and all of them may. That is still 273 for each training image.
+# has 164,097, and all of them may. That is still {{ fact("273", "164,097 / 600") }} for each
+# training image.
 #
 # **Exercise training.1** Write `frozen_classifier(base)`: freeze `base`, average its output, and add one
 # `Dense` layer that gives a probability. Take inputs of the size that `base` takes. How few
@@ -228,9 +229,10 @@ table["chosen by"] = ["loss", "AUC", "accuracy", "nobody: the last"]
 table.rename_axis("epoch")
 
 # %% [markdown]
-# Loss and AUC choose an early epoch. Accuracy may choose another one, and it is a poor guide: always
-# saying "everything else" is right for 152 of our 200 images already. The AUC asks how well the head
-# separates melanomas from everything else, at any threshold. So we watch `val_auc`.
+# Loss and AUC choose an early epoch. Accuracy may choose another one, and it is a poor guide:
+# always saying "everything else" is right for
+# {{ fact("152 of our 200", "the validation set of Mini") }} images already. The AUC asks how well
+# the head separates melanomas from everything else, at any threshold. So we watch `val_auc`.
 #
 # Keras has an AUC metric too. But it compares with 200 thresholds only. Divide all probabilities by
 # 1,000: the order of the images, and so the AUC, stays the same.

@@ -326,8 +326,10 @@ exercises.check("transfer.2", answer, base=base, y=y, last=imagenet)
 # ## Two dials: width and input size
 #
 # MobileNetV2 comes in several sizes. The **width** `alpha` scales the channels of all layers. The
-# **input size** is free from 32 pixels on; the original project calls 96 the minimum, which is wrong.
-# The published weights were trained at 96, 128, 160, 192 or 224 pixels, one file for each.
+# **input size** is free from 32 pixels on; the original project calls
+# {{ fact("96", "the original project's claim") }} the minimum, which is wrong. The published
+# weights were trained at {{ fact("96, 128, 160, 192 or 224", "Keras") }} pixels, one file for
+# each.
 #
 # What does each dial cost? We count parameters and **multiply-adds**, the work for one image.
 #
@@ -354,9 +356,10 @@ def cost(alpha, size):
 exercises.check("transfer.3", cost)
 
 # %% [markdown]
-# And what does a dial gain? We measured ten networks with the probe of this lesson, on ten draws of
-# 1,000 images from HAM10000. The figure shows the mean AUC on validation with its 95 % interval over
-# the draws. Width 0.35 has the weights trained at 96 pixels, width 1.0 those trained at 224.
+# And what does a dial gain? We measured ten networks with the probe of this lesson, on ten draws
+# of 1,000 images from HAM10000. The figure shows the mean AUC on validation with its 95 % interval
+# over the draws. Width `0.35` has the weights trained at 96 pixels, width `1.0` those trained at
+# 224 pixels.
 
 
 # %%
@@ -381,12 +384,13 @@ def draw_dials():
 
 
 _ = draw_dials()
-# alt: Mean AUC by million multiply-adds for two widths. Width 0.35 stays between 0.81 and 0.84 at all input sizes. Width 1.0 rises from 0.61 at 32 pixels to 0.83 at 224 pixels. The colour baseline is at 0.83.
+# alt: Mean AUC by million multiply-adds for two widths. Width 0.35 stays between {{ quote("dials", "grid.0.auc", ".2f") }} and {{ quote("dials", "grid.2.auc", ".2f") }} at all input sizes. Width 1.0 rises from {{ quote("dials", "grid.5.auc", ".2f") }} at 32 pixels to {{ quote("dials", "grid.9.auc", ".2f") }} at 224 pixels. The colour baseline is at {{ quote("dials", "roc_auc.colour baseline.value") }}.
 
 # %% [markdown]
-# From left to right on each line, the input grows from 32 to 224 pixels.
+# From left to right on each line, the input grows from 32 pixels to 224 pixels.
 #
-# **Try it.** Which network reaches an AUC of 0.83 with the least work?
+# **Try it.** Which network reaches an AUC of {{ quote("dials", "roc_auc.colour baseline.value") }}
+# with the least work?
 
 # %%
 sizes = ipywidgets.SelectionSlider(options=[32, 64, 96, 128, 224], value=96)
@@ -405,14 +409,19 @@ def choose(width, size):
 
 
 # %% [markdown]
-# - **Width** changes parameters and work: 0.35 has 410,208 parameters, 1.0 has 2,257,984.
+# - **Width** changes parameters and work: `0.35` has
+#   {{ quote("dials", "grid.2.parameters", ",") }} parameters, `1.0` has
+#   {{ quote("dials", "grid.9.parameters", ",") }}.
 # - **Input size** leaves the parameters alone. The work grows with the square of the side.
-# - Feed about the size that the weights were trained at. Width 1.0 was trained at 224 pixels; at 96 its
-#   AUC changes by {{ quote("dials", "gains.width 100%, input 96 minus input 224", "+.3f") }}, at 32 by
+# - Feed about the size that the weights were trained at. Width `1.0` was trained at 224 pixels; at
+#   96 pixels its AUC changes by
+#   {{ quote("dials", "gains.width 100%, input 96 minus input 224", "+.3f") }}, at 32 pixels by
 #   {{ quote("dials", "gains.width 100%, input 32 minus input 224", "+.2f") }}.
-# - More is not always better: width 1.0 at 224 pixels needs 28 times the work of width 0.35 at 96. The
+# - More is not always better: width `1.0` at 224 pixels needs
+#   {{ fact("28", "the MACs in dials.json") }} times the work of width `0.35` at 96 pixels. The
 #   difference of their AUCs is
-#   {{ quote("dials", "gains.width 100%, input 224 minus width 35%, input 96", "+.3f") }}: inconclusive.
+#   {{ quote("dials", "gains.width 100%, input 224 minus width 35%, input 96", "+.3f") }}:
+#   {{ verdict("dials", "gains.width 100%, input 224 minus width 35%, input 96", above=None, below=None) }}.
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 best = evaluation.estimate(roc_auc, y, imagenet, groups)
@@ -437,7 +446,7 @@ _ = results.keep(
 #
 # ## Check yourself
 #
-# <details><summary>Why do random weights reach an AUC far above 0.5?</summary>
+# <details><summary>Why do random weights reach an AUC far above {{ fact("0.5", "guessing") }}?</summary>
 # Random filters still pass on colour and contrast, and the probe learns to read them.</details>
 #
 # <details><summary>A model scored well in training and badly in the app. What do you look at
