@@ -36,6 +36,26 @@ def test_each_form_answers_as_keras_does(model, images, form, tolerance):
     np.testing.assert_allclose(p, expected, atol=tolerance)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_a_model_of_another_precision_is_converted_in_float32(images, policy):
+    """Also where the precision is that of a model inside."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        inner = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Conv2D(4, 3)])
+    finally:
+        keras.config.set_dtype_policy(before)
+    sigmoid = keras.layers.Dense(1, activation="sigmoid")
+    pooled = [keras.layers.GlobalAveragePooling2D(), sigmoid]
+    model = keras.Sequential([inner, keras.layers.Rescaling(1 / 255), *pooled])
+    model.trainable = False
+    expected = model.predict(images.astype("float32"), verbose=0)[:, 0]
+    assert np.ptp(expected) > 0.001
+    np.testing.assert_allclose(lite.Lite(lite.convert(model))(images), expected, atol=0.02)
+    assert inner.layers[0].compute_dtype != "float32"  # the caller's model is as it was
+
+
 def test_what_cannot_be_converted_is_refused(model, images):
     with pytest.raises(ValueError, match="one of float32, float16, int8, not 'int4'"):
         lite.convert(model, "int4")

@@ -2,6 +2,7 @@ import copy
 import json
 import os
 import pickle
+import zipfile
 from contextlib import contextmanager
 
 import numpy as np
@@ -266,6 +267,36 @@ def test_a_threshold_edited_in_the_json_counts_at_once(tmp_path):
         facts.write_text('{"threshold": ' + wrong + "}")
         with pytest.raises(ValueError, match=r"train it again. .*must be a number"):
             predict.predict_skin_cancer(red, path)
+
+
+def test_a_model_of_another_keras_is_no_broken_one(tmp_path, image):
+    """As one is that was trained in Colab: what its layers are called with is not known here."""
+    path = tmp_path / "m.keras"
+    predict.save_model(redness(), FACTS, path)
+    with zipfile.ZipFile(path) as file:
+        content = {name: file.read(name) for name in file.namelist()}
+    config = json.loads(content["config.json"])
+    config["config"]["layers"][-1]["config"]["a_later_word"] = None
+    later = json.dumps(json.loads(content["metadata.json"]) | {"keras_version": "99.1.0"})
+
+    def write(**changed):
+        with zipfile.ZipFile(path, "w") as file:
+            for name, one in (content | {f"{n}.json": c for n, c in changed.items()}).items():
+                file.writestr(name, one)
+        path.with_suffix(".json").write_text(json.dumps(FACTS))
+
+    write(config=json.dumps(config), metadata=later)
+    with pytest.raises(
+        ValueError, match=r"saved by Keras 99.1.0, and Keras \d.* cannot"
+    ) as refused:
+        predict.predict_skin_cancer(image, path)
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 300 + len(str(path))
+    write(config=json.dumps(config))  # by this very Keras
+    with pytest.raises(ValueError, match="is broken: train it again") as refused:
+        predict.predict_skin_cancer(image, path)
+    assert "\n" not in str(refused.value)
+    write(metadata=later)  # and readable
+    assert 0 <= predict.melanoma_probability(image, path)[0] <= 1
 
 
 def test_files_of_two_trainings_are_told_apart(tmp_path, image):

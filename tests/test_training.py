@@ -325,6 +325,53 @@ def test_training_that_cannot_be_is_refused(tmp_path):
         training.all_layers(model, images, labels, 32, tmp_path / "a.weights.h5", batch_size=8)
 
 
+@pytest.mark.slow
+def test_a_backup_of_another_training_is_refused(tmp_path, capsys):
+    """Epochs are counted in its steps: in other batches, half a training could pass for a whole."""
+    images, labels = of_seven_classes(32, 8)
+    called = {"epochs": 2, "learning_rate": 1e-3, "batch_size": 8, "seed": 0, "augment": True}
+    backup = tmp_path / "a.weights.h5"
+
+    def train(images=images, labels=labels, size=8, **changed):
+        x = keras.Input((8, 8, 3))
+        model = keras.Model(x, keras.layers.Dense(7)(keras.layers.GlobalAveragePooling2D()(x)))
+        training.all_layers(model, images, labels, size, backup, **called | changed, verbose=0)
+
+    train()
+    kept = backup.read_bytes()
+    capsys.readouterr()
+    train()
+    assert "2 of 2 epochs are done" in capsys.readouterr().out
+    for other in (
+        {"batch_size": 16},
+        {"batch_size": 4},
+        {"epochs": 4},
+        {"learning_rate": 1e-4},
+        {"seed": 1},
+        {"augment": False},
+        {"size": 9},
+        {"images": 255 - images},
+        {"labels": labels[::-1]},
+        {"loss": keras.losses.CategoricalHinge()},
+    ):
+        (name,) = other
+        with pytest.raises(ValueError, match=rf"delete it and start anew. \[it had other {name}\]"):
+            train(**other)
+    assert backup.read_bytes() == kept
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()])
+    model.save_weights(backup)  # by anything else
+    with pytest.raises(ValueError, match="is not a backup of this training: delete it and start"):
+        train()
+
+
+def test_images_on_disk_are_the_same_on_every_machine():
+    here, there, other = (
+        np.array([f"/{place}/folder-{size}-2/ISIC_1-ab.png"])
+        for place, size in (("home/a", 64), ("content", 64), ("home/a", 96))
+    )
+    assert training._digest(here) == training._digest(there) != training._digest(other)
+
+
 ON_DEVICES = """
 import sys
 import numpy as np

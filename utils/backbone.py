@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from utils import settings
-from utils.quiet import keras
+from utils.quiet import keras, require_threads
 
 FROZEN_END = "block_14_add"  # the last 20 layers, two blocks, come after it
 
@@ -39,7 +39,10 @@ def mobilenet_v2(alpha=0.35, source_size=28, size=96, weights=None):
     ------
     ValueError
         If ``size`` is under 32, or ``weights`` is no file of weights for this network.
+    RuntimeError
+        In a process that was forked from one in which a model had been used.
     """
+    require_threads()
     if size < 32:
         raise ValueError(f"The network needs an input of 32 px or more, not {size}.")
     if weights is not None and not Path(weights).is_file():

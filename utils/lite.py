@@ -2,6 +2,7 @@
 
 Taught in the lesson deployment."""
 
+import re
 import tempfile
 import warnings
 
@@ -17,7 +18,8 @@ def convert(model, form="float32", images=None):
     ----------
     model : keras.Model
         From pixels 0..255 of shape (n, size, size, 3) to probabilities (n, 1), all layers frozen
-        (``load_model`` sees to that): else BatchNorm could be exported as in training.
+        (``load_model`` sees to that): else BatchNorm could be exported as in training. One that
+        computes in another precision (``mixed_float16``) is converted as if in float32.
     form : str
         ``"float32"``; ``"float16"``, weights of half the size; or ``"int8"``, all numbers of eight
         bits, for chips that know no others: pixels go in and probabilities come out as 0..255.
@@ -42,6 +44,8 @@ def convert(model, form="float32", images=None):
         raise ValueError('"int8" needs training images, which show the range of each layer.')
     import tensorflow as tf
 
+    if _precisions(model) & {"float16", "bfloat16", "float64"}:
+        model = _in_float32(model)
     with tempfile.TemporaryDirectory() as folder:
         model.export(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
@@ -56,6 +60,22 @@ def convert(model, form="float32", images=None):
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.inference_input_type = converter.inference_output_type = tf.uint8
         return converter.convert()
+
+
+def _precisions(layer):
+    """In which types a layer, and all layers in it, compute."""
+    return {layer.compute_dtype}.union(*map(_precisions, getattr(layer, "layers", ())))
+
+
+def _in_float32(model):
+    """The same model with the same weights; TensorFlow cannot convert another precision."""
+    from utils.quiet import keras
+
+    policy = r'("class_name": "DTypePolicy", "config": {"name": )"\w+"'
+    plain = keras.models.model_from_json(re.sub(policy, r'\1"float32"', model.to_json()))
+    plain.set_weights(model.get_weights())
+    plain.trainable = False
+    return plain
 
 
 class Lite:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from utils import backbone
-from utils.quiet import keras
+from utils.quiet import keras, require_threads
 
 CORNER_VIEWS = "corner views"  # what the facts of a model say whose layers ``architecture`` builds
 
@@ -125,6 +125,7 @@ def corner_margin(size):
 @contextmanager
 def plain_keras():
     """Float32 and channels last, whatever the caller has set; the caller's settings come back."""
+    require_threads()
     config = keras.config
     before = config.floatx(), config.image_data_format(), config.dtype_policy()
 

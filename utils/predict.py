@@ -18,7 +18,7 @@ from PIL import Image
 from utils import guard, models, settings
 from utils.images import read, square
 from utils.models import plain_keras
-from utils.quiet import keras
+from utils.quiet import keras, require_threads
 
 SHIPPED = settings.SHIPPED
 BATCH = 8  # images at a time: the shipped model makes thirty-two views of each
@@ -88,6 +88,8 @@ def predict_skin_cancer(image, model=SHIPPED):
         If the image or the model is not there.
     ValueError
         If the image or the model cannot be used; the sentence says why.
+    RuntimeError
+        In a process that was forked from one in which a model had been used.
     """
     loaded, facts = load_model(model)
     pixels = square(read(image), _input_size(loaded))[None]
@@ -141,7 +143,7 @@ def melanoma_probability(images, model=SHIPPED):
 
     Raises
     ------
-    FileNotFoundError, ValueError
+    FileNotFoundError, ValueError, RuntimeError
         As ``predict_skin_cancer``; also for an empty sequence.
     """
     if isinstance(images, (str, os.PathLike, Image.Image)) or (
@@ -257,6 +259,7 @@ def load_model(path=SHIPPED):
     ValueError
         If one is broken, or the two belong to different trainings.
     """
+    require_threads()
     path = Path(os.path.expanduser(path))  # of pathlib's own, one without a home gets a traceback
     for file in (path, path.with_suffix(".json")):
         if not file.is_file():
@@ -280,13 +283,23 @@ def _load(path, changed, size, *texts):
         facts = _joined(*map(json.loads, texts))
         if facts.get("model_sha256") not in (None, _sha256(path)):
             raise ValueError("its .json file belongs to another training")
-        if facts.get("architecture") == models.CORNER_VIEWS:
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        raise _broken(path, error) from error
+    own = facts.get("architecture") == models.CORNER_VIEWS
+    try:
+        if own:
             model = models.architecture(facts)
             model.load_weights(path)
         else:
             model = keras.models.load_model(path, compile=False)
     except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"The model {path} is broken: train it again. [{error}]") from error
+        saved, here = _keras_of(path), keras.version()
+        if own or saved in (None, here):
+            raise _broken(path, error) from error
+        raise ValueError(
+            f"The model {path} was saved by Keras {saved}, and Keras {here} cannot read it: "
+            f"install the other one (pip install keras=={saved}), or train the model here."
+        ) from error
     # In Keras 3 a layer such as Resizing, called without ``training``, hands its default of True
     # to the layers after it: ``model(x)`` would train BatchNorm, and an export would keep it so.
     model.trainable = False
@@ -306,3 +319,17 @@ def _joined(facts, calibration, limits):
     if not low <= threshold <= high:
         raise ValueError(f"its threshold {threshold:.3f} is not between {low:.3f} and {high:.3f}")
     return facts
+
+
+def _keras_of(path):
+    """The version of Keras that wrote a model; None if the file does not say."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return json.loads(file.read("metadata.json"))["keras_version"]
+    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def _broken(path, error):
+    why = (str(error).splitlines() or [type(error).__name__])[0]  # Keras adds pages
+    return ValueError(f"The model {path} is broken: train it again. [{why}]")

@@ -2,13 +2,18 @@
 the lessons training and fine_tuning), and all layers on all of HAM10000, resumed after an
 interruption."""
 
+import hashlib
+import json
 import tempfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from utils import backbone, settings
-from utils.quiet import keras
+from utils.quiet import keras, require_threads
+
+CALLED_WITH = "called_with"  # of a backup: the attribute that says which training it is of
 
 
 class ExactAUC(keras.callbacks.Callback):
@@ -107,6 +112,7 @@ def two_stages(
     ValueError
         If ``n_layers`` reaches into the layers that are computed once.
     """
+    require_threads()
     if n_layers > 20:
         end = backbone.FROZEN_END
         raise ValueError(f"n_layers must be 20 or less: the layers before {end} are frozen.")
@@ -282,10 +288,10 @@ def all_layers(
 ):
     """Train every trainable layer, with warm-up and cosine decay; resumes after an interruption.
 
-    After each epoch weights and optimizer are written to ``backup``, whole or not at all. The
-    images of an epoch depend on the seed and the epoch alone, so a training that was killed
-    and called again ends at the weights of an unbroken one (on one device with deterministic
-    operations).
+    After each epoch weights, optimizer and what the training was called with are written to
+    ``backup``, whole or not at all. The images of an epoch depend on the seed and the epoch
+    alone, so a training that was killed and called again ends at the weights of an unbroken one
+    (on one device with deterministic operations).
 
     Parameters
     ----------
@@ -312,8 +318,21 @@ def all_layers(
     Raises
     ------
     ValueError
-        If there are fewer images than a batch, or the backup belongs to another training.
+        If there are fewer images than a batch, or the backup belongs to another training: of
+        another network, with other images, or called with anything else.
     """
+    require_threads()
+    own = {
+        "images": _digest(images),
+        "labels": _digest(np.asarray(labels, np.int64)),
+        "size": size,
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "seed": seed,
+        "augment": augment,
+        "loss": getattr(loss, "__name__", type(loss).__name__),
+    }
     steps, backup = len(images) // batch_size, Path(backup)
     if steps == 0:
         raise ValueError(f"{len(images)} images are less than one batch of {batch_size}.")
@@ -328,11 +347,22 @@ def all_layers(
         optimizer.build(model.trainable_variables)  # a backup holds its state too
     if backup.exists():
         try:
+            with h5py.File(backup) as file:
+                kept = json.loads(file.attrs[CALLED_WITH])
+            other = [name for name in own if own[name] != kept.get(name)]
+            if other:
+                raise ValueError(f"it had other {', '.join(other)}")
             model.load_weights(backup)
         except (OSError, ValueError, KeyError) as error:
             raise ValueError(
                 f"{backup} is not a backup of this training: delete it and start anew. [{error}]"
             ) from error
+
+    def write(path):
+        model.save_weights(path)
+        with h5py.File(path, "a") as file:
+            file.attrs[CALLED_WITH] = json.dumps(own, default=float)
+
     done = int(keras.ops.convert_to_numpy(optimizer.iterations)) // steps
     if done:
         print(f"{backup.name}: {done} of {epochs} epochs are done, resuming from there")
@@ -340,4 +370,11 @@ def all_layers(
         views = batches(images, labels, size, 1000 * seed + epoch, batch_size, augment)
         span = {"initial_epoch": epoch, "epochs": epoch + 1}
         model.fit(views, shuffle=False, verbose=verbose, **span)
-        settings.write_atomically(backup, model.save_weights)
+        settings.write_atomically(backup, write)
+
+
+def _digest(array):
+    """Changes with the content; of paths only what is the same on every machine counts."""
+    if array.dtype.kind == "U":  # folder and name of a prepared image tell its size and content
+        array = np.array(["/".join(Path(path).parts[-2:]) for path in array])
+    return hashlib.sha256(np.ascontiguousarray(array).view(np.uint8)).hexdigest()
