@@ -3,11 +3,16 @@
 
 VENV = .venv
 PY = $(VENV)/bin/python
+# What learners need is in the first, what building and testing needs besides in the second.
 STAMP = $(VENV)/installed
+DEV = $(VENV)/installed-dev
+PIP = $(PY) -m pip install --quiet --disable-pip-version-check
+FAILED = { echo "The packages could not be installed (see above): try the same command again." >&2; \
+  exit 1; }
 # What was given on make's command line (LESSONS=00 SOURCE=folder ...), quoted for the shell.
 GIVEN = '$(subst ','\'',$(MAKEOVERRIDES))'
 
-.PHONY: help course test check lab serve notebooks results test-colab clean
+.PHONY: help course test check refresh lab serve notebooks record test-colab clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is"
@@ -17,13 +22,14 @@ help: ## list the targets
 course: $(STAMP) ## run the lessons: LESSONS=00 SOURCE=folder|kaggle|synthetic|auto ALPHA=1.0 ...
 	@$(PY) -m course run --make $(GIVEN)
 
-test: $(STAMP) ## run the whole test suite
+test: $(DEV) ## run the whole test suite
 	@$(PY) -m course test
 
-check: $(STAMP) ## ruff, import-linter and the quick tests
+check: $(DEV) ## ruff, import-linter, what is stale, and the quick tests
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(VENV)/bin/lint-imports --no-logo
+	@$(PY) -m course status
 	@$(PY) -m course test -m "not slow"
 
 lab: $(STAMP) ## open JupyterLab on your own copies of the lessons (my_notebooks/)
@@ -32,17 +38,20 @@ lab: $(STAMP) ## open JupyterLab on your own copies of the lessons (my_notebooks
 serve: $(STAMP) ## start the prediction service and its page on http://127.0.0.1:8000
 	@$(PY) -m course serve
 
-notebooks: $(STAMP) ## rebuild the notebooks and the README from their sources
+notebooks: $(DEV) ## rebuild the notebooks and the README from their sources
 	@$(PY) -m course notebooks
 
-results: $(STAMP) ## run lesson 00 on real images for seeds 0-4 and record it in results/
-	@$(PY) -m course results --make $(GIVEN)
+record: $(DEV) ## run the quickstart on real images with seeds 0-4 and record it in results/
+	@$(PY) -m course record --make $(GIVEN)
+
+refresh: $(DEV) ## make anew whatever is stale: models, records, notebooks, pages
+	@$(PY) -m course refresh
 
 test-colab: $(STAMP) ## run every lesson with Colab's versions, as Colab does
 	@$(PY) -m course test-colab --make $(GIVEN)
 
 clean: ## remove what was installed and what runs left (data/ and my_notebooks/ stay)
-	rm -rf $(VENV) runs .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) runs .pytest_cache .ruff_cache .import_linter_cache *.egg-info
 
 # The stamp is written last: an interrupted install, or a changed lock, starts afresh.
 $(STAMP): requirements.lock
@@ -64,9 +73,11 @@ $(STAMP): requirements.lock
 	fi; \
 	echo "installing the packages into $(VENV) (a few minutes the first time) ..."; \
 	"$$found" -m venv --clear $(VENV) && \
-	$(PY) -m pip install --quiet --disable-pip-version-check \
-	  --require-hashes -r requirements.lock || { \
-	  echo "The packages could not be installed (see above): try the same command again." >&2; \
-	  exit 1; \
-	}; \
+	$(PIP) --require-hashes -r requirements.lock && \
+	$(PIP) --no-deps --no-build-isolation -e . || $(FAILED); \
+	touch $@
+
+$(DEV): $(STAMP) requirements-dev.lock
+	@rm -f $@; echo "installing what building and testing needs ..."; \
+	$(PIP) --require-hashes -r requirements-dev.lock || $(FAILED); \
 	touch $@

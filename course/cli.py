@@ -10,7 +10,7 @@ import signal
 import sys
 
 from course.errors import CourseError, Refused
-from course.lessons import split_make, split_settings
+from course.lessons import chosen, split_make, split_settings
 from utils import settings
 
 
@@ -66,8 +66,8 @@ def _parser():
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in (
         ("run", "run lessons; their notebooks with outputs go to runs/"),
-        ("results", "run lessons on real images (00 with five seeds), into results/"),
-        ("test-colab", "run lessons with Colab's versions, as Colab does (LESSONS= only)"),
+        ("record", "run lessons on real images (00 with five seeds), into results/"),
+        ("test-colab", "run lessons with Colab's versions, as Colab does (LESSONS=, PACKAGES=)"),
     ):
         command = commands.add_parser(name, help=summary)
         text = "LESSONS=00,02-04 SOURCE=folder|kaggle|synthetic|auto, or any lesson's parameter"
@@ -80,60 +80,70 @@ def _parser():
     command.add_argument("--all", action="store_true", help="execute unchanged ones too")
     command = commands.add_parser("check-lessons", help="count what lessons cost their reader")
     command.add_argument("lessons", nargs="*", metavar="NN", help="only these lessons")
-    command = commands.add_parser("readme", help="render README and model card from results/")
+    command = commands.add_parser("pages", help="render README, results page and model card")
     command.add_argument("--check", action="store_true", help="only say whether they are current")
+    commands.add_parser("status", help="say what does not belong to code, parameters and model")
+    command = commands.add_parser("refresh", help="make anew whatever is stale, in order")
+    command.add_argument("stages", nargs="*", metavar="STAGE", help="only these, and before them")
+    command.add_argument("--dry", action="store_true", help="only say what is stale, and why")
     command = commands.add_parser("predict", help="ask the shipped model about images")
     command.add_argument("images", nargs="+", metavar="IMAGE")
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
     command = commands.add_parser("serve", help="start the prediction service and its page")
     command.add_argument("--host", default="127.0.0.1", help="default: this machine alone")
     command.add_argument("--port", type=int, default=8000)
-    commands.add_parser("train-shipped", help="train the model in models/ on real images, anew")
     return parser
 
 
 def _call(arguments, options):
-    if arguments.command in ("run", "results", "test-colab"):
+    if arguments.command in ("run", "record", "test-colab"):
         words = arguments.settings + split_make(arguments.make)
         if arguments.command == "test-colab":
-            from course.colab import test_colab
+            from course.run.colab import test_colab
 
             return test_colab(words)
         given = split_settings(words)
         if arguments.command == "run":
-            from course.run import run
+            from course.run.terminal import run
 
             return run(given)
-        from course.record import results
+        from course.run.record import record
 
-        return results(given)
+        return record(given)
     if arguments.command == "test":
         return test(options)
     if arguments.command == "lab":
-        from course.lab import lab
+        from course.run.lab import lab
 
         return lab(options)
     if arguments.command == "notebooks":
-        from course.build import notebooks
+        from course.build import graph, notebooks
 
-        return notebooks(arguments.all, arguments.lessons)
+        done = notebooks.notebooks(arguments.all, arguments.lessons)
+        if "DVC_STAGE" not in os.environ:  # by hand: `refresh` itself writes the lock
+            graph.accept(chosen(",".join(arguments.lessons)) + ["pages"] * (not arguments.lessons))
+        return done
     if arguments.command == "check-lessons":
-        from course.check import check_lessons
+        from course.build.check import check_lessons
 
         return check_lessons(arguments.lessons)
-    if arguments.command == "readme":
-        from course.publish import readme
+    if arguments.command == "pages":
+        from course.build.pages import pages
 
-        return readme(arguments.check)
+        return pages(arguments.check)
+    if arguments.command == "status":
+        from course.build.graph import status
+
+        return status()
+    if arguments.command == "refresh":
+        from course.build.graph import refresh
+
+        return refresh(arguments.stages, arguments.dry)
     if arguments.command == "predict":
-        from course.ask import ask
+        from course.run.ask import ask
 
         return ask(arguments.images, arguments.json)
-    if arguments.command == "serve":
-        return serve(arguments.host, arguments.port)
-    from course.shipped import train_shipped
-
-    return train_shipped()
+    return serve(arguments.host, arguments.port)
 
 
 def serve(host, port):

@@ -13,47 +13,91 @@ from utils import settings
 NOTEBOOKS = settings.ROOT / "notebooks"
 
 
-def address():
-    """Repository (``owner/name``) and branch or tag, from pyproject.toml."""
+def pyproject():
+    """What pyproject.toml says: dict."""
     with (NOTEBOOKS.parent / "pyproject.toml").open("rb") as file:
-        table = tomllib.load(file)["tool"]["course"]
-    return table["repository"], table["branch"]
+        return tomllib.load(file)
 
 
-def choose_lessons(wanted=""):
-    """Notebooks that ``LESSONS=`` names.
+def names():
+    """The lessons in their order: the one place where they have one."""
+    return tuple(pyproject()["tool"]["course"]["lessons"])
+
+
+def number(name):
+    """The number of a lesson in the series, as ``"04"``.
+
+    Raises
+    ------
+    CourseError
+        If there is no such lesson.
+    """
+    if name not in names():
+        raise CourseError(f"There is no lesson {name!r} in the list in pyproject.toml.")
+    return f"{names().index(name):02d}"
+
+
+def notebook(name):
+    """Path of a lesson's notebook, which begins with its number; errors as ``number``."""
+    return NOTEBOOKS / f"{number(name)}_{name}.ipynb"
+
+
+def name_of(path):
+    """The name of the lesson that a notebook holds."""
+    return path.stem.partition("_")[2]
+
+
+def chosen(wanted=""):
+    """Names of the lessons that ``LESSONS=`` asks for, in the course's order.
 
     Parameters
     ----------
     wanted : str
-        Numbers, ranges and names joined by commas (``"00,02-04,05_evaluation"``); "" means all.
-
-    Returns
-    -------
-    list of Path
-        In the course's order.
+        Numbers, ranges and names joined by commas (``"00,02-04,training"``); "" means all.
 
     Raises
     ------
     Refused
         If a word names no lesson.
     """
-    lessons = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
-    if not lessons:
-        raise CourseError(f"There is no lesson in {NOTEBOOKS}: run `make notebooks`.")
-    chosen = set()
+    known, found = names(), set()
     for word in filter(None, (w.strip() for w in wanted.split(","))):
         span = re.fullmatch(r"(\d+)(?:-(\d+))?", word)
         if span:
-            numbers = range(int(span[1]), int(span[2] or span[1]) + 1)
-            found = [p for p in lessons if int(p.stem[:2]) in numbers]
+            meant = known[int(span[1]) : int(span[2] or span[1]) + 1]
         else:
-            found = [p for p in lessons if word in (p.stem, p.stem[3:])]
-        if not found:
-            known = ", ".join(p.stem for p in lessons)
-            raise Refused(f"LESSONS={wanted}: no lesson is called {word!r}; there are {known}.")
-        chosen.update(found)
-    return sorted(chosen) or lessons
+            meant = [n for n in known if word in (n, notebook(n).stem)]
+        if not meant:
+            there = ", ".join(notebook(n).stem for n in known)
+            raise Refused(f"LESSONS={wanted}: no lesson is called {word!r}; there are {there}.")
+        found.update(meant)
+    return [name for name in known if name in found or not found]
+
+
+def address():
+    """Repository (``owner/name``) and branch or tag, from pyproject.toml."""
+    table = pyproject()["tool"]["course"]
+    return table["repository"], table["branch"]
+
+
+def release():
+    """The tag that a notebook's setup fetches: ``v`` and the version in pyproject.toml."""
+    return f"v{pyproject()['project']['version']}"
+
+
+def choose_lessons(wanted=""):
+    """Notebooks of the lessons that ``LESSONS=`` asks for: list of Path. Errors as ``chosen``.
+
+    Raises
+    ------
+    CourseError
+        If one is not built.
+    """
+    lessons = [notebook(name) for name in chosen(wanted)]
+    for path in lessons:
+        if not path.exists():
+            raise CourseError(f"{path.name} is not in {NOTEBOOKS}: run `make notebooks`.")
+    return lessons
 
 
 def parameters(notebook):

@@ -111,7 +111,7 @@ def built(tmp_path_factory):
     (root / "notebooks" / "src").mkdir(parents=True)
     shutil.copy(lessons.NOTEBOOKS / "src" / "_setup.py", root / "notebooks" / "src")
     (root / "pyproject.toml").write_text(
-        '[tool.course]\nrepository = "someone/skin"\nbranch = "v1.2"\n'
+        '[project]\nversion = "1.2"\n[tool.course]\nrepository = "someone/skin"\nbranch = "v1.2"\n'
     )
     two = (TOY + MORE + LAST).replace("ALPHA", "BETA").replace("00_toy", "01_two")
     (root / "notebooks" / "src" / "00_toy.py").write_text(TOY + LAST)

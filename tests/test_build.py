@@ -43,7 +43,7 @@ def test_changed_markdown_keeps_outputs_and_seconds_where_no_real_lesion_is(
     lesson, path = paths(toy, "01_two")
     mend(path, *_seconds(path, 3000))
     mend(lesson, "# # A toy lesson", "# # A mended lesson\n# **Time: {{ minutes }} minutes**")
-    mend(lesson, "# alt: Nothing", "# alt: Nothing at all")
+    mend(lesson, "# alt: Nothing", '# alt: Nothing {{ fact("at all", "a test") }}')
     assert build.build(lesson) == "rendered anew"
     notebook = nbformat.read(path, 4)
     assert "mended lesson\n**Time: 60 minutes**" in notebook.cells[0].source  # 50 + 1 exercise
@@ -95,13 +95,13 @@ def test_pictures_come_from_synthetic_lesions_and_a_solution_overwrites_nothing(
     assert counts == [1, 2, 3, 4, 5, 6]
 
 
-def test_the_setup_line_becomes_code_that_fetches_what_the_badge_names(toy, mend):
+def test_the_setup_line_becomes_code_that_fetches_release_or_branch(toy, mend):
     lesson, _ = paths(toy)
     mend(lesson, "# %%\nimport json", "# %%\nfirst = 1\n# {{ setup }}\nimport json")
     code = source.render(lesson).cells[2].source
     assert code.startswith("first = 1\nimport importlib.util\n") and "\nimport json\n" in code
-    assert 'REPOSITORY = "https://github.com/someone/skin"' in code
-    assert '"--branch=v1.2"' in code and "{{" not in code
+    assert 'RELEASE = "https://github.com/someone/skin", "v1.2"' in code
+    assert 'tag = "v1.2"' in code and "{{" not in code
 
 
 def test_a_diagram_has_the_alternative_text_that_stands_with_it(toy, mend):

@@ -1,7 +1,6 @@
 """The lessons as Colab opens them: alone, in an empty folder, without the course."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -22,6 +21,7 @@ SETUP = render(
     (lessons.NOTEBOOKS / "src" / "_setup.py").read_text(encoding="utf-8"),
     repository=REPOSITORY,
     branch=BRANCH,
+    release=lessons.release(),
 ).strip()
 
 
@@ -74,12 +74,12 @@ def test_the_classifier_pasted_into_an_empty_notebook_fetches_the_course_and_run
 def test_the_command_runs_each_lesson_alone_and_says_which_failed(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(lessons, "NOTEBOOKS", tmp_path / "course" / "notebooks")
     monkeypatch.setenv("COURSE_WORK_DIR", str(tmp_path))
-    monkeypatch.setattr(colab, "install", lambda folder: Path(sys.executable))
+    monkeypatch.setattr(colab, "install", lambda folder, listed: Path(sys.executable))
     packages = iter(["before", "before", "after"])
     monkeypatch.setattr(colab, "_packages", lambda python: next(packages))
     lessons.NOTEBOOKS.mkdir(parents=True)
     (lessons.NOTEBOOKS.parent / "pyproject.toml").write_text(
-        '[tool.course]\nrepository = "someone/skin"\nbranch = "v1"\n'
+        '[project]\nversion = "1"\n[tool.course]\nrepository = "someone/skin"\nbranch = "v1"\n'
     )
     for name, source in {
         "00_one": "import os, google.colab, google.protobuf; os.listdir('.')",
@@ -102,7 +102,7 @@ def test_the_command_runs_each_lesson_alone_and_says_which_failed(tmp_path, monk
 
 
 def test_what_the_command_does_not_know_is_refused():
-    with pytest.raises(Refused, match="LESSONS only, not SOURCE"):
+    with pytest.raises(Refused, match="LESSONS and PACKAGES only, not SOURCE"):
         colab.test_colab(["LESSONS=00", "SOURCE=folder"])
 
 
@@ -113,9 +113,39 @@ def test_without_python_313_a_sentence_says_what_to_do(tmp_path, monkeypatch):
 
 
 def test_what_is_installed_is_installed_once_for_each_list(tmp_path, monkeypatch):
-    (tmp_path / "installed").write_text(colab.VERSIONS.read_text(encoding="utf-8"))
+    calls = []
+    monkeypatch.setenv("PYTHON", sys.executable)
+    monkeypatch.setattr(colab.subprocess, "call", lambda words, **_: calls.append(words))
+    tmp_path.joinpath("bin").mkdir()
     assert colab.install(tmp_path) == tmp_path / "bin" / "python"
-    (tmp_path / "installed").write_text("numpy==1.0")
-    monkeypatch.setenv("PYTHON", os.devnull)
-    with pytest.raises(CourseError):
-        colab.install(tmp_path)
+    *_, pip = calls
+    assert "keras>=3.8" in pip and "nbclient>=0.10" in pip and "jupyterlab>=4.2" not in pip
+    constraints = pip[pip.index("-c") + 1]
+    assert colab.pins(constraints) == colab.pins(colab.VERSIONS)
+    calls.clear()
+    assert colab.install(tmp_path) and not calls
+    today = tmp_path / "pip-freeze.gpu.txt"
+    text = colab.VERSIONS.read_text(encoding="utf-8")
+    today.write_text(text.replace("keras==3.13.2", "keras==3.14.0") + "x @ file:///x.whl\n")
+    colab.install(tmp_path, today)
+    assert calls and colab.pins(constraints)["keras"] == "3.14.0"
+    assert "file:" not in constraints.read_text()
+
+
+def test_a_list_of_colab_that_lacks_what_lessons_need_is_refused_in_one_sentence(tmp_path):
+    today = tmp_path / "pip-freeze.gpu.txt"
+    text = colab.VERSIONS.read_text(encoding="utf-8")
+    today.write_text(
+        text.replace("seaborn==", "seaborn @ file:///").replace("scikit-learn", "Sci_Kit.learn")
+    )
+    with pytest.raises(
+        CourseError, match=r"^Colab moved: its list has no scikit-learn, seaborn, which"
+    ):
+        colab.install(tmp_path, today)
+    for path, what in (
+        (tmp_path / "no.txt", "cannot be read"),
+        (tmp_path / "empty.txt", "no line NAME"),
+    ):
+        (tmp_path / "empty.txt").write_text("404: Not Found")
+        with pytest.raises(CourseError, match=what):
+            colab.install(tmp_path, path)

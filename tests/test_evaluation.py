@@ -375,7 +375,7 @@ def test_calibration_error_refuses(y, p, bins, message):
 def test_colour_features_of_a_known_image():
     image = np.zeros((1, 16, 16, 3), np.uint8)
     image[0, 4:12, 4:12] = (100, 50, 20)
-    features = evaluation.colour_features(image)[0]
+    features = baselines.colour_features(image)[0]
     assert features[:3].tolist() == [25, 12.5, 5]
     assert features[3] == pytest.approx(np.sqrt(0.25 * 0.75) * 100)
     assert features[6:].tolist() == [100, 50, 20]
@@ -388,7 +388,7 @@ def test_baselines_stand_beside():
     images[y == 1] += 80
     table = pd.DataFrame({"dx": np.where(y, "mel", "nv")})
     lesions = Lesions(images, table, "synthetic")
-    found = evaluation.baselines(lesions, lesions)
+    found = baselines.baseline_probabilities(lesions, lesions)
     assert list(found) == ["colour baseline", "majority class"]
     assert roc_auc_score(y, found["colour baseline"][0]) > 0.99
     assert set(found["majority class"][0]) == {0.5}

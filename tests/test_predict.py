@@ -354,7 +354,7 @@ def test_a_predictor_is_built_and_asked_in_float32_whatever_is_set():
     pixels, x = pooled(14)
     trained = keras.Model(pixels, keras.layers.Dense(7)(x))
     with keras_set_to("mixed_bfloat16", "float32", "channels_last"):
-        predictor = predict.as_predictor(trained, 16, 1.5)
+        predictor = models.as_predictor(trained, 16, 1.5)
         p = predict.melanoma_probability(noise(), predictor)
     assert {layer.compute_dtype for layer in predictor.layers} == {"float32"}
     np.testing.assert_array_equal(p, predict.melanoma_probability(noise(), predictor))
@@ -362,7 +362,7 @@ def test_a_predictor_is_built_and_asked_in_float32_whatever_is_set():
 
 def test_corner_views_are_every_corner_in_every_symmetry():
     image = np.arange(16 * 16 * 3).reshape(1, 16, 16, 3)
-    views = list(predict.corner_views(image))
+    views = list(models.corner_views(image))
     assert len({view.tobytes() for view in views}) == 32
     assert {view.shape for view in views} == {(1, 14, 14, 3)}
     for corner in (image[:, :14, :14], image[:, :14, 2:], image[:, 2:, :14], image[:, 2:, 2:]):
@@ -374,10 +374,10 @@ def test_what_is_shipped_averages_the_log_odds_of_its_views():
     x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(pixels))
     model = keras.Model(pixels, keras.layers.Dense(7)(x))
     images = noise(3, (40, 40, 3))  # a corner has 35 px
-    views = np.stack(list(predict.corner_views(images)))
-    logits = np.array([training.melanoma_logit(model(v)) for v in views])
+    views = np.stack(list(models.corner_views(images)))
+    logits = np.array([models.melanoma_logit(model(v)) for v in views])
     assert np.ptp(logits, axis=0).min() > 1e-2  # the views do differ
-    found = predict.as_predictor(model, 40, 1.7)(images)
+    found = models.as_predictor(model, 40, 1.7)(images)
     np.testing.assert_allclose(found, expit(logits.mean(0) / 1.7), atol=1e-5)
 
 

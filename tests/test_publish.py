@@ -45,6 +45,13 @@ def test_prose_quotes_results(own):
         ('{{ quote("x", "list.7") }}', "'7' is missing"),
         ('{{ quote("x", "list") }}', "neither a number nor a text"),
         ('{{ quote("x", "n", "d.f") }}', "'d.f' is no format"),
+        ('{{ verdict("x", "n") }}', "'n' of results/x.json has no interval"),
+        ('{{ verdict("x", "m") }}', "results/x.json has no 'm'"),
+        (
+            '{{ verdict("x", "auc", above=None) }}',
+            "'auc' of results/x.json is +0.500 [+0.400, +0.600]",
+        ),
+        ('{{ fact("0.885", " ") }}', "fact('0.885') must say where"),
         ("{{ notebok }}", "'notebok' is undefined"),
         ("{{ quote( }}", "cannot be filled in"),
     ],
@@ -54,6 +61,22 @@ def test_what_cannot_be_filled_in_is_said_in_one_sentence(own, template, message
     with pytest.raises(CourseError) as error:
         render.render(template)
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "word", "own_word"),
+    [
+        ((0.01, 0.2), "clear", "a gain"),
+        ((-0.2, -0.01), "clear", "a loss"),
+        ((-0.1, 0.1), "inconclusive", "inconclusive"),
+        ((0.0, 0.1), "inconclusive", "inconclusive"),
+    ],
+)
+def test_words_that_judge_follow_the_interval(own, bounds, word, own_word):
+    own("x", {"gain": Estimate(sum(bounds) / 2, *bounds)})
+    assert render.render('{{ verdict("x", "gain") }}') == word
+    template = '{{ verdict("x", "gain", above="a gain", below="a loss") }}'
+    assert render.render(template) == own_word
 
 
 # --- the pages -----------------------------------------------------------------------------------

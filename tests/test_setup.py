@@ -30,7 +30,7 @@ def begin(tmp_path, monkeypatch):
     git.chmod(0o755)
     monkeypatch.setenv("PATH", str(git.parent))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    cell = render(SETUP, repository="someone/skin", branch="v1.2")
+    cell = render(SETUP, repository="someone/skin", branch="main", release="v1.2")
 
     def run(folder, first="", last=""):
         code = f"cell = {cell!r}\n{first}exec(cell)\nprint(course){last}"
@@ -47,6 +47,7 @@ def course_in(folder):
     (folder / "utils").mkdir(parents=True)
     (folder / "notebooks" / "src").mkdir(parents=True)
     (folder / "notebooks" / "src" / "_setup.py").touch()
+    (folder / "pyproject.toml").write_text('[project]\nversion = "1.2"\n')
     return folder
 
 

@@ -57,7 +57,7 @@ def test_the_whole_recipe_in_small(tmp_path, monkeypatch, few_resamples):
     monkeypatch.setattr(results, "COMMITTED", tmp_path)
     monkeypatch.setattr(predict, "SHIPPED", tmp_path / "models" / "m.keras")
     monkeypatch.setattr(pretrained, "SHIPPED", tmp_path / "models" / "backbone.weights.h5")
-    corners = predict.corner_views  # two of them will do
+    corners = models.corner_views  # two of them will do
     monkeypatch.setattr(predict, "corner_views", lambda images: islice(corners(images), 2))
     small = dict(size=32, source_size=32, epochs=1)
     shipped.make(tmp_path / "work", seeds=(0, 1), mini_seeds=(5,), **small)

@@ -60,7 +60,7 @@ def trained(request):
     keras.utils.set_random_seed(0)
     build, n_layers, learning = BASES[request.param]
     base = build()
-    model = training.melanoma_classifier(base)
+    model = models.melanoma_classifier(base)
     train, validation = lesions(48, 0), lesions(24, 1)
 
     def weights():
@@ -87,7 +87,7 @@ def changed(a, b):
 
 def test_head_is_the_original_projects():
     base = toy_base()
-    head = training.melanoma_classifier(base).layers[len(base.layers) :]
+    head = models.melanoma_classifier(base).layers[len(base.layers) :]
     kinds = [type(layer).__name__ for layer in head]
     assert kinds == ["GlobalAveragePooling2D", "Dropout", "Dense", "Dropout", "Dense"]
     assert (head[1].rate, head[2].units, head[3].rate, head[4].units) == (0.3, 128, 0.2, 1)
@@ -177,7 +177,7 @@ def test_the_best_epoch_is_kept(trained):
 def test_a_stage_that_makes_it_worse_is_undone_and_no_file_stays(monkeypatch):
     keras.utils.set_random_seed(0)
     base = toy_base()
-    model = training.melanoma_classifier(base)
+    model = models.melanoma_classifier(base)
     kept, checkpoints = [], []
     fit, callbacks = keras.Model.fit, training.callbacks
 
@@ -258,7 +258,7 @@ def test_labels_follow_their_images():
 
 def test_every_layer_may_learn_and_batch_norm_follows_quickly():
     base = backbone.mobilenet_v2(0.35, 32, 32)
-    model = training.logit_classifier(base, 7)
+    model = models.logit_classifier(base, 7)
     assert model.output.shape == (None, 7)
     norms = [x for x in base.layers if isinstance(x, keras.layers.BatchNormalization)]
     assert norms and all(layer.momentum == 0.9 and layer.trainable for layer in norms)
@@ -316,7 +316,7 @@ def test_a_killed_training_goes_on_and_ends_at_the_same_weights(tmp_path):
 
 def test_training_that_cannot_be_is_refused(tmp_path):
     base = backbone.mobilenet_v2(0.35, 32, 32)
-    model = training.logit_classifier(base, 7)
+    model = models.logit_classifier(base, 7)
     images, labels = of_seven_classes(20)
     with pytest.raises(ValueError, match="less than one batch of 64"):
         training.all_layers(model, images, labels, 32, tmp_path / "a.weights.h5")
@@ -390,7 +390,7 @@ with strategy.scope():
     y = keras.layers.Rescaling(1 / 255)(x)
     y = keras.layers.Conv2D(8, 3, strides=2, use_bias=False)(y)  # BatchNorm has a bias
     y = keras.layers.BatchNormalization()(y)
-    model = training.logit_classifier(keras.Model(x, keras.layers.ReLU()(y)), 7)
+    model = models.logit_classifier(keras.Model(x, keras.layers.ReLU()(y)), 7)
 images, labels = of_seven_classes(64, size=32)
 training.all_layers(
     model, images, labels, 32, sys.argv[2], epochs=3, batch_size=16, augment=False, verbose=0
@@ -432,7 +432,7 @@ def test_without_several_gpus_the_default_strategy_is_taken(monkeypatch):
 
 def test_eight_views_are_all_symmetries():
     image = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(1, 4, 4, 3)
-    views = list(training.symmetric_views(image))
+    views = list(models.symmetric_views(image))
     assert len({view.tobytes() for view in views}) == 8
     assert np.array_equal(views[0], image)
     assert all(np.array_equal(np.sort(v.ravel()), np.sort(image.ravel())) for v in views)
@@ -441,5 +441,5 @@ def test_eight_views_are_all_symmetries():
 def test_log_odds_are_those_of_the_softmax():
     logits = np.random.default_rng(0).normal(size=(5, 7)).astype("float32")
     p = np.exp(logits[:, -1]) / np.exp(logits).sum(1)
-    found = np.asarray(training.melanoma_logit(logits))[:, 0]
+    found = np.asarray(models.melanoma_logit(logits))[:, 0]
     np.testing.assert_allclose(found, np.log(p / (1 - p)), rtol=1e-4)

@@ -1,4 +1,5 @@
-"""MobileNetV2: pixels in, cut where the frozen part ends, counted. Taught in lesson 03."""
+"""MobileNetV2: pixels in, cut where the frozen part ends, counted. Taught in the lesson
+mobilenetv2."""
 
 import math
 from itertools import pairwise

@@ -1,5 +1,5 @@
-"""Metrics with intervals by lesion, a threshold chosen on validation, and the two baselines that
-stand beside every deep result. Taught in lesson 07."""
+"""Metrics with intervals by lesion, and a threshold chosen on validation. Taught in the lesson
+evaluation."""
 
 import math
 import warnings
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
-from sklearn.ensemble import HistGradientBoostingClassifier
+from scipy import stats
 from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score, roc_curve
 
 METRICS = ("accuracy", "precision", "sensitivity", "specificity", "f1")
@@ -142,7 +141,7 @@ def roc_auc(y, probability):
     Area and rank statistic are the same (Hanley & McNeil, Radiology 143:29, 1982).
     """
     melanoma = np.asarray(y) == 1
-    n, ranks = melanoma.sum(), rankdata(probability)
+    n, ranks = melanoma.sum(), stats.rankdata(probability)
     return float((ranks[melanoma].sum() - n * (n + 1) / 2) / (n * (len(melanoma) - n)))
 
 
@@ -224,6 +223,15 @@ def calibration_error(y, probability, bins=10):
         raise ValueError(f"There must be at least one bin, not {bins}.")
     own = np.minimum((probability * bins).astype(int), bins - 1)
     return float(np.abs(np.bincount(own, probability - y)).sum() / len(y))
+
+
+def conformal_limit(scores, level):
+    """The score that a new one of the same kind exceeds with a chance of at most ``1 - level``.
+
+    The ``ceil((n + 1) level)``-th smallest of n: Vovk, Gammerman & Shafer, "Algorithmic Learning
+    in a Random World", 2005; Angelopoulos & Bates, arXiv:2107.07511, section 1.1."""
+    rank = int(np.ceil((len(scores) + 1) * level))
+    return np.sort(scores)[rank - 1] if rank <= len(scores) else np.inf
 
 
 def resampled_lesions(y, groups, n_resamples=1000, seed=0):
@@ -352,6 +360,14 @@ def difference(measure, y, a, b, groups, n_resamples=1000, seed=0):
     return _estimates(found_on, y, groups, n_resamples, seed, max(a.ndim, b.ndim) == 2)[""]
 
 
+def student(values):
+    """Mean of independent values with Student's t interval (n - 1 degrees of freedom): Estimate."""
+    values = np.asarray(values, float)
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    mean = float(values.mean())
+    return Estimate(mean, mean - half, mean + half)
+
+
 def estimate_diagnoses(measure, truth, called, groups, minus=None, n_resamples=1000, seed=0):
     """Any measure of called diagnoses on a test set, with its 95 % interval by lesion.
 
@@ -463,75 +479,6 @@ def ranking(y, probabilities, groups, n_resamples=500, seed=0):
         return [{k: f(y[rows], p[rows]) for k, f in RANKING.items()} for p in probabilities]
 
     return _estimates(found_on, y, groups, n_resamples, seed)
-
-
-def colour_features(images):
-    """Nine numbers on the colour of each image, in pixel units 0..255.
-
-    Mean and standard deviation of each channel, and the mean of the central quarter of the
-    image minus that of a border one eighth wide.
-
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, h, w, 3)
-
-    Returns
-    -------
-    ndarray of float64, shape (n, 9)
-    """
-    h, w = images.shape[1:3]
-    border = np.ones((h, w), bool)
-    border[h // 8 : h - h // 8, w // 8 : w - w // 8] = False
-    features = np.empty((len(images), 3, 3))
-    for row, image in zip(features, images, strict=True):  # one by one: float64 needs much memory
-        centre = image[h // 4 : h - h // 4, w // 4 : w - w // 4]
-        row[0] = image.mean((0, 1), dtype=float)
-        row[1] = image.std((0, 1), dtype=float)
-        row[2] = centre.mean((0, 1), dtype=float) - image[border].mean(0, dtype=float)
-    return features.reshape(-1, 9)
-
-
-def colour_baseline(images, y, seed=0):
-    """Gradient boosting on ``colour_features``: what a deep model has to be better than.
-
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, h, w, 3)
-    y : array of 0/1, shape (n,)
-
-    Returns
-    -------
-    sklearn.ensemble.HistGradientBoostingClassifier
-        Fitted; use ``predict_proba(colour_features(images))[:, 1]``.
-    """
-    model = HistGradientBoostingClassifier(
-        learning_rate=0.05, max_iter=100, max_leaf_nodes=8, random_state=seed
-    )
-    return model.fit(colour_features(images), y)
-
-
-def baselines(train, *others):
-    """The two baselines that every deep result is shown beside.
-
-    Parameters
-    ----------
-    train : utils.data.Lesions
-    *others : utils.data.Lesions
-        The sets to predict.
-
-    Returns
-    -------
-    dict of str to list of ndarray
-        By name, probabilities of melanoma for each of ``others``: from the colour baseline, and
-        from the majority class (the share of melanomas in training, whatever the image).
-    """
-    model = colour_baseline(train.images, train.melanoma)
-    return {
-        "colour baseline": [
-            model.predict_proba(colour_features(lesions.images))[:, 1] for lesions in others
-        ],
-        "majority class": [np.full(len(lesions), train.melanoma.mean()) for lesions in others],
-    }
 
 
 def as_table(evaluations):

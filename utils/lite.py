@@ -1,6 +1,6 @@
 """A small file for a phone: a model converted to LiteRT (once called TensorFlow Lite), and asked.
 
-Taught in lesson 14."""
+Taught in the lesson deployment."""
 
 import re
 import tempfile

@@ -1,4 +1,4 @@
-"""A trained model's answer for an image: saving, loading, asking, and the shipped architecture.
+"""A trained model's answer for an image: saving, loading, asking, and the one rule of decision.
 
 Education only: this is not a medical device, and no answer of it is a diagnosis."""
 
@@ -8,7 +8,6 @@ import math
 import os
 import zipfile
 from collections import namedtuple
-from contextlib import contextmanager
 from functools import lru_cache
 from numbers import Real
 from pathlib import Path
@@ -16,11 +15,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from utils import backbone, guard, settings, training
+from utils import guard, models, settings
 from utils.images import read, square
+from utils.models import plain_keras
 from utils.quiet import keras, require_threads
 
-SHIPPED = settings.ROOT / "models" / "melanoma_mobilenetv2.keras"
+SHIPPED = settings.SHIPPED
 BATCH = 8  # images at a time: the shipped model makes thirty-two views of each
 
 
@@ -44,8 +44,8 @@ class Prediction(namedtuple("Prediction", "label confidence")):
     decision : str
         ``"melanoma"`` or ``"benign"`` where the model answers; ``"refer"`` where it is too
         uncertain, and a doctor has to look; ``"refused"`` where the image does not look like
-        those that it learned from. A model without limits of its own (``facts`` without
-        ``refer_between`` and ``guard``) always answers: then it is the label.
+        those that it learned from. A model without limits of its own always answers: then it is
+        the label.
     """
 
     def __new__(cls, probability, threshold, decision=None):
@@ -67,25 +67,6 @@ class Prediction(namedtuple("Prediction", "label confidence")):
         )
 
 
-@contextmanager
-def _plain_keras():
-    """Float32 and channels last, whatever the caller has set; the caller's settings come back."""
-    require_threads()
-    config = keras.config
-    before = config.floatx(), config.image_data_format(), config.dtype_policy()
-
-    def use(floatx, image_data_format, policy):
-        config.set_floatx(floatx)
-        config.set_image_data_format(image_data_format)
-        config.set_dtype_policy(policy)
-
-    try:
-        use("float32", "channels_last", "float32")
-        yield
-    finally:
-        use(*before)
-
-
 def predict_skin_cancer(image, model=SHIPPED):
     """Label and confidence for one image; probability, threshold and decision are attributes.
 
@@ -95,7 +76,7 @@ def predict_skin_cancer(image, model=SHIPPED):
         As ``images.read`` takes it.
     model : path
         A model saved by ``save_model``; by default the one that the course ships (its card:
-        models/README.md). ``trained()`` is the one that lesson 00 trained last.
+        models/README.md). ``trained()`` is the one that the lesson quickstart trained last.
 
     Returns
     -------
@@ -113,21 +94,39 @@ def predict_skin_cancer(image, model=SHIPPED):
     loaded, facts = load_model(model)
     pixels = square(read(image), _input_size(loaded))[None]
     probability = float(melanoma_probability(pixels, loaded)[0])
-    decision = _decision(pixels, probability, loaded, facts)
+    far = guard.distances(loaded, facts["guard"], pixels) if "guard" in facts else None
+    decision = str(decide([probability], far, facts)[0])
     return Prediction(probability, facts["threshold"], decision)
 
 
-@_plain_keras()
-def _decision(pixels, probability, model, facts):
-    """ "refused" or "refer", or None where the model answers; pixels are those of one square."""
-    limits = facts.get("guard")
-    if limits and guard.distances(model, limits, pixels)[0] > limits["limit"]:
-        return "refused"
-    low, high = facts.get("refer_between", (0, 0))
-    return "refer" if low <= probability < high else None
+def decide(probability, distance, facts):
+    """What is answered: the one rule, for a single image and for many.
+
+    Parameters
+    ----------
+    probability : array_like of float, shape (n,)
+        Of melanoma.
+    distance : array_like of float, shape (n,), or None
+        From ``guard.distances``; None where the model has no guard.
+    facts : dict
+        From ``load_model``: ``threshold``, ``refer_between`` (two probabilities, the threshold not
+        outside them), and where the model has a guard ``guard`` with its ``limit``.
+
+    Returns
+    -------
+    ndarray of str, shape (n,)
+        ``"refused"``, ``"refer"``, ``"melanoma"`` or ``"benign"``, the first that holds.
+    """
+    p = np.asarray(probability)
+    low, high = facts["refer_between"]
+    far = np.zeros(p.shape, bool)
+    if distance is not None:
+        far = np.asarray(distance) > facts["guard"]["limit"]
+    answers = [far, (low <= p) & (p < high), p >= facts["threshold"]]
+    return np.select(answers, ["refused", "refer", "melanoma"], "benign")
 
 
-@_plain_keras()
+@plain_keras()
 def melanoma_probability(images, model=SHIPPED):
     """Probability of melanoma for images of any size.
 
@@ -182,7 +181,7 @@ def _input_size(model):
 
 
 def trained():
-    """Path of the model that lesson 00 trained last."""
+    """Path of the model that the lesson quickstart trained last."""
     return settings.results() / "melanoma_mobilenetv2.keras"
 
 
@@ -242,7 +241,11 @@ def _threshold(facts):
 
 
 def load_model(path=SHIPPED):
-    """The model and its facts, as ``save_model`` wrote them; loaded anew if a file has changed.
+    """The model and its facts; loaded anew if a file has changed.
+
+    Beside the shipped model stand ``NAME.calibration.json`` and ``NAME.limits.json``. What was made
+    for another model is left out: without them it answers uncalibrated, by the threshold in its
+    own file, and refers and refuses nothing.
 
     Returns
     -------
@@ -261,31 +264,37 @@ def load_model(path=SHIPPED):
     for file in (path, path.with_suffix(".json")):
         if not file.is_file():
             raise FileNotFoundError(
-                f"There is no trained model {file}: run lesson 00, which makes one."
+                f"There is no trained model {file}: run the lesson quickstart, which makes one."
             )
     state = path.stat()
-    return _load(path, state.st_mtime_ns, state.st_size, path.with_suffix(".json").read_bytes())
+    texts = [f.read_bytes() if f.is_file() else b"{}" for f in files_beside(path)]
+    return _load(path, state.st_mtime_ns, state.st_size, *texts)
+
+
+def files_beside(path):
+    """Where a model's own facts, its calibration and its limits stand: three paths."""
+    return [path.with_suffix(end) for end in (".json", ".calibration.json", ".limits.json")]
 
 
 @lru_cache(maxsize=2)
-@_plain_keras()
-def _load(path, changed, size, text):
+@plain_keras()
+def _load(path, changed, size, *texts):
     try:
-        facts = json.loads(text)
-        _threshold(facts)
+        facts = _joined(*map(json.loads, texts))
         if facts.get("model_sha256") not in (None, _sha256(path)):
             raise ValueError("its .json file belongs to another training")
     except (ValueError, OSError, KeyError, TypeError) as error:
         raise _broken(path, error) from error
+    own = facts.get("architecture") == models.CORNER_VIEWS
     try:
-        if "source_size" in facts:
-            model = architecture(facts)
+        if own:
+            model = models.architecture(facts)
             model.load_weights(path)
         else:
             model = keras.models.load_model(path, compile=False)
     except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
         saved, here = _keras_of(path), keras.version()
-        if "source_size" in facts or saved in (None, here):
+        if own or saved in (None, here):
             raise _broken(path, error) from error
         raise ValueError(
             f"The model {path} was saved by Keras {saved}, and Keras {here} cannot read it: "
@@ -295,6 +304,21 @@ def _load(path, changed, size, text):
     # to the layers after it: ``model(x)`` would train BatchNorm, and an export would keep it so.
     model.trainable = False
     return model, facts
+
+
+def _joined(facts, calibration, limits):
+    """Facts of a model with the calibration and the limits that were made for it."""
+    if calibration and calibration["model_sha256"] == facts.get("model_sha256"):
+        facts = facts | calibration
+    # Limits are probabilities: they hold for the temperature that they were found with.
+    made_for = ("model_sha256", "temperature")
+    if limits and all(limits[key] == facts.get(key) for key in made_for):
+        facts = facts | limits
+    threshold = _threshold(facts)
+    low, high = facts.setdefault("refer_between", [threshold, threshold])  # nothing lies between
+    if not low <= threshold <= high:
+        raise ValueError(f"its threshold {threshold:.3f} is not between {low:.3f} and {high:.3f}")
+    return facts
 
 
 def _keras_of(path):
@@ -309,90 +333,3 @@ def _keras_of(path):
 def _broken(path, error):
     why = (str(error).splitlines() or [type(error).__name__])[0]  # Keras adds pages
     return ValueError(f"The model {path} is broken: train it again. [{why}]")
-
-
-# --- the architecture of the shipped model -------------------------------------------------------
-
-
-def corner_views(images):
-    """The four corners of each image, seven eighths of the side, in their eight symmetries.
-
-    Parameters
-    ----------
-    images : ndarray, shape (n, size, size, 3)
-
-    Yields
-    ------
-    ndarray of shape (n, side, side, 3), same dtype
-        Thirty-two times.
-    """
-    size = images.shape[1]
-    margin = corner_margin(size)
-    ends = (slice(0, size - margin), slice(margin, size))
-    for rows in ends:
-        for columns in ends:
-            yield from training.symmetric_views(images[:, rows, columns])
-
-
-def corner_margin(size):
-    """Pixels that a corner view leaves out of each side."""
-    return size // 8
-
-
-@_plain_keras()
-def as_predictor(model, source_size, t):
-    """The model that is shipped: raw pixels in, one calibrated probability of melanoma out.
-
-    Inside, the network (layer ``one_view``) looks at the thirty-two ``corner_views`` of an image;
-    their log-odds are averaged.
-
-    Parameters
-    ----------
-    model : keras.Model
-        From ``training.logit_classifier``.
-    source_size : int
-        Pixels a side that will be fed.
-    t : float
-        Temperature.
-
-    Returns
-    -------
-    keras.Model
-        From pixels 0..255 of shape (n, source_size, source_size, 3) to probabilities of shape
-        (n, 1).
-    """
-    ops, size, margin = keras.ops, model.input.shape[1], corner_margin(source_size)
-    one_view = keras.Model(model.input, training.melanoma_logit(model.output), name="one_view")
-    pixels = keras.Input((source_size, source_size, 3))
-    ends = ((0, margin), (margin, 0))
-    corners = [keras.layers.Cropping2D((rows, columns)) for rows in ends for columns in ends]
-    x = ops.concatenate([corner(pixels) for corner in corners])
-    x = keras.layers.Resizing(size, size)(x)
-    views = [x, ops.transpose(x, (0, 2, 1, 3))]
-    for axis in (1, 2):
-        views += [ops.flip(view, axis) for view in views]
-    logits = ops.reshape(one_view(ops.concatenate(views)), (32, -1, 1))  # all views in one batch
-    x = keras.layers.Rescaling(1 / t, name="temperature")(ops.mean(logits, axis=0))
-    return keras.Model(pixels, keras.layers.Activation("sigmoid")(x), name="melanoma")
-
-
-@_plain_keras()
-def architecture(facts):
-    """The shipped model with initial values, for ``load_weights``.
-
-    Keras reads the description of layers in a ``.keras`` file only if its version is not older than
-    that which wrote it; built by code, the model runs under every version of the course.
-
-    Parameters
-    ----------
-    facts : dict
-        ``alpha``, ``size``, ``source_size`` and ``temperature``, from the model's ``.json`` file.
-
-    Returns
-    -------
-    keras.Model
-        As ``as_predictor``.
-    """
-    base = backbone.mobilenet_v2(facts["alpha"], facts["size"], facts["size"])
-    model = training.logit_classifier(base, 7)  # the diagnoses
-    return as_predictor(model, facts["source_size"], facts["temperature"])

@@ -1,7 +1,8 @@
-"""Records what a lesson found: JSON and figures, with all that is needed to repeat them."""
+"""Records: JSON of what a lesson or an experiment found, with all that is needed to repeat it."""
 
 import json
 import platform
+import time
 from importlib.metadata import version
 
 import numpy as np
@@ -90,15 +91,47 @@ def keep(name, source, table, parameters, findings, headline=None):
         kept = headline[1].to_json()
         kept.pop("seeds", None)
         content["headline"] = {"name": headline[0]} | kept
-    content |= {
-        "source": source,
-        "split_fingerprint": splits.fingerprint(table),
-        "parameters": parameters,
-        "versions": versions(),
-    }
+    content |= _origin(source, parameters, split_fingerprint=splits.fingerprint(table))
     path = settings.make_folder(settings.results()) / f"{name}.json"
     settings.write_json(path, content | findings)
     return path
+
+
+def commit(name, findings, source, parameters, started, synthetic=False, **origin):
+    """Write what an experiment found to the committed records, ``results/NAME.json``.
+
+    Parameters
+    ----------
+    name : str
+    findings, parameters : dict
+        An ``Estimate`` may stand anywhere inside.
+    source : str or None
+        Where the lesions come from, as ``lesions.source``; None where no lesion plays a part.
+    started : float
+        ``time.monotonic()`` when the experiment began.
+    synthetic : bool
+        Whether the record is about drawn lesions, and says so.
+    **origin : object
+        What else the numbers depend on, such as ``split_fingerprint`` and ``model_sha256``.
+
+    Raises
+    ------
+    ValueError
+        If the lesions are drawn, and the record is not about drawn ones.
+    """
+    if source == "synthetic" and not synthetic:
+        raise ValueError(
+            f"results/{name}.json was not written: its lesions are drawn, and results/ holds "
+            "numbers of real ones. Set HAM10K_DIR to a folder of HAM10000 (data/README.md)."
+        )
+    content = _origin(source, parameters, **origin) | {"seconds": time.monotonic() - started}
+    settings.write_json(COMMITTED / f"{name}.json", content | findings)
+
+
+def _origin(source, parameters, **more):
+    """What every record begins with."""
+    source = {} if source is None else {"source": source}
+    return source | more | {"parameters": parameters, "versions": versions()}
 
 
 def versions():

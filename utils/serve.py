@@ -1,4 +1,5 @@
-"""The prediction service: send an image, get a decision with its limits. Taught in lesson 14.
+"""The prediction service: send an image, get a decision with its limits. Taught in the lesson
+deployment.
 
     python -m course serve          # or: uvicorn utils.serve:app
 
@@ -38,7 +39,7 @@ DISCLAIMER = (
     "For education only. This is not a medical device, and no answer of it is a diagnosis. Show a "
     "mole that is new, changes or worries you to a doctor."
 )
-CHOSEN_FOR = "finding 90 % of the validation melanomas"
+NOT_CHOSEN = "nothing: it stands as it is until limits are chosen for this model"
 MEANING = {
     "melanoma": "The model finds melanoma likely. Only a doctor can tell.",
     "benign": "The model finds melanoma unlikely. That is not harmless: other skin cancers count "
@@ -73,7 +74,7 @@ class Answer(BaseModel):
                 "meaning": MEANING["refer"],
                 "probability": 0.12,
                 "threshold": 0.091,
-                "threshold_chosen_for": CHOSEN_FOR,
+                "threshold_chosen_for": "finding 90 % of the validation melanomas",
                 "refer_between": [0.034, 0.39],
                 "overlay": None,
                 "model": "e013d60db2aff656",
@@ -174,7 +175,7 @@ def answer(content, overlay=False):
         meaning=MEANING[found.decision],
         probability=None if found.decision == "refused" else found.probability,
         threshold=found.threshold,
-        threshold_chosen_for=CHOSEN_FOR,
+        threshold_chosen_for=facts.get("threshold_chosen_for", NOT_CHOSEN),
         refer_between=facts["refer_between"],
         overlay=heat_map(model, image) if overlay and found.decision != "refused" else None,
         model=facts["model_sha256"][:16],
@@ -265,7 +266,8 @@ async def health() -> dict[str, str]:
 def model() -> dict:
     """What it was trained on, its figures and its limits."""
     facts = predict.load_model()[1]
-    shipped = results.committed("shipped_model")["shipped"]
+    record = results.committed("shipped_model") or {}
+    own = record.get("model_sha256") == facts["model_sha256"]  # not another training's figures
     return {
         "model": facts["model_sha256"][:16],
         "target": "melanoma against everything else; other skin cancers count as benign",
@@ -273,7 +275,7 @@ def model() -> dict:
         "input_pixels": facts["source_size"],
         "threshold": facts["threshold"],
         "refer_between": facts["refer_between"],
-        "test": {name: found.to_json() for name, found in shipped.items()},
+        "test": {name: one.to_json() for name, one in record["shipped"].items()} if own else {},
         "not_tested_on": "phone images, other cameras, dark skin, children, nails, mucosa",
         "disclaimer": DISCLAIMER,
     }

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = ROOT / "models" / "melanoma_mobilenetv2.keras"  # the model that the course ships
 # Environment variables that name a folder. `python -m course` makes them absolute, since lessons
 # run in notebooks/ and not where the command was typed.
 FOLDERS = ("HAM10K_DIR", "KAGGLEHUB_CACHE", "KERAS_HOME", "COURSE_RESULTS_DIR", "COURSE_WORK_DIR")

@@ -1,4 +1,4 @@
-"""Training, validation and test sets that share no lesion. Taught in lesson 02."""
+"""Training, validation and test sets that share no lesion. Taught in the lesson splitting."""
 
 import hashlib
 

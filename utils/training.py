@@ -1,5 +1,6 @@
 """Trains: the original project's two-stage recipe with the frozen layers computed once (taught in
-lessons 05 and 06), and all layers on all of HAM10000, resumed after an interruption."""
+the lessons training and fine_tuning), and all layers on all of HAM10000, resumed after an
+interruption."""
 
 import hashlib
 import json
@@ -13,26 +14,6 @@ from utils import backbone, settings
 from utils.quiet import keras, require_threads
 
 CALLED_WITH = "called_with"  # of a backup: the attribute that says which training it is of
-
-
-def melanoma_classifier(base):
-    """The original project's head on a backbone: one probability of melanoma an image.
-
-    Parameters
-    ----------
-    base : keras.Model
-        From ``backbone.mobilenet_v2``.
-
-    Returns
-    -------
-    keras.Model
-        From the base's input to probabilities of shape (n, 1). It shares the base's layers.
-    """
-    x = keras.layers.GlobalAveragePooling2D(name="pooled")(base.output)
-    x = keras.layers.Dropout(0.3)(x)
-    x = keras.layers.Dense(128, activation="relu")(x)
-    x = keras.layers.Dropout(0.2)(x)
-    return keras.Model(base.input, keras.layers.Dense(1, activation="sigmoid")(x))
 
 
 class ExactAUC(keras.callbacks.Callback):
@@ -188,52 +169,6 @@ def all_gpus(use=True):
 
     several = use and len(tf.config.list_logical_devices("GPU")) > 1
     return tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
-
-
-def logit_classifier(base, n_classes):
-    """One logit for each class on a backbone whose layers may all learn.
-
-    BatchNorm learns too, and its averages follow within a few steps: Keras's momentum of 0.999
-    lags behind a short training (lesson 06 shows what comes of it). On several devices it takes
-    its means over all of them, so that their number changes nothing.
-
-    Parameters
-    ----------
-    base : keras.Model
-        From ``backbone.mobilenet_v2``.
-    n_classes : int
-        7 for the diagnoses in the order of ``data.DX``, 2 for benign and melanoma: melanoma is the
-        last in both.
-
-    Returns
-    -------
-    keras.Model
-        From the base's input to logits of shape (n, n_classes). It shares the base's layers.
-    """
-    import tensorflow as tf
-
-    base.trainable = True
-    for layer in base.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.9
-            layer.synchronized = tf.distribute.get_strategy().num_replicas_in_sync > 1
-    x = keras.layers.GlobalAveragePooling2D(name="pooled")(base.output)
-    return keras.Model(base.input, keras.layers.Dense(n_classes, name="logits")(x))
-
-
-def melanoma_logit(logits):
-    """Log-odds of melanoma from logits of several classes, melanoma last.
-
-    Parameters
-    ----------
-    logits : tensor or ndarray of float, shape (n, n_classes)
-
-    Returns
-    -------
-    tensor, shape (n, 1)
-    """
-    others = keras.ops.logsumexp(logits[:, :-1], axis=(1,), keepdims=True)
-    return logits[:, -1:] - others
 
 
 @keras.saving.register_keras_serializable(package="course")
@@ -443,21 +378,3 @@ def _digest(array):
     if array.dtype.kind == "U":  # folder and name of a prepared image tell its size and content
         array = np.array(["/".join(Path(path).parts[-2:]) for path in array])
     return hashlib.sha256(np.ascontiguousarray(array).view(np.uint8)).hexdigest()
-
-
-def symmetric_views(images):
-    """The eight symmetries of the square of each image, the image itself first.
-
-    Parameters
-    ----------
-    images : ndarray, shape (n, size, size, 3)
-
-    Yields
-    ------
-    ndarray of the same shape and dtype
-        Eight times.
-    """
-    for turned in (images, images.transpose(0, 2, 1, 3)):
-        for rows in (1, -1):
-            for columns in (1, -1):
-                yield np.ascontiguousarray(turned[:, ::rows, ::columns])

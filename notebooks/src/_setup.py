@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-REPOSITORY = "https://github.com/{{ repository }}"
+REPOSITORY, RELEASE = "https://github.com/{{ repository }}", "{{ release }}"
 needs = {"tensorflow": "tensorflow", "sklearn": "scikit-learn", "kagglehub": "kagglehub"}
 missing = [package for name, package in needs.items() if not importlib.util.find_spec(name)]
 if missing and not importlib.util.find_spec("pip"):
@@ -21,8 +21,18 @@ if not (course / "utils").exists():  # as in Colab
     if clone.exists():
         raise RuntimeError(f"{clone} is there, but not whole: delete it, then run this cell again.")
     fetch = ["git", "-c", "advice.detachedHead=false", "clone", "-q", "--depth=1"]
-    if subprocess.call([*fetch, "--branch={{ branch }}", REPOSITORY, clone]):
+    seek = ["git", "ls-remote", "--exit-code", REPOSITORY, f"refs/tags/{RELEASE}"]
+    tag = RELEASE
+    if subprocess.call(seek, stdout=subprocess.DEVNULL) == 2:  # without network it is 128
+        tag = "{{ branch }}"
+        print(f"There is no release {RELEASE} of the course yet: {tag} is fetched instead.")
+    if subprocess.call([*fetch, f"--branch={tag}", REPOSITORY, clone]):
         raise RuntimeError(f"{REPOSITORY} could not be fetched into {clone}: is there network?")
+if f'\nversion = "{RELEASE[1:]}"' not in (course / "pyproject.toml").read_text("utf-8"):
+    print(
+        f"This notebook belongs to {RELEASE} of the course, {course} is another release: if a cell "
+        "fails, press the badge, or move this copy away and run `make lab`, for the lesson afresh."
+    )
 sys.path.insert(0, str(course))
 if not str(getattr(sys.modules.get("utils"), "__file__", course)).startswith(str(course)):
     for name in [name for name in sys.modules if name.split(".")[0] == "utils"]:

@@ -1,6 +1,7 @@
-"""Exercises that check themselves: ``check("02.1", answer)`` says right, not yet, or not begun.
+"""Exercises that check themselves: ``check("splitting.1", answer)`` says right, not yet, or not
+begun.
 
-An exercise never stops a notebook. Each lesson has a file of its own here, ``lesson_02.py``: a
+An exercise never stops a notebook. Each lesson has a file of its own here, named after it: a
 check raises ``Hint`` with a sentence for a typical wrong answer, and returns the sentence that the
 right answer earns. Beside it stand the answers with which tests/test_exercises.py tries it.
 """
@@ -17,7 +18,7 @@ def check(number, answer, /, **given):
     Parameters
     ----------
     number : str
-        Of the exercise, as ``"02.1"``.
+        Of the exercise, as ``"splitting.1"``.
     answer : object
         The learner's; ``...``, alone or in a tuple or list, where nothing is answered yet. A
         function is called by its check.
@@ -45,7 +46,7 @@ def find(number):
     KeyError
         If there is none.
     """
-    lesson = f"utils.exercises.lesson_{number[:2]}"
+    lesson = f"utils.exercises.{number.partition('.')[0]}"
     try:
         import_module(lesson)
     except ModuleNotFoundError as error:

@@ -1,0 +1,221 @@
+"""What depends on what: which models, records, notebooks and pages are stale, and making them anew.
+
+DVC keeps the order (dvc.yaml by hand, notebooks/dvc.yaml written here) and what each stage was last
+made from (dvc.lock). Digests of code are ours: DVC would see a changed docstring as a change."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from course import lessons
+from course.build import notebooks, pages, source
+from course.errors import CourseError
+from utils import data, digest, results, settings
+
+DIGESTS = settings.ROOT / "digests.json"
+PIPELINE = settings.ROOT / "notebooks" / "dvc.yaml"
+HEAD = "# Written by `python -m course status` from the lessons' list and sources: do not edit.\n"
+BESIDE = (notebooks.CLASSIFIER, f"notebooks/{notebooks.SAMPLE}")  # written with the lesson
+KEPT = {"cache": False, "persist": True}  # in git, and never removed before its stage has run
+
+
+def write_digests():
+    """Write digests.json, one digest of code for each stage, and notebooks/dvc.yaml."""
+    folder = settings.ROOT / "experiments"
+    experiments = {}
+    for path in sorted(folder.rglob("*.py")):
+        *packages, name = path.relative_to(folder).with_suffix("").parts
+        if not name.startswith("_"):
+            place = experiments
+            for package in packages:
+                place = place.setdefault(package, {})
+            place[name] = digest.of_code(path)
+    settings.write_json(
+        DIGESTS,
+        {
+            "experiments": experiments,
+            "lessons": {path.stem: source.made_from(path)["helpers"] for path in source.sources()},
+            "screenshot": digest.of_code(
+                settings.ROOT / "utils" / "serve.py", Path(__file__).with_name("screenshot.py")
+            ),
+        },
+    )
+    text = HEAD + yaml.safe_dump({"stages": _stages()}, sort_keys=False)
+    if not PIPELINE.exists() or PIPELINE.read_text(encoding="utf-8") != text:
+        settings.write_text(PIPELINE, text)
+
+
+def _stages():
+    """The stages of lessons and pages, as notebooks/dvc.yaml holds them."""
+    stages, built = {}, []
+    for path in source.sources():
+        notebook = f"notebooks/{lessons.notebook(path.stem).name}"
+        needed = source.needed(path)
+        written = BESIDE if 'tags=["classifier"' in path.read_text(encoding="utf-8") else ()
+        stages[path.stem] = {
+            "cmd": f"python -m course notebooks {path.stem}",
+            "wdir": "..",
+            "meta": {"needs": "images"},
+            "deps": [f"notebooks/src/{path.name}", "notebooks/src/_setup.py", *needed],
+            "params": [{"digests.json": [f"lessons.{path.stem}"]}],
+            "outs": [{file: KEPT} for file in (notebook, *written)],
+        }
+        built.append(notebook)
+    folder = Path(__file__).with_name("templates")
+    templates = [p.relative_to(settings.ROOT).as_posix() for p in sorted(folder.glob("*.md"))]
+    records = sorted(f"results/{path.name}" for path in results.COMMITTED.glob("*.json"))
+    stages["pages"] = {
+        "cmd": "python -m course pages",
+        "wdir": "..",
+        "deps": [*templates, *records, *built],
+        "outs": [{page: KEPT} for page in pages.PAGES],
+    }
+    return stages
+
+
+def stale():
+    """What is stale, and why.
+
+    Returns
+    -------
+    dict of str to list of str
+        Reasons by stage, in the order in which they are to be made.
+
+    Raises
+    ------
+    CourseError
+        If DVC is not installed.
+    """
+    repository = _repository()
+    write_digests()
+    with repository:
+        import networkx
+
+        order = [stage.addressing for stage in networkx.topological_sort(repository.index.graph)]
+        found = repository.status()
+    return {
+        name: [reason for entry in found[name] for reason in _reasons(entry)]
+        for name in reversed(order)
+        if name in found
+    }
+
+
+def _repository():
+    try:
+        from dvc.repo import Repo
+    except ImportError as error:
+        raise CourseError("DVC is missing: install the group dev (CONTRIBUTING.md).") from error
+    return Repo(str(settings.ROOT))
+
+
+def _reasons(entry):
+    """Sentences from one entry of DVC's status."""
+    if isinstance(entry, str):
+        return [entry]
+    said = []
+    for kind, changes in entry.items():
+        if DIGESTS.name in changes:
+            said.append("its code changed")
+        values = {file: how for file, how in changes.items() if isinstance(how, dict)}
+        for file in values.keys() - {DIGESTS.name}:
+            said.append(f"{', '.join(values[file])} in {file} changed")
+        files = ", ".join(file for file in changes if file not in values and file != DIGESTS.name)
+        if files:
+            own = ", which it wrote," if kind == "changed outs" else ""
+            said.append(f"{files}{own} changed since")
+    return said
+
+
+def status():
+    """Say what is stale. Returns the exit code: 1 if anything is."""
+    found = stale()
+    for name, reasons in found.items():
+        print(f"{_short(name)}: {'; '.join(reasons)}")
+    if found:
+        print("Run `python -m course refresh`, which makes them anew.")
+    else:
+        print("Nothing is stale.")
+    return int(bool(found))
+
+
+def _short(name):
+    """A stage as people call it."""
+    lesson = name.removeprefix("notebooks/dvc.yaml:")
+    return f"lesson {lesson}" if lesson != name and lesson != "pages" else lesson
+
+
+def accept(names):
+    """Write into the lock that these lessons were just built, and pages rendered, by hand."""
+    repository = _repository()
+    write_digests()
+    with repository:
+        for name in names:
+            repository.commit(f"notebooks/dvc.yaml:{name}", force=True)
+
+
+def refresh(wanted=(), dry=False):
+    """Make anew whatever is stale, in order; interrupted and called again, it resumes.
+
+    Parameters
+    ----------
+    wanted : list of str
+        Stages; none means all. What they depend on is made anew before them.
+    dry : bool
+        Only say what is stale, and why.
+
+    Returns
+    -------
+    int
+        The exit code.
+
+    Raises
+    ------
+    CourseError
+        If a stage fails; those before it are made.
+    """
+    if dry:
+        return status()
+    repository = _repository()
+    write_digests()
+    images = _images_are_here()
+    python = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    with repository:
+        import networkx
+
+        graph, skipped = repository.index.graph, set()
+        order = list(reversed(list(networkx.topological_sort(graph))))
+        chosen = [s for s in order if not wanted or s.name in wanted]
+        for stage in [s for s in order if _before(graph, s, chosen)]:
+            name = _short(stage.addressing)
+            if not repository.status(targets=[stage.addressing]):
+                continue
+            if skipped & set(graph.successors(stage)) or (stage.meta and not images):
+                skipped.add(stage)
+                print(f"{name} is stale and skipped: it needs the real images (data/README.md).")
+                continue
+            print(f"--- {name}", flush=True)
+            command = [sys.executable, "-m", "dvc", "repro", "--single-item", stage.addressing]
+            done = subprocess.run(
+                command, cwd=settings.ROOT, env=os.environ | {"PATH": python}, check=False
+            )
+            if done.returncode:
+                raise CourseError(f"{name} failed (see above): what comes after it is as it was.")
+    return 0
+
+
+def _before(graph, stage, chosen):
+    """Whether a stage is one of the chosen ones, or one of them depends on it."""
+    import networkx
+
+    return any(stage == one or networkx.has_path(graph, one, stage) for one in chosen)
+
+
+def _images_are_here():
+    try:
+        data.load_table("folder")
+    except (OSError, ValueError):
+        return False
+    return True

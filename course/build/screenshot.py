@@ -1,0 +1,63 @@
+"""Takes the picture of the service's page that the README shows."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from urllib.request import urlopen
+
+from utils import settings
+
+PICTURE = settings.ROOT / "models" / "page.png"
+PORT, SEED = 8766, 3  # of the drawn lesion that is shown
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def take():
+    """Start the service, ask it about a drawn lesion in a browser, and keep what is to be seen.
+
+    Raises
+    ------
+    SystemExit
+        If there is no Chromium.
+    """
+    from playwright.sync_api import sync_playwright
+
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        sys.exit("models/page.png is as it was: install Chromium to take it anew.")
+    url = f"http://127.0.0.1:{PORT}"
+    command = [sys.executable, "-m", "course", "serve", "--port", str(PORT)]
+    with subprocess.Popen(command, cwd=settings.ROOT, env=os.environ) as service:
+        try:
+            _wait(f"{url}/health", service)
+            with sync_playwright() as playwright:
+                opened = playwright.chromium.launch(
+                    executable_path=browser, args=["--no-sandbox", "--disable-gpu"]
+                )
+                page = opened.new_page(viewport={"width": 1100, "height": 760})
+                page.route(
+                    "**/sample*", lambda route: route.continue_(url=f"{url}/sample?seed={SEED}")
+                )
+                page.goto(url)
+                page.get_by_role("button", name="Try a drawn sample").click()
+                page.get_by_role("button", name="Where it looks").wait_for()
+                page.evaluate("window.scrollTo(0, 0)")
+                settings.write_atomically(PICTURE, lambda path: page.screenshot(path=path))
+                opened.close()
+        finally:
+            service.terminate()
+
+
+def _wait(url, service):
+    while service.poll() is None:
+        try:
+            return urlopen(url).close()
+        except OSError:
+            time.sleep(0.2)
+    sys.exit(f"The service stopped before it answered at {url}.")
+
+
+if __name__ == "__main__":
+    take()

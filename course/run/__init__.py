@@ -1,0 +1,1 @@
+"""What a person starts: lessons in the terminal, JupyterLab, predictions, Colab's versions."""

@@ -1,0 +1,54 @@
+"""How far a ruler, a hair, dark corners or a coloured patch move the shipped model's answer.
+
+Each is put on images of the test set of all of HAM10000, one photograph of each lesion: all that
+are melanomas, and so many that are not."""
+
+import time
+
+import numpy as np
+
+from experiments import common, shipped_model
+from utils import artefacts, predict, results
+from utils.evaluation import student
+
+
+def run():
+    """Ask the shipped model with and without each artefact, and record.
+
+    Raises
+    ------
+    OSError, ValueError
+        As ``shipped_model.load``.
+    """
+    started, asked = time.monotonic(), common.parameters("artefacts")
+    model, facts, lesions = shipped_model.load()
+    lesions = lesions.subset("test")
+    first = np.flatnonzero(~lesions.table["group"].duplicated())
+    others = first[lesions.melanoma[first] == 0]
+    chosen = np.random.default_rng(asked["SEED"]).permutation(others)[: asked["N_OTHERS"]]
+    kinds = {
+        "not melanoma": lesions.take(np.sort(chosen)),
+        "melanoma": lesions.take(first[lesions.melanoma[first] == 1]),
+    }
+    findings = {
+        "lesions": {kind: len(found) for kind, found in kinds.items()},
+        "alarms": {},
+        "artefacts": {name: {} for name in artefacts.ARTEFACTS},
+    }
+    for kind, found in kinds.items():
+        before = predict.melanoma_probability(found.images, model)
+        alarms = before >= facts["threshold"]
+        findings["alarms"][kind] = float(alarms.mean())
+        for name in artefacts.ARTEFACTS:
+            after = predict.melanoma_probability(
+                artefacts.add(name, found.images, asked["SEED"]), model
+            )
+            findings["artefacts"][name][kind] = {
+                "probability": student(after - before).to_json(),
+                "alarms": student((after >= facts["threshold"]) * 1.0 - alarms).to_json(),
+                "largest": float(np.abs(after - before).max()),
+            }
+            print(f"{name} on {kind}: {findings['artefacts'][name][kind]['alarms']['value']:+.3f}")
+    used = asked | {"threshold": facts["threshold"]}
+    origin = shipped_model.origin(facts)
+    results.commit("artefacts", findings, lesions.source, used, started, **origin)

@@ -1,0 +1,1 @@
+"""Speed and memory, each side in the same run; seconds are those of the machine."""

@@ -1,0 +1,4 @@
+"""The model that the course ships, in four steps: train, calibrate, limits, judge.
+
+Each step reads what the one before it wrote, and can be run again by itself: a new threshold needs
+no new training."""

@@ -1,0 +1,162 @@
+"""For whom the shipped model works: groups, shifts, skin tone, and age, sex and site beside it.
+
+It is asked about the validation and test images of all of HAM10000, as they are and shifted. The
+record holds each image's probability and what is known of it, so that the lesson needs no image for
+its tables."""
+
+import time
+
+from scipy.special import logit
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from experiments import common, shipped_model
+from utils import evaluation, guard, lite, results, shifts
+
+FEWEST = 10  # melanomas, for an AUC of a band of skin tones
+KEPT = ["image_id", "group", "dx", "dx_type", "age", "sex", "localization"]
+
+
+def run():
+    """Predict, judge and record.
+
+    Raises
+    ------
+    OSError, ValueError
+        As ``shipped_model.load``.
+    """
+    started = time.monotonic()
+    model, facts, lesions = shipped_model.load()
+    made_by = [facts["model_sha256"], facts["temperature"]]
+    ask = lite.Lite(lite.convert(model))  # the same probabilities, and faster
+    test, sets = lesions.subset("test"), {}
+
+    def answer(name, severity):
+        """Probabilities of the shifted test images, and which of them the guard refuses."""
+        changed = shifts.shift(name, test.images, severity)
+        p = common.kept(__name__, f"{name}-{severity}", made_by, lambda _: ask(changed))
+        far = guard.distances(model, facts["guard"], changed)  # quick, and another guard may come
+        return p, far > facts["guard"]["limit"]
+
+    for name in ("validation", "test"):
+        part = lesions.subset(name)
+        p = common.kept(__name__, name, made_by, lambda _, part=part: ask(part.images))
+        sets[name] = part.table[KEPT].reset_index(drop=True)
+        sets[name] = sets[name].assign(
+            melanoma=part.melanoma,
+            probability=p.astype(float).round(5),
+            ita=shifts.typology_angle(part.images).round(1),
+        )
+    findings = {
+        "threshold": facts["threshold"],
+        "shifts": shifted(sets["test"], answer, facts["threshold"]),
+        "tones": {name: by_tone(table) for name, table in sets.items()},
+        "beside": beside(sets["validation"], sets["test"]),
+        **{name: table.to_dict("list") for name, table in sets.items()},
+    }
+    origin = shipped_model.origin(facts)
+    results.commit("subgroups", findings, lesions.source, {}, started, **origin)
+
+
+def shifted(table, answer, threshold):
+    """Each shift at each severity against the unchanged images: the same images, so all changes
+    are paired.
+
+    ``answer(name, severity)`` gives the probabilities of shape (n,) and whether the guard refuses,
+    bool of shape (n,); the probabilities of the unchanged images stand in ``table``.
+    """
+    y, groups = table["melanoma"].to_numpy(), table["group"]
+    before = table["probability"].to_numpy()
+
+    def sensitivity(y, p):
+        return (p[y == 1] >= threshold).mean()
+
+    def measures(p):
+        return {
+            "roc_auc": evaluation.roc_auc(y, p),
+            "calibration_error": evaluation.calibration_error(y, p),
+            "sensitivity": float(sensitivity(y, p)),
+            "mean_probability": float(p.mean()),
+        }
+
+    def change(measure, p):
+        return evaluation.difference(measure, y, p, before, groups).to_json()
+
+    found = {"unchanged": measures(before)}
+    for name in shifts.SHIFTS:
+        found[name] = []
+        for severity in shifts.SEVERITIES:
+            p, refused = answer(name, severity)
+            row = {"severity": severity} | measures(p)
+            row["change"] = change(evaluation.roc_auc, p)
+            row["calibration_change"] = change(evaluation.calibration_error, p)
+            row["sensitivity_change"] = change(sensitivity, p)
+            found[name].append(row | {"refused": float(refused.mean())})
+            print(f"{name} {severity}: AUC {row['change']['value']:+.3f}", flush=True)
+    return found
+
+
+def by_tone(table):
+    """Images, melanomas, and the AUC where there are enough of them, of each band of ITA."""
+    found = {}
+    for name, part in table.groupby(shifts.skin_tone(table["ita"]), observed=True):
+        y = part["melanoma"]
+        found[name] = {"images": len(part), "melanomas": int(y.sum())}
+        if FEWEST <= y.sum() < len(part):
+            auc = evaluation.estimate(evaluation.roc_auc, y, part["probability"], part["group"])
+            found[name]["roc_auc"] = auc.to_json()
+    return found
+
+
+INPUTS = {
+    "image alone": [],
+    "image and age": ["age"],
+    "image, age, sex and site": ["age", "sex", "localization"],
+    "image and way of confirmation": ["dx_type"],
+}
+
+
+def beside(validation, test):
+    """Logistic regression on the model's log-odds and what is known of the patient.
+
+    Fitted on validation images, judged on test images: AUC and average precision, and the paired
+    difference to the image alone."""
+    y, groups, found = test["melanoma"], test["group"], {}
+    alone = fitted(validation, [])(test)
+    for name, columns in INPUTS.items():
+        p = fitted(validation, columns)(test)
+        found[name] = {
+            measure: {
+                "value": evaluation.estimate(score, y, p, groups).to_json(),
+                "gain": evaluation.difference(score, y, p, alone, groups).to_json(),
+            }
+            for measure, score in (
+                ("roc_auc", evaluation.roc_auc),
+                ("average_precision", average_precision_score),
+            )
+        }
+    p = fitted(validation, INPUTS["image, age, sex and site"], image=False)(test)
+    without = evaluation.estimate(evaluation.roc_auc, y, p, groups)
+    found["age, sex and site alone"] = {"roc_auc": {"value": without.to_json()}}
+    return found
+
+
+def fitted(table, columns, image=True):
+    """A function from a table to probabilities of melanoma, shape (n,); missing ages are means."""
+    numbers = ["log_odds"] * image + ["age"] * ("age" in columns)
+    words = [column for column in columns if column != "age"]
+    age = table["age"].mean()
+
+    def inputs(given):
+        log_odds = logit(given["probability"].clip(1e-5, 1 - 1e-5))
+        return given.assign(log_odds=log_odds, age=given["age"].fillna(age))
+
+    encode = make_column_transformer(
+        (StandardScaler(), numbers), (OneHotEncoder(handle_unknown="ignore"), words)
+    )
+    model = make_pipeline(encode, LogisticRegression(max_iter=1000))
+    model.fit(inputs(table), table["melanoma"])
+    return lambda given: model.predict_proba(inputs(given))[:, 1]

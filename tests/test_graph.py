@@ -1,0 +1,111 @@
+"""What is stale: the graph of dvc.yaml and notebooks/dvc.yaml, tried on a copy of the course."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from course.build import graph
+from utils import settings
+
+COPIED = ("course", "experiments", "utils", "notebooks", "results", "models", "deploy", "site")
+STAGES = yaml.safe_load((settings.ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """The course's files without git, data, cache or network."""
+    root = tmp_path_factory.mktemp("clone")
+    skip = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+    for name in COPIED:
+        if (settings.ROOT / name).exists():
+            shutil.copytree(settings.ROOT / name, root / name, ignore=skip)
+    for path in settings.ROOT.iterdir():
+        if path.is_file() and path.name != "digests.json":
+            shutil.copy(path, root)
+    (root / ".dvc").mkdir()
+    (root / ".dvc" / "config").write_text("[core]\n    analytics = false\n    no_scm = true\n")
+    return root
+
+
+def status(clone):
+    """Names of the stale stages, and what was said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "course", "status"], cwd=clone, capture_output=True, text=True
+    )
+    said = done.stdout.splitlines()
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.returncode == (said != ["Nothing is stale."])
+    return {line.partition(":")[0] for line in said[:-1]}, done.stdout
+
+
+@pytest.mark.slow
+def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(clone, mend):
+    assert status(clone)[1] == "Nothing is stale.\n"
+
+    before = (clone / "params.yaml").read_bytes()
+    mend(clone / "params.yaml", "N_OTHERS: 300, SEED: 0 }", "N_OTHERS: 200, SEED: 0 }")
+    assert status(clone)[0] == {"artefacts"}
+    (clone / "params.yaml").write_bytes(before)
+
+    record = clone / "results" / "ladder.json"
+    before = record.read_bytes()
+    content = json.loads(before)
+    content["n_images"] += 1
+    record.write_text(json.dumps(content))
+    found, said = status(clone)
+    assert {"ladder", "better_models", "pages"} <= found <= {
+        *("ladder", "better_models", "pages"),
+        *graph.source.quoting("ladder"),
+    }
+    assert "results/ladder.json is modified since it was made" in said
+    record.write_bytes(before)
+
+    code = clone / "utils" / "shifts.py"
+    before = code.read_bytes()
+    mend(code, "return pixels * (1 - 0.15 * severity)", "return pixels * (1 - 0.16 * severity)")
+    assert status(clone)[0] == {"subgroups", "groups"}
+    code.write_bytes(before)
+
+    mend(code, '"""15 % less light', '"""Less light, by 15 %')
+    assert status(clone)[1] == "Nothing is stale.\n"
+
+
+def test_every_experiment_is_a_stage_that_writes_its_record():
+    from experiments.__main__ import names
+
+    stages = {stage["cmd"].split()[-1]: stage for stage in STAGES.values()}
+    without_record = {"shipped_model", "benchmarks.first_prediction"}
+    assert set(names()) - without_record <= stages.keys()
+    for name in set(names()) - without_record:
+        parameters = [p for p in stages[name]["params"] if isinstance(p, dict)]
+        assert parameters == [{"digests.json": [f"experiments.{name}"]}]
+        *package, last = name.split(".")
+        if package != ["shipped"]:
+            assert [*stages[name]["outs"][0]] == [f"results/{last}.json"]
+
+
+def test_a_stage_names_the_parameters_that_its_experiment_reads():
+    for name, stage in STAGES.items():
+        module = stage["cmd"].split()[-1].replace(".", "/")
+        path = settings.ROOT / "experiments" / f"{module}.py"
+        if not path.exists():
+            continue
+        read = {
+            part.partition('"')[0]
+            for part in path.read_text(encoding="utf-8").split('parameters("')[1:]
+        }
+        assert read <= {p for p in stage["params"] if isinstance(p, str)}, name
+
+
+def test_without_the_real_images_what_needs_them_is_skipped(clone, monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("HAM10K_DIR", str(tmp_path))
+    assert not graph._images_are_here()
+
+
+def test_stages_of_lessons_are_those_of_the_list():
+    written = yaml.safe_load(graph.PIPELINE.read_text(encoding="utf-8"))["stages"]
+    assert written == json.loads(json.dumps(graph._stages()))
