@@ -53,30 +53,6 @@ def test_folders_are_made_absolute_for_every_command(tmp_path, monkeypatch):
     assert os.environ["HAM10K_DIR"] == str(tmp_path / "images")
 
 
-@pytest.mark.parametrize(
-    ("words", "options"),
-    [
-        ([], []),
-        (["--no-browser", "--port", "9999"], ["--no-browser", "--port", "9999"]),
-        (["--", "--no-browser", "--port=9999"], ["--no-browser", "--port=9999"]),
-    ],
-)
-def test_jupyterlab_gets_its_own_options(monkeypatch, words, options):
-    monkeypatch.setattr("course.lab.lab", lambda got: 0 if got == options else 1)
-    assert cli.main(["lab", *words]) == 0
-
-
-def test_tests_share_two_processes_unless_told_otherwise(monkeypatch):
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
-        monkeypatch.setenv(name, "1")
-    called = []
-    monkeypatch.setattr(pytest, "main", lambda words: called.append(words[1:]) or 0)
-    for words in ([], ["-m", "not slow"], ["-n0", "-x"]):
-        assert cli.main(["test", *words]) == 0
-    two = ["-n", "2", "--dist", "worksteal"]
-    assert called == [two, [*two, "-m", "not slow"], ["-n0", "-x"]]
-
-
 @pytest.fixture
 def served(monkeypatch):
     """What uvicorn was called with, in its place."""
@@ -126,12 +102,36 @@ def test_a_signal_ends_a_command_as_ctrl_c_does(monkeypatch, capsys, name):
             cleared.append(given)
 
     try:
-        monkeypatch.setattr("course.run.run", run)
+        monkeypatch.setattr("course.run.terminal.run", run)
         assert cli.main(["run"]) == 130
         assert cleared and capsys.readouterr().err == "interrupted\n"
         os.kill(os.getpid(), number)  # ignored again
     finally:
         signal.signal(number, before)
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        ([], []),
+        (["--no-browser", "--port", "9999"], ["--no-browser", "--port", "9999"]),
+        (["--", "--no-browser", "--port=9999"], ["--no-browser", "--port=9999"]),
+    ],
+)
+def test_jupyterlab_gets_its_own_options(monkeypatch, words, options):
+    monkeypatch.setattr("course.lab.lab", lambda got: 0 if got == options else 1)
+    assert cli.main(["lab", *words]) == 0
+
+
+def test_tests_share_two_processes_unless_told_otherwise(monkeypatch):
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.setenv(name, "1")
+    called = []
+    monkeypatch.setattr(pytest, "main", lambda words: called.append(words[1:]) or 0)
+    for words in ([], ["-m", "not slow"], ["-n0", "-x"]):
+        assert cli.main(["test", *words]) == 0
+    two = ["-n", "2", "--dist", "worksteal"]
+    assert called == [two, [*two, "-m", "not slow"], ["-n0", "-x"]]
 
 
 def test_results_are_refused_without_the_folder_of_real_images(toy, capsys, monkeypatch, tmp_path):

@@ -131,8 +131,7 @@ def test_results_runs_lesson_00_with_five_seeds_and_commits_what_they_wrote(
 
 
 def test_what_results_sets_itself_and_lesions_that_are_not_real_are_refused(own, monkeypatch):
-    names = ({}, *({"LESSONS": name} for name in ("00", "00_quickstart", "quickstart", "00-02")))
-    for given in ({"SOURCE": "kaggle"}, *({"SEED": "1"} | name for name in names)):
+    for given in ({"SOURCE": "kaggle"}, {"SEED": "1"}, {"LESSONS": "00", "SEED": "1"}):
         with pytest.raises(Refused, match="leave them out"):
             record.results(given)
     monkeypatch.setenv("HAM10K_DIR", str(own / "nothing"))

@@ -108,15 +108,15 @@ def test_what_is_set_for_other_programs_harms_no_lesson(monkeypatch, capsys):
     monkeypatch.setenv("MPLBACKEND", "Agg")
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    monkeypatch.setattr(run.importlib.util, "find_spec", lambda name: None)
-    with run.environment():
+    monkeypatch.setattr(terminal.importlib.util, "find_spec", lambda name: None)
+    with terminal.environment():
         assert "MPLBACKEND" not in os.environ  # then a kernel takes the notebook's
         assert "ALL_PROXY" not in os.environ and os.environ["https_proxy"] == "http://127.0.0.1:9"
     assert os.environ["MPLBACKEND"] == "Agg" and "ALL_PROXY" in os.environ
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith("ALL_PROXY: a SOCKS proxy") and "pip install" in said
-    monkeypatch.setattr(run.importlib.util, "find_spec", lambda name: name)
-    with run.environment():
+    monkeypatch.setattr(terminal.importlib.util, "find_spec", lambda name: name)
+    with terminal.environment():
         assert "ALL_PROXY" in os.environ  # what it needs is installed
     assert capsys.readouterr().err == ""
 
