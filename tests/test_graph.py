@@ -57,10 +57,14 @@ def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(clone, mend):
     content["n_images"] += 1
     record.write_text(json.dumps(content))
     found, said = status(clone)
-    assert {"ladder", "better_models", "pages"} <= found <= {
-        *("ladder", "better_models", "pages"),
-        *graph.source.quoting("ladder"),
-    }
+    assert (
+        {"ladder", "better_models", "pages"}
+        <= found
+        <= {
+            *("ladder", "better_models", "pages"),
+            *graph.source.quoting("ladder"),
+        }
+    )
     assert "results/ladder.json is modified since it was made" in said
     record.write_bytes(before)
 
