@@ -4,10 +4,12 @@ What takes seconds to import is imported where it is used, so that help and refu
 """
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
 
-from course.errors import CourseError
+from course.errors import CourseError, Refused
 from course.lessons import chosen, split_make, split_settings
 from utils import settings
 
@@ -21,7 +23,8 @@ def main(words=None):
     arguments = _parser().parse_args(words)
     settings.make_folders_absolute()
     try:
-        return _call(arguments, options)
+        with _stopped_by_signals():
+            return _call(arguments, options)
     except CourseError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -37,6 +40,22 @@ def _mend_streams():
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
         elif hasattr(stream, "reconfigure"):  # a Windows console may lack a character: show "?"
             stream.reconfigure(errors="replace")
+
+
+@contextlib.contextmanager
+def _stopped_by_signals():
+    """SIGTERM, and SIGHUP of a closed terminal, end a command as Ctrl-C does: it clears up."""
+    before = {}
+    with contextlib.suppress(ValueError):  # in a thread, which hears no signal
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it
+                before[number] = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _parser():
@@ -124,9 +143,34 @@ def _call(arguments, options):
         from course.run.ask import ask
 
         return ask(arguments.images, arguments.json)
+    return serve(arguments.host, arguments.port)
+
+
+def serve(host, port):
+    """Start the service. Returns the exit code.
+
+    Raises
+    ------
+    Refused
+        If nothing can be served at this address, before the model is loaded; or in a notebook.
+    """
+    import asyncio
+    import socket
+
+    with contextlib.suppress(RuntimeError):
+        asyncio.get_running_loop()
+        raise Refused("A notebook cannot serve: type `python -m course serve` into a terminal.")
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server((host, port), family=family).close()
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise Refused(
+            f"{host}:{port} cannot be listened on ({why}): choose another with --port or --host."
+        ) from error
     import uvicorn
 
-    uvicorn.run("utils.serve:app", host=arguments.host, port=arguments.port)
+    uvicorn.run("utils.serve:app", host=host, port=port)
     return 0
 
 

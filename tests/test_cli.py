@@ -1,9 +1,13 @@
 """The command line itself."""
 
+import asyncio
 import io
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -47,6 +51,63 @@ def test_folders_are_made_absolute_for_every_command(tmp_path, monkeypatch):
     monkeypatch.setattr("course.run.lab.lab", lambda options: 0)
     assert cli.main(["lab"]) == 0
     assert os.environ["HAM10K_DIR"] == str(tmp_path / "images")
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """What uvicorn was called with, in its place."""
+    calls = []
+    monkeypatch.setattr("uvicorn.run", lambda *words, **options: calls.append(options))
+    return calls
+
+
+def test_the_service_starts_where_it_can_listen(served):
+    assert cli.main(["serve", "--port", "0"]) == 0
+    assert served == [{"host": "127.0.0.1", "port": 0}]
+
+
+@pytest.mark.parametrize("port", ["taken", "99999", "-1"])
+def test_an_address_that_cannot_be_listened_on_is_refused_at_once(served, capsys, port):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1]) if port == "taken" else port
+        assert cli.main(["serve", "--port", port]) == 2
+        assert cli.main(["serve", "--host", "no such host", "--port", "0"]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"127.0.0.1:{port} cannot be listened on (")
+    assert first.endswith("choose another with --port or --host.") and served == []
+    assert second.startswith("no such host:0 cannot")
+
+
+def test_a_notebook_cannot_serve(served, capsys):
+    async def cell():
+        return cli.main(["serve", "--port", "0"])
+
+    assert asyncio.run(cell()) == 2
+    assert "type `python -m course serve` into a terminal" in capsys.readouterr().err
+    assert served == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_ends_a_command_as_ctrl_c_does(monkeypatch, capsys, name):
+    number, cleared = getattr(signal, name), []
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_DFL)  # not pytest's own
+    before = signal.signal(number, signal.SIG_IGN)
+
+    def run(given):
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(20)
+        finally:
+            cleared.append(given)
+
+    try:
+        monkeypatch.setattr("course.run.terminal.run", run)
+        assert cli.main(["run"]) == 130
+        assert cleared and capsys.readouterr().err == "interrupted\n"
+        os.kill(os.getpid(), number)  # ignored again
+    finally:
+        signal.signal(number, before)
 
 
 @pytest.mark.parametrize(

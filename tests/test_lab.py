@@ -1,5 +1,6 @@
 """JupyterLab as a learner meets it: on copies of the lessons, in a real browser."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -121,6 +122,35 @@ def test_folders_given_from_here_hold_in_the_notebooks_folder(toy, started, monk
     monkeypatch.setenv("HAM10K_DIR", "notebooks")
     lab.lab([])
     assert started[0][1]["HAM10K_DIR"] == str(toy / "notebooks")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_jupyterlab_ends_with_the_command(toy, tmp_path, name):
+    """The signal goes to the command alone, as a service manager sends it."""
+    (tmp_path / "jupyterlab.py").write_text(
+        f"import os, time\nopen({str(tmp_path / 'started')!r}, 'w').write(str(os.getpid()))\n"
+        "time.sleep(60)"
+    )
+    command = subprocess.Popen(
+        [sys.executable, "-m", "course", "lab"],
+        cwd=settings.ROOT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        for _ in range(100):
+            if (tmp_path / "started").exists() and (tmp_path / "started").read_text():
+                break
+            time.sleep(0.1)
+        command.send_signal(getattr(signal, name))
+        command.wait(10)
+        with pytest.raises(ProcessLookupError):
+            os.kill(int((tmp_path / "started").read_text()), 0)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(command.pid, signal.SIGKILL)
 
 
 @pytest.fixture

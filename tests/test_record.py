@@ -26,7 +26,7 @@ def own(tmp_path, monkeypatch):
     return folder
 
 
-def one_seed(seed, probability, source="folder", **parameters):
+def one_seed(seed, probability, source="folder", python="3.11", **parameters):
     """What lesson 00 records of one training, cut short."""
     judged = {"threshold": 0.5, "n_images": 4, "n_lesions": 4}
     return {
@@ -35,7 +35,7 @@ def one_seed(seed, probability, source="folder", **parameters):
         "weights": "ImageNet",
         "seed": seed,
         "parameters": {"ALPHA": 0.35, "SEED": seed} | parameters,
-        "versions": {"python": "3.11"},
+        "versions": {"python": python},
         "models": {
             "Net": judged,
             "majority class": judged | {"metrics": {"accuracy": Estimate(0.5, 0.0, 1.0)}},
@@ -84,7 +84,9 @@ def test_seeds_are_summed_up(own):
 
 
 @pytest.mark.parametrize(
-    "other", [{"source": "kaggle"}, {"ALPHA": 1.0}], ids=["source", "parameter"]
+    "other",
+    [{"source": "kaggle"}, {"ALPHA": 1.0}, {"python": "3.12"}],
+    ids=["source", "parameter", "version"],
 )
 def test_unlike_runs_are_not_summed_up(own, other):
     write(own, 0, [0.1, 0.2, 0.3, 0.8])

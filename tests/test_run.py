@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 
 import nbformat
@@ -100,6 +101,45 @@ def test_the_kernel_is_this_python_whatever_else_is_registered(toy, tmp_path, mo
     result = json.loads((runs / "results" / "toy-seed0.json").read_text())
     assert os.path.samefile(result["python"], sys.executable)
     assert (runs / "00_toy.ipynb").exists() and not (toy / "runs").exists()
+
+
+def test_what_is_set_for_other_programs_harms_no_lesson(monkeypatch, capsys):
+    """A container's MPLBACKEND, under which a kernel shows no figure; a desktop's SOCKS proxy,
+    under which JupyterLab and httpx do not even start."""
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setattr(terminal.importlib.util, "find_spec", lambda name: None)
+    with terminal.environment():
+        assert "MPLBACKEND" not in os.environ  # then a kernel takes the notebook's
+        assert "ALL_PROXY" not in os.environ and os.environ["https_proxy"] == "http://127.0.0.1:9"
+    assert os.environ["MPLBACKEND"] == "Agg" and "ALL_PROXY" in os.environ
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("ALL_PROXY: a SOCKS proxy") and "pip install" in said
+    monkeypatch.setattr(terminal.importlib.util, "find_spec", lambda name: name)
+    with terminal.environment():
+        assert "ALL_PROXY" in os.environ  # what it needs is installed
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
+def test_a_run_that_is_ended_leaves_nothing_unfinished(toy, mend):
+    path = toy / "notebooks" / "00_toy.ipynb"
+    mend(path, "print(Path", "import time; print('begun', flush=True); time.sleep(60); print(Path")
+    code = (
+        "import sys; from pathlib import Path; from course import cli, lessons\n"
+        f"lessons.NOTEBOOKS = Path({str(toy / 'notebooks')!r})\n"
+        "sys.exit(cli.main(['run', 'LESSONS=00']))"
+    )
+    command = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=settings.ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert any("begun" in line for line in command.stdout)
+    assert list((toy / "runs").glob(".*"))
+    command.terminate()
+    command.wait(30)
+    assert list((toy / "runs").glob(".*")) == []
 
 
 def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(toy, tmp_path, monkeypatch, capsys):

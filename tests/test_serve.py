@@ -3,12 +3,14 @@ promises."""
 
 import base64
 import io
+import re
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
+from urllib.parse import urljoin
 
 import httpx
 import numpy as np
@@ -303,6 +305,18 @@ def test_model_and_sample(url):
     assert 0.8 < found["test"]["roc_auc"]["low"] < found["test"]["roc_auc"]["value"] < 1
     first, second = (httpx.get(f"{url}/sample", params={"seed": s}).content for s in (1, 2))
     assert Image.open(io.BytesIO(first)).size == (200, 150) and first != second
+
+
+def test_all_addresses_in_its_pages_are_relative(url):
+    """So that a proxy may give it a prefix and take that away again, as JupyterHub's does."""
+    docs, page = (httpx.get(f"{url}/{name}").text for name in ("docs", ""))
+    asked = re.findall(r"url: '([^']*)'", docs) + re.findall(r'fetch\("([^"]*)"', page)
+    assert len(asked) == 3 and not any(one.startswith(("/", "http")) for one in asked)
+    described = httpx.get(f"{url}/{asked[0]}").json()
+    (server,) = described["servers"]
+    base = urljoin("http://hub/user/me/proxy/8000/docs", server["url"])
+    assert urljoin(base, "predict") == "http://hub/user/me/proxy/8000/predict"
+    assert "/predict" in described["paths"]
 
 
 @pytest.mark.slow

@@ -15,7 +15,8 @@ SETUP = (lessons.NOTEBOOKS / "src" / "_setup.py").read_text(encoding="utf-8")
 
 @pytest.fixture
 def begin(tmp_path, monkeypatch):
-    """``begin(folder)`` runs the cell there and prints where the course is.
+    """``begin(folder)`` runs the cell there and prints where the course is; with other code
+    before and after it.
 
     ``pip`` and ``git`` write down what they were asked for, and fail.
     """
@@ -29,10 +30,10 @@ def begin(tmp_path, monkeypatch):
     git.chmod(0o755)
     monkeypatch.setenv("PATH", str(git.parent))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    code = render(SETUP, repository="someone/skin", branch="main", release="v1.2")
-    code += "\nprint(course)"
+    cell = render(SETUP, repository="someone/skin", branch="main", release="v1.2")
 
-    def run(folder):
+    def run(folder, first="", last=""):
+        code = f"cell = {cell!r}\n{first}exec(cell)\nprint(course){last}"
         folder.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True
@@ -91,3 +92,47 @@ def test_only_what_is_missing_is_installed_and_without_network_a_sentence_says_s
     said = begin(tmp_path / "content")
     assert (tmp_path / "asked.txt").read_text() == "install -q kagglehub"
     assert said.endswith("kagglehub could not be installed: is there network?")
+
+
+def test_without_pip_a_sentence_says_what_to_type(begin, tmp_path):
+    """Environments that uv makes have none."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as u\n"
+        "find = u.find_spec\n"
+        "no = ('kagglehub', 'pip')\n"
+        "u.find_spec = lambda name, *rest: None if name in no else find(name, *rest)\n"
+    )
+    said = begin(tmp_path / "content")
+    assert said.endswith("There is no pip here: run `uv pip install kagglehub` first.")
+    assert not (tmp_path / "asked.txt").exists()
+
+
+def test_half_a_clone_is_named_and_kept(begin, tmp_path):
+    clone = tmp_path / "content" / "skin"
+    (clone / ".git").mkdir(parents=True)
+    said = begin(tmp_path / "content")
+    assert said.endswith(f"{clone} is there, but not whole: delete it, then run this cell again.")
+    assert (clone / ".git").exists() and not (tmp_path / "asked.txt").exists()
+
+
+@pytest.mark.parametrize("other", ["utils.py", "utils/__init__.py", "utils/data.py"])
+def test_another_utils_that_was_imported_is_not_the_courses(begin, tmp_path, other):
+    course = course_in(tmp_path / "course")
+    (course / "utils" / "__init__.py").touch()
+    (course / "utils" / "data.py").write_text("mine = True")
+    (tmp_path / "mine" / other).parent.mkdir(parents=True)
+    (tmp_path / "mine" / other).touch()
+    first = f"import sys; sys.path.insert(0, {str(tmp_path / 'mine')!r})\nimport utils\n"
+    last = "\nfrom utils import data; sys.modules['utils'].twice = 1\n"
+    # Run again, the cell leaves the course's own modules alone.
+    last += "exec(cell)\nprint(data.mine, sys.modules['utils'].twice)"
+    assert begin(course, first, last).splitlines() == [str(course), "True 1"]
+
+
+def test_a_kernel_draws_into_its_notebook_whatever_is_set(begin, tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    course = course_in(tmp_path / "course")
+    last = "\nprint(os.environ['MPLBACKEND'])"
+    assert begin(course, "", last).endswith("\nAgg")  # a script has no notebook
+    kernel = "import sys; sys.modules['ipykernel'] = sys\n"
+    assert begin(course, kernel, last).endswith("\nmodule://matplotlib_inline.backend_inline")

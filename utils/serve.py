@@ -18,6 +18,7 @@ from typing import Annotated, Literal
 import numpy as np
 from fastapi import FastAPI, File, Query, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from matplotlib import colormaps
 from PIL import Image
@@ -145,6 +146,9 @@ app = FastAPI(
     description=DISCLAIMER,
     version="1",
     lifespan=lifespan,
+    docs_url=None,  # `documentation` instead
+    redoc_url=None,
+    servers=[{"url": "."}],  # where this description lies, also behind a proxy's prefix
 )
 app.add_middleware(Limits)
 
@@ -284,6 +288,12 @@ DRAWN = {200: {"content": {"image/png": {}}}, 422: PROBLEMS[422]}
 def sample(seed: Annotated[int, Query(ge=0, le=999)] = 0) -> Response:
     """A drawn lesion (SYNTHETIC), to try the service with."""
     return Response(sample_png(seed), media_type="image/png")
+
+
+@app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
+async def documentation() -> HTMLResponse:
+    """FastAPI's page, which by itself would ask for /openapi.json, above a proxy's prefix."""
+    return get_swagger_ui_html(openapi_url="openapi.json", title=app.title)
 
 
 POLICY = "default-src 'none'; img-src 'self' data: blob:; connect-src 'self'; "

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -69,6 +70,9 @@ def lab(options):
     path = os.pathsep.join(filter(None, [str(settings.ROOT), os.environ.get("PYTHONPATH")]))
     with environment(PYTHONPATH=path):
         process = subprocess.Popen([sys.executable, "-m", "jupyterlab", *words, *options])
+    for name in ("SIGTERM", "SIGHUP"):  # sent to this process alone, unlike Ctrl-C
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
+            signal.signal(getattr(signal, name), lambda *_: process.terminate())
     while True:
         try:
             return process.wait()

@@ -71,7 +71,8 @@ def summarise_seeds(name):
     Raises
     ------
     CourseError
-        If there are none, or they differ in source, split, weights or anything set but the seed.
+        If there are none, or they differ in source, split, weights, versions or anything set but
+        the seed.
     """
     folder = utils.results.COMMITTED
     files = [utils.results.committed(p.stem) for p in sorted(folder.glob(f"{name}-seed*.json"))]
@@ -83,12 +84,15 @@ def summarise_seeds(name):
     for file in files:
         shared = {k: file[k] for k in ("source", "split_fingerprint", "weights")}
         shared["parameters"] = {k: v for k, v in file["parameters"].items() if k != "SEED"}
+        shared["versions"] = file["versions"]
         alike.append((shared, file["test"]["image_id"]))
     if any(one != alike[0] for one in alike):
-        raise CourseError(f"The files {name}-seed*.json differ in more than the seed.")
+        raise CourseError(
+            f"The files {name}-seed*.json differ in more than the seed: record all of them anew "
+            "(`make results`)."
+        )
     first, test, model = files[0], files[0]["test"], next(iter(files[0]["models"]))
     content = alike[0][0] | {
-        "versions": first["versions"],
         "seeds": [file["seed"] for file in files],
         "n_images": first["models"][model]["n_images"],
         "n_melanomas": sum(test["melanoma"]),
