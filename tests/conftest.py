@@ -7,7 +7,8 @@ import socket
 
 import pytest
 
-from course import build, lessons
+from course import lessons
+from course.build import notebooks
 from utils import settings
 
 # Before any test imports TensorFlow or starts a kernel, which inherits the environment.
@@ -85,11 +86,11 @@ class exercises:
 
 
 answer = ...
-exercises.check("01.1", answer)
+exercises.check("two.1", answer)
 
 # %% tags=["solution"]
 answer, other = 4, 5
-exercises.check("01.1", answer)
+exercises.check("two.1", answer)
 
 # %%
 # alt: Nothing is to be seen.
@@ -100,7 +101,7 @@ LAST = """
 headline = {"name": "roc_auc", "value": 0.87, "low": 0.81, "high": 0.92}
 result = {"headline": headline, "source": "synthetic", "seed": SEED, "python": sys.executable}
 folder = Path(os.environ["COURSE_RESULTS_DIR"])
-_ = (folder / f"00_toy-seed{SEED}.json").write_text(json.dumps(result))
+_ = (folder / f"toy-seed{SEED}.json").write_text(json.dumps(result))
 """
 
 
@@ -112,20 +113,21 @@ def built(tmp_path_factory):
     shutil.copy(lessons.NOTEBOOKS / "src" / "_setup.py", root / "notebooks" / "src")
     (root / "pyproject.toml").write_text(
         '[project]\nversion = "1.2"\n[tool.course]\nrepository = "someone/skin"\nbranch = "v1.2"\n'
+        'lessons = ["toy", "two"]\n'
     )
-    two = (TOY + MORE + LAST).replace("ALPHA", "BETA").replace("00_toy", "01_two")
-    (root / "notebooks" / "src" / "00_toy.py").write_text(TOY + LAST)
-    (root / "notebooks" / "src" / "01_two.py").write_text(two)
+    two = (TOY + MORE + LAST).replace("ALPHA", "BETA").replace("toy-seed", "two-seed")
+    (root / "notebooks" / "src" / "toy.py").write_text(TOY + LAST)
+    (root / "notebooks" / "src" / "two.py").write_text(two)
     with pytest.MonkeyPatch.context() as patch:
         _move_to(root, patch)
-        for name in ("00_toy", "01_two"):
-            assert "executed" in build.build(root / "notebooks" / "src" / f"{name}.py")
+        for name in ("toy", "two"):
+            assert "executed" in notebooks.build(root / "notebooks" / "src" / f"{name}.py")
     return root
 
 
 def _move_to(root, patch):
     patch.setattr(lessons, "NOTEBOOKS", root / "notebooks")
-    patch.setattr(build, "require_real_lesions", lambda path: None)
+    patch.setattr(notebooks, "require_real_lesions", lambda path: None)
     patch.setenv("COURSE_WORK_DIR", str(root))
     patch.delenv("COURSE_RESULTS_DIR", raising=False)
 

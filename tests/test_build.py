@@ -8,18 +8,19 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from course import build, check, execute, source
+from course import lessons
+from course.build import check, notebooks, outputs, source
 from course.errors import CourseError, Refused
 from utils import settings
 
 
-def paths(toy, stem="00_toy"):
-    return toy / "notebooks" / "src" / f"{stem}.py", toy / "notebooks" / f"{stem}.ipynb"
+def paths(toy, name="toy"):
+    return toy / "notebooks" / "src" / f"{name}.py", lessons.notebook(name)
 
 
 @pytest.fixture
 def not_executed(monkeypatch):
-    monkeypatch.setattr(build, "execute", lambda *_: pytest.fail("it was executed"))
+    monkeypatch.setattr(notebooks, "with_fresh_outputs", lambda *_: pytest.fail("it was executed"))
 
 
 def test_an_unchanged_notebook_is_not_executed_and_another_address_keeps_its_outputs(
@@ -27,9 +28,9 @@ def test_an_unchanged_notebook_is_not_executed_and_another_address_keeps_its_out
 ):
     lesson, path = paths(toy)
     before = path.read_bytes()
-    assert build.build(lesson) == "is unchanged" and path.read_bytes() == before
+    assert notebooks.build(lesson) == "is unchanged" and path.read_bytes() == before
     mend(toy / "pyproject.toml", "someone/skin", "fork/skin")
-    assert build.build(lesson) == "rendered anew"
+    assert notebooks.build(lesson) == "rendered anew"
     text = path.read_text()
     assert text.encode() == before.replace(b"someone/skin", b"fork/skin")
     assert "blob/v1.2/notebooks/00_toy.ipynb" in text and source.DISCLAIMER in text
@@ -38,13 +39,13 @@ def test_an_unchanged_notebook_is_not_executed_and_another_address_keeps_its_out
 def test_changed_markdown_keeps_outputs_and_seconds_where_no_real_lesion_is(
     toy, mend, not_executed, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(build, "require_real_lesions", execute.require_real_lesions)
+    monkeypatch.setattr(notebooks, "require_real_lesions", outputs.require_real_lesions)
     monkeypatch.setenv("HAM10K_DIR", str(tmp_path / "nothing"))
-    lesson, path = paths(toy, "01_two")
+    lesson, path = paths(toy, "two")
     mend(path, *_seconds(path, 3000))
     mend(lesson, "# # A toy lesson", "# # A mended lesson\n# **Time: {{ minutes }} minutes**")
     mend(lesson, "# alt: Nothing", '# alt: Nothing {{ fact("at all", "a test") }}')
-    assert build.build(lesson) == "rendered anew"
+    assert notebooks.build(lesson) == "rendered anew"
     notebook = nbformat.read(path, 4)
     assert "mended lesson\n**Time: 60 minutes**" in notebook.cells[0].source  # 50 + 1 exercise
     assert source.seconds_of(notebook) == 3000 and notebook.cells[2].outputs
@@ -52,7 +53,7 @@ def test_changed_markdown_keeps_outputs_and_seconds_where_no_real_lesion_is(
     before = path.read_bytes()
     mend(lesson, "FAST, os", "FAST,  os")
     with pytest.raises(CourseError, match=r"its code changed.*; set HAM10K_DIR to") as error:
-        build.build(lesson)
+        notebooks.build(lesson)
     assert "\n" not in str(error.value) and path.read_bytes() == before
 
 
@@ -65,8 +66,8 @@ def test_a_stripped_notebook_is_executed_again(toy, mend, monkeypatch):
     lesson, path = paths(toy)
     before = nbformat.read(path, 4)
     mend(path, '"execution_count": 2', '"execution_count": null')
-    monkeypatch.setattr(build, "execute", lambda notebook, path: (before, 7))
-    assert build.build(lesson) == "executed in 7 s"
+    monkeypatch.setattr(notebooks, "with_fresh_outputs", lambda notebook, path: (before, 7))
+    assert notebooks.build(lesson) == "executed in 7 s"
     assert source.seconds_of(nbformat.read(path, 4)) == 7
 
 
@@ -74,20 +75,20 @@ def test_a_changed_notebook_is_executed_again_on_real_lesions(toy, mend):
     lesson, path = paths(toy)
     own = '(os.environ["CUDA_VISIBLE_DEVICES"], os.environ["COURSE_OFFLINE"])'
     mend(lesson, "FAST, os", f"FAST, {own}, os")
-    assert "executed" in build.build(lesson)
+    assert "executed" in notebooks.build(lesson)
     assert "notebooks auto 0.35 0 True ('', '1') folder" in path.read_text()
 
 
-def test_pictures_come_from_synthetic_lesions_and_a_solution_overwrites_nothing(built):
-    notebook = nbformat.read(paths(built, "01_two")[1], 4)
+def test_pictures_come_from_synthetic_lesions_and_a_solution_overwrites_nothing(toy):
+    notebook = nbformat.read(paths(toy, "two")[1], 4)
     *_, pictures, exercise, solution, after, _ = notebook.cells
     said, shown = pictures.outputs
     assert said.text == "SYNTHETIC" and shown.metadata == {"source": "SYNTHETIC"}
-    assert exercise.outputs[0].text == "Exercise 01.1: nothing answered yet.\n"
+    assert exercise.outputs[0].text == "Exercise two.1: nothing answered yet.\n"
     assert solution.cell_type == "markdown" and solution.metadata == {"tags": ["solution"]}
     assert solution.source == (
-        "<details><summary>Solution of 01.1</summary>\n\n```python\nanswer, other = 4, 5\n"
-        'exercises.check("01.1", answer)\n```\n\n</details>'
+        "<details><summary>Solution of two.1</summary>\n\n```python\nanswer, other = 4, 5\n"
+        'exercises.check("two.1", answer)\n```\n\n</details>'
     )
     assert after.outputs[0].text == "Ellipsis False\n"
     assert after.source == 'print(answer, "other" in globals())'
@@ -105,7 +106,7 @@ def test_the_setup_line_becomes_code_that_fetches_release_or_branch(toy, mend):
 
 
 def test_a_diagram_has_the_alternative_text_that_stands_with_it(toy, mend):
-    lesson, _ = paths(toy, "01_two")
+    lesson, _ = paths(toy, "two")
     mend(lesson, "# alt: Nothing is to be seen.\nprint(", "diagrams.bootstrap()\nprint(")
     (text,) = source.render(lesson).cells[-2].metadata["alt"]
     assert len(text) > 20
@@ -123,7 +124,11 @@ def test_a_diagram_has_the_alternative_text_that_stands_with_it(toy, mend):
         ("{{ notebook }}", "{{ notebok }}", "'notebok' is undefined"),
         ("FAST = True", "FAST = True  # {{ branch }}", "in place of {{ branch }} in a code cell"),
         ('tags=["pictures"]', 'tags=["x"]', "calls imshow and is not tagged `pictures`"),
-        ('exercises.check("01.1", answer)\n\n# %%\n', "\n# %%\n", "must call exercises.check once"),
+        (
+            'exercises.check("two.1", answer)\n\n# %%\n',
+            "\n# %%\n",
+            "must call exercises.check once",
+        ),
     ],
 )
 def test_a_source_with_a_problem_is_not_even_executed(toy, mend, not_executed, old, new, message):
@@ -133,7 +138,7 @@ def test_a_source_with_a_problem_is_not_even_executed(toy, mend, not_executed, o
 @pytest.mark.parametrize(
     ("changes", "messages"),
     [
-        ({"SEED == 9": "SEED == 0"}, ["00_toy.py stopped: ValueError: seed nine"]),
+        ({"SEED == 9": "SEED == 0"}, ["toy.py stopped: ValueError: seed nine"]),
         (
             {
                 "Path.cwd().name": "Path.cwd()",
@@ -142,7 +147,7 @@ def test_a_source_with_a_problem_is_not_even_executed(toy, mend, not_executed, o
             },
             ["shows a path of this machine", "writes to stderr", "1,000,000 are the limit"],
         ),
-        ({"answer, other = 4, 5": "answer = 3"}, ["the solution of 01.1 is not right, it says"]),
+        ({"answer, other = 4, 5": "answer = 3"}, ["the solution of two.1 is not right, it says"]),
         ({'else "SYNTHETIC"': 'else "drawn"'}, ["its run for pictures did not say SYNTHETIC"]),
     ],
     ids=["raises", "outputs", "solution", "pictures"],
@@ -152,13 +157,13 @@ def test_a_notebook_with_a_problem_is_not_written(toy, mend, changes, messages):
 
 
 def _is_refused(toy, mend, changes, messages):
-    both = [paths(toy, stem) for stem in ("00_toy", "01_two")]
+    both = [paths(toy, name) for name in ("toy", "two")]
     lesson, path = next(p for p in both if next(iter(changes)) in p[0].read_text())
     before = path.read_bytes()
     for old, new in changes.items():
         mend(lesson, old, new)
     with pytest.raises(CourseError) as error:
-        build.build(lesson)
+        notebooks.build(lesson)
     for message in messages:
         assert message in str(error.value)
     assert path.read_bytes() == before
@@ -174,7 +179,7 @@ def test_a_notebook_that_an_editor_saved_is_not_overwritten(toy, mend):
     path.write_text(json.dumps(content))
     mend(lesson, "A toy lesson", "A changed lesson")
     with pytest.raises(CourseError, match=r"saved by an editor.*move it to my_notebooks/"):
-        build.build(lesson)
+        notebooks.build(lesson)
     assert "my_answer = 42" in path.read_text()
 
 
@@ -226,20 +231,20 @@ def test_a_slider_runs_and_leaves_nothing_behind_but_its_errors(tmp_path):
     """Neither its view nor its state, which GitHub refuses to show."""
     cells = [new_code_cell("LIMIT = 2"), new_code_cell(SLIDER), new_code_cell("show(0.7)")]
     notebook = new_notebook(cells=cells)
-    executed, _ = execute.execute(notebook, tmp_path / "x.ipynb")
+    executed, _ = outputs.with_fresh_outputs(notebook, tmp_path / "x.ipynb")
     assert executed.cells[1].outputs == [] and executed.cells[2].outputs[0].text == "0.5 0.7\n"
     cells[0].source = "LIMIT = 0"
     cells.pop()
     with pytest.raises(CourseError, match=r"x.py stopped in a widget: ZeroDivisionError"):
-        execute.execute(notebook, tmp_path / "x.ipynb")
+        outputs.with_fresh_outputs(notebook, tmp_path / "x.ipynb")
 
 
 def test_only_the_lessons_asked_for_are_built(toy, capsys, monkeypatch):
     built = []
-    monkeypatch.setattr(build, "build", lambda lesson, anew: built.append(lesson.stem) or "done")
-    assert build.notebooks(wanted=["01"]) == 0 and built == ["01_two"]
-    with pytest.raises(Refused, match="no lesson '07', only 00, 01"):
-        build.notebooks(wanted=["07"])
+    monkeypatch.setattr(notebooks, "build", lambda path, anew: built.append(path.stem) or "done")
+    assert notebooks.notebooks(wanted=["01"]) == 0 and built == ["two"]
+    with pytest.raises(Refused, match="no lesson is called '07'; there are 00_toy, 01_two"):
+        notebooks.notebooks(wanted=["07"])
 
 
 @pytest.fixture
@@ -253,9 +258,9 @@ def classifier(toy, mend, monkeypatch, capsys):
         'table = type("Table", (), {"to_string": lambda self: "a table"})()\ndisplay(table)\n\n'
         "# %%\nimport json",
     )
-    monkeypatch.setattr(build, "build", lambda lesson, anew: "done")
-    assert build.notebooks(wanted=["00"]) == 0
-    return toy / build.CLASSIFIER
+    monkeypatch.setattr(notebooks, "build", lambda lesson, anew: "done")
+    assert notebooks.notebooks(wanted=["00"]) == 0
+    return toy / notebooks.CLASSIFIER
 
 
 def test_the_one_file_project_prints_and_saves_in_a_terminal_without_a_display(
@@ -280,13 +285,45 @@ def test_the_one_file_project_pasted_into_a_notebook_shows_its_figure_and_saves_
     monkeypatch.setenv("PYTHONPATH", str(settings.ROOT))
     texts = ["from utils import diagrams\n_ = diagrams.bootstrap()", classifier.read_text()]
     notebook = new_notebook(cells=[new_code_cell(text) for text in texts])
-    executed, _ = execute.execute(notebook, tmp_path / "x.ipynb")
+    executed, _ = outputs.with_fresh_outputs(notebook, tmp_path / "x.ipynb")
     kinds = [list(o.get("data", {})) for o in executed.cells[1].outputs]
     assert ["text/plain"] in kinds and any("image/png" in kind for kind in kinds)
     assert not settings.runs().exists()
 
 
+def test_another_order_of_lessons_renames_their_notebooks(toy, mend, not_executed, capsys):
+    mend(toy / "pyproject.toml", '"toy", "two"', '"two", "toy"')
+    both = [path.read_bytes() for path in sorted((toy / "notebooks").glob("*.ipynb"))]
+    assert notebooks.notebooks(wanted=["two", "toy"]) == 0
+    assert "00_toy.ipynb becomes 01_toy.ipynb" in capsys.readouterr().out
+    found = sorted((toy / "notebooks").glob("*.ipynb"))
+    assert [path.name for path in found] == ["00_two.ipynb", "01_toy.ipynb"]
+    assert [len(path.read_bytes()) for path in found] == [len(content) for content in both[::-1]]
+    (toy / "notebooks" / "07_gone.ipynb").write_text("{}")
+    with pytest.raises(CourseError, match=r"07_gone\.ipynb is of no lesson"):
+        notebooks.notebooks(wanted=["two"])
+
+
+def test_helpers_and_records_that_a_lesson_uses_make_it_run_again(toy, mend, monkeypatch, tmp_path):
+    lesson, _ = paths(toy)
+    monkeypatch.setattr(source.results, "COMMITTED", tmp_path)
+    (tmp_path / "ten.json").write_text("[1]")
+    mend(
+        lesson,
+        "import json",
+        "from utils import splits\nten = 'committed(\"ten\")'\nimport json",
+    )
+    before = source.made_from(lesson)
+    assert before.keys() == {"helpers", "ten"} and source.needed(lesson) == ["results/ten.json"]
+    (tmp_path / "ten.json").write_text("[2]")
+    assert source.made_from(lesson)["ten"] != before["ten"]
+    helpers = source.helper_files(lesson)
+    assert {"utils/splits.py"} <= helpers and "utils/predict.py" not in helpers
+    mend(lesson, "import splits", "import predict")
+    assert source.made_from(lesson)["helpers"] != before["helpers"]
+
+
 def test_the_one_file_project_is_that_of_the_committed_lesson():
-    (lesson,) = source.sources(["00"])
-    text = (settings.ROOT / build.CLASSIFIER).read_text(encoding="utf-8")
-    assert text == build.classifier(source.render(lesson))
+    (lesson,) = source.sources(["quickstart"])
+    text = (settings.ROOT / notebooks.CLASSIFIER).read_text(encoding="utf-8")
+    assert text == notebooks.classifier(source.render(lesson))

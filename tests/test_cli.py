@@ -48,7 +48,7 @@ def test_it_works_with_closed_streams():
 def test_folders_are_made_absolute_for_every_command(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HAM10K_DIR", "images")
-    monkeypatch.setattr("course.lab.lab", lambda options: 0)
+    monkeypatch.setattr("course.run.lab.lab", lambda options: 0)
     assert cli.main(["lab"]) == 0
     assert os.environ["HAM10K_DIR"] == str(tmp_path / "images")
 
@@ -119,7 +119,7 @@ def test_a_signal_ends_a_command_as_ctrl_c_does(monkeypatch, capsys, name):
     ],
 )
 def test_jupyterlab_gets_its_own_options(monkeypatch, words, options):
-    monkeypatch.setattr("course.lab.lab", lambda got: 0 if got == options else 1)
+    monkeypatch.setattr("course.run.lab.lab", lambda got: 0 if got == options else 1)
     assert cli.main(["lab", *words]) == 0
 
 
@@ -134,13 +134,13 @@ def test_tests_share_two_processes_unless_told_otherwise(monkeypatch):
     assert called == [two, [*two, "-m", "not slow"], ["-n0", "-x"]]
 
 
-def test_results_are_refused_without_the_folder_of_real_images(toy, capsys, monkeypatch, tmp_path):
+def test_records_are_refused_without_the_folder_of_real_images(toy, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("HAM10K_DIR", str(tmp_path / "nothing"))
-    assert cli.main(["results"]) == 1
+    assert cli.main(["record", "LESSONS=toy"]) == 1
     assert "real images only" in capsys.readouterr().err
-    assert cli.main(["results", "SEED=1"]) == 2
+    assert cli.main(["record", "LESSONS=toy", "SOURCE=kaggle"]) == 2
     assert not (toy / "runs").exists()
 
 
 def test_the_readme_is_current(capsys):
-    assert cli.main(["readme", "--check"]) == 0, capsys.readouterr().err
+    assert cli.main(["pages", "--check"]) == 0, capsys.readouterr().err

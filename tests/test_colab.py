@@ -8,9 +8,10 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from course import colab, lessons
+from course import lessons
+from course.build.render import render
 from course.errors import CourseError, Refused
-from course.render import render
+from course.run import colab
 from utils import settings
 
 LESSONS = lessons.choose_lessons()

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from utils import evaluation
+from utils import baselines, evaluation
 from utils.data import Lesions
 from utils.evaluation import Estimate
 

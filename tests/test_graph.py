@@ -8,7 +8,9 @@ import sys
 import pytest
 import yaml
 
-from course.build import graph
+from course import lessons
+from course.build import graph, source
+from course.errors import CourseError
 from utils import settings
 
 COPIED = ("course", "experiments", "utils", "notebooks", "results", "models", "deploy", "site")
@@ -42,6 +44,10 @@ def status(clone):
     return {line.partition(":")[0] for line in said[:-1]}, done.stdout
 
 
+def needed(name):
+    return " ".join(source.needed(lessons.NOTEBOOKS / "src" / f"{name}.py"))
+
+
 @pytest.mark.slow
 def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(clone, mend):
     assert status(clone)[1] == "Nothing is stale.\n"
@@ -57,17 +63,21 @@ def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(clone, mend):
     content["n_images"] += 1
     record.write_text(json.dumps(content))
     found, said = status(clone)
-    assert {"ladder", "better_models", "pages"} <= found <= {
-        *("ladder", "better_models", "pages"),
-        *graph.source.quoting("ladder"),
-    }
+    assert (
+        {"ladder", "better_models", "pages"}
+        <= found
+        <= {
+            *("ladder", "better_models", "pages"),
+            *graph.source.quoting("ladder"),
+        }
+    )
     assert "results/ladder.json is modified since it was made" in said
     record.write_bytes(before)
 
     code = clone / "utils" / "shifts.py"
     before = code.read_bytes()
     mend(code, "return pixels * (1 - 0.15 * severity)", "return pixels * (1 - 0.16 * severity)")
-    assert status(clone)[0] == {"subgroups", "groups"}
+    assert status(clone)[0] == {"subgroups", "lesson groups"}
     code.write_bytes(before)
 
     mend(code, '"""15 % less light', '"""Less light, by 15 %')
@@ -101,9 +111,49 @@ def test_a_stage_names_the_parameters_that_its_experiment_reads():
         assert read <= {p for p in stage["params"] if isinstance(p, str)}, name
 
 
-def test_without_the_real_images_what_needs_them_is_skipped(clone, monkeypatch, capsys, tmp_path):
-    monkeypatch.setenv("HAM10K_DIR", str(tmp_path))
-    assert not graph._images_are_here()
+TOY_STAGES = """
+stages:
+  first:
+    cmd: python -c "open('first.txt', 'w').write(open('asked.txt').read())"
+    meta: {needs: images}
+    deps: [asked.txt]
+    outs: [{first.txt: {cache: false, persist: true}}]
+  second:
+    cmd: python -c "open('second.txt', 'w').write(open('first.txt').read() * 2)"
+    deps: [first.txt]
+    outs: [{second.txt: {cache: false, persist: true}}]
+  third:
+    cmd: python -c "raise SystemExit(3)"
+    deps: [second.txt]
+"""
+
+
+def test_what_is_stale_is_made_in_order_and_without_images_skipped(tmp_path, monkeypatch, capfd):
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n")
+    (tmp_path / "dvc.yaml").write_text(TOY_STAGES)
+    (tmp_path / "asked.txt").write_text("a")
+    (tmp_path / "second.txt").write_text("what was there")
+    monkeypatch.setattr(graph.settings, "ROOT", tmp_path)
+    monkeypatch.setattr(graph, "write_digests", lambda: None)
+    monkeypatch.setattr(graph, "_images_are_here", lambda: False)
+    assert graph.refresh() == 0
+    said = capfd.readouterr().out
+    assert "first is stale and skipped: it needs the real images" in said and "---" not in said
+    assert "third is stale and skipped" in said  # its inputs are not what they should be
+    assert (tmp_path / "second.txt").read_text() == "what was there"
+
+    monkeypatch.setattr(graph, "_images_are_here", lambda: True)
+    assert graph.refresh(["second"]) == 0
+    assert (tmp_path / "second.txt").read_text() == "aa"
+    assert graph.refresh(["second"], dry=True) == 1  # the third is stale still
+    assert capfd.readouterr().out.splitlines()[-2].startswith("third: ")
+    with pytest.raises(CourseError, match=r"third failed \(see above\): what comes after it"):
+        graph.refresh()
+    (tmp_path / "asked.txt").write_text("b")
+    assert list(graph.stale()) == ["first", "third"]
+    with pytest.raises(CourseError, match="no stage 'fourth'"):
+        graph.refresh(["fourth"])
 
 
 def test_stages_of_lessons_are_those_of_the_list():

@@ -13,9 +13,9 @@ import time
 import nbformat
 import pytest
 
-from course import lab
 from course.errors import CourseError
 from course.lessons import NOTEBOOKS
+from course.run import lab
 from utils import settings
 
 BROWSER = (
@@ -33,8 +33,8 @@ JUPYTERLAB = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 SMALL = 'SOURCE = "synthetic"\nSIZE = 28\nALPHA = 0.35\nSEED = 0\nEPOCHS = 1\nFINE_TUNE_EPOCHS = 1'
-WRONG = 'exercises.check("00.2", lambda units: keras.Sequential([layers.Dense(units)]))'
-RIGHT = """exercises.check("00.2", lambda units: keras.Sequential([
+WRONG = 'exercises.check("quickstart.2", lambda units: keras.Sequential([layers.Dense(units)]))'
+RIGHT = """exercises.check("quickstart.2", lambda units: keras.Sequential([
     layers.GlobalAveragePooling2D(),
     layers.Dropout(0.3),
     layers.Dense(units, activation="relu"),
@@ -48,12 +48,13 @@ DONE = """() => {
 }"""
 
 
-def test_every_lesson_is_copied_once(toy):
+def test_every_lesson_is_copied_once(toy, mend):
     first, second = lab.copies()
     assert first.read_bytes() == (toy / "notebooks" / "00_toy.ipynb").read_bytes()
     first.write_text("my answers")
     second.unlink()
     shutil.copy(toy / "notebooks" / "01_two.ipynb", toy / "notebooks" / "02_new.ipynb")
+    mend(toy / "pyproject.toml", '"two"]', '"two", "new"]')
     assert [copy.name for copy in lab.copies()] == ["00_toy.ipynb", "01_two.ipynb", "02_new.ipynb"]
     assert first.read_text() == "my answers"
     assert second.exists() and (toy / "my_notebooks" / "02_new.ipynb").exists()
@@ -248,7 +249,7 @@ def test_a_learner_runs_the_first_lesson_and_answers_an_exercise(jupyterlab, tmp
         assert folds.filter(has_text="Solution of 00.2").count() == 1
         assert page.locator(".jp-MarkdownCell details[open]").count() == 0
 
-        exercise = cell('exercises.check("00.2", new_head)')
+        exercise = cell('exercises.check("quickstart.2", new_head)')
         for answer, verdict in ((WRONG, "not yet."), (RIGHT, "right.")):
             exercise.locator(".cm-line").first.click()
             page.keyboard.press("Control+A")

@@ -11,12 +11,13 @@ import nbformat
 import papermill
 import pytest
 
-from course import check, cli, lessons
-from course.run import environment
+from course import cli, lessons
+from course.build import check
+from course.run.terminal import environment
 from utils import pretrained, settings
 
 LESSONS = sorted(lessons.NOTEBOOKS.glob("*.ipynb"))
-SOURCES = sorted((lessons.NOTEBOOKS / "src").glob("[0-9]*.py"))
+SOURCES = sorted((lessons.NOTEBOOKS / "src").glob("[a-z]*.py"))
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
 
 
@@ -27,7 +28,8 @@ def problems(path):
 
 
 def test_every_source_has_its_notebook():
-    assert SOURCES and [p.stem for p in LESSONS] == [p.stem for p in SOURCES]
+    assert sorted(lessons.names()) == [p.stem for p in SOURCES]
+    assert [lessons.notebook(name) for name in lessons.names()] == LESSONS
 
 
 def test_the_readme_lists_every_lesson_in_order():

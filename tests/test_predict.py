@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from scipy.special import expit
 
-from utils import predict, training
+from utils import models, predict, training
 from utils.images import read, square
 from utils.quiet import keras
 
@@ -190,7 +190,9 @@ def test_a_model_with_the_courses_own_layer_is_saved_and_loaded(tmp_path, image)
 
 def test_a_model_that_is_not_there_or_broken_is_said(model, tmp_path, image):
     path = tmp_path / "m.keras"
-    with pytest.raises(FileNotFoundError, match=r"no trained model .*m.keras: run lesson 00"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no trained model .*m.keras: run the lesson quickstart"
+    ):
         predict.predict_skin_cancer(image, path)
     path.write_bytes(model.read_bytes()[:500])
     with pytest.raises(FileNotFoundError, match=r"no trained model .*m.json"):
@@ -382,9 +384,9 @@ def test_what_is_shipped_averages_the_log_odds_of_its_views():
 
 
 def test_the_shipped_files_belong_to_each_other():
-    facts = json.loads(predict.SHIPPED.with_suffix(".json").read_text())
-    model, loaded = predict.load_model()
-    assert facts == loaded and len(facts["model_sha256"]) == 64
+    files = [json.loads(path.read_text()) for path in predict.files_beside(predict.SHIPPED)]
+    model, facts = predict.load_model()
+    assert facts == files[0] | files[1] | files[2] and len(facts["model_sha256"]) == 64
     assert predict.SHIPPED.stat().st_size < 4_000_000
     assert model.input.shape == (None, 128, 128, 3) and model.output.shape == (None, 1)
     assert model.get_layer("temperature").scale == pytest.approx(1 / facts["temperature"])
@@ -392,12 +394,16 @@ def test_the_shipped_files_belong_to_each_other():
 
 @pytest.mark.slow
 def test_the_shipped_file_needs_no_description_of_layers_by_another_keras(monkeypatch, capsys):
-    image = noise()[0]
+    def log_odds(model):  # before the temperature, which stands in a file of its own
+        return keras.Model(model.input, model.get_layer("temperature").input)(images)
+
+    images = noise()[:1, :128, :128].astype(np.float32)
     whole = keras.models.load_model(predict.SHIPPED, compile=False)  # by the Keras that wrote it
-    expected = predict.melanoma_probability(image, whole)
+    whole.trainable = False
     predict._load.cache_clear()
     monkeypatch.setattr(keras.models, "load_model", None)
-    np.testing.assert_allclose(predict.melanoma_probability(image), expected, rtol=1e-4)
+    found = log_odds(predict.load_model()[0])
+    np.testing.assert_allclose(found, log_odds(whole), rtol=1e-4)
     assert capsys.readouterr().out == ""
 
 
@@ -430,3 +436,77 @@ def test_calling_a_loaded_model_predicts_and_changes_nothing(tmp_path):
     np.testing.assert_allclose(np.asarray(loaded(images)), expected, atol=1e-5)
     for weight, kept in zip(loaded.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, kept)
+
+
+# --- decisions
+
+
+LIMITS = {
+    "threshold": 0.2,
+    "refer_between": [0.1, 0.5],
+    "guard": {"layer": "pooled", "mean": [0.0] * 3, "precision": np.eye(3).tolist(), "limit": 9.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("p", "distance", "decision"),
+    [
+        (0.05, 1, "benign"),
+        (0.1, 1, "refer"),
+        (0.3, 1, "refer"),
+        (0.5, 1, "melanoma"),
+        (0.9, 9.1, "refused"),
+        (0.05, None, "benign"),
+    ],
+)
+def test_one_rule_decides(p, distance, decision):
+    far = None if distance is None else [distance]
+    assert predict.decide([p], far, LIMITS).tolist() == [decision]
+
+
+def test_without_limits_the_threshold_decides():
+    facts = {"threshold": 0.2, "refer_between": [0.2, 0.2]}
+    assert predict.decide([0.1, 0.2, 0.9], None, facts).tolist() == ["benign", *["melanoma"] * 2]
+
+
+def _with(path, end, **content):
+    path.with_suffix(end).write_text(json.dumps(content))
+
+
+@pytest.fixture
+def red(model, tmp_path):
+    """A copy of the model, and the hash by which files belong to it."""
+    for file in (model, model.with_suffix(".json")):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    path = tmp_path / model.name
+    return path, json.loads(path.with_suffix(".json").read_text())["model_sha256"]
+
+
+def test_limits_and_calibration_are_used_if_they_were_made_for_the_model(red):
+    path, own = red
+    assert predict.load_model(path)[1]["refer_between"] == [0.6, 0.6]
+    _with(path, ".calibration.json", model_sha256=own, temperature=2.0)
+    _with(path, ".limits.json", model_sha256=own, temperature=2.0, **LIMITS)
+    facts = predict.load_model(path)[1]
+    assert (facts["temperature"], facts["threshold"]) == (2.0, 0.2) and "guard" in facts
+    _with(path, ".calibration.json", model_sha256=own, temperature=3.0)  # limits are of 2.0
+    facts = predict.load_model(path)[1]
+    assert facts["temperature"] == 3.0 and facts["threshold"] == 0.6 and "guard" not in facts
+    _with(path, ".calibration.json", model_sha256="0" * 64, temperature=2.0)
+    assert "temperature" not in predict.load_model(path)[1]
+
+
+def test_a_threshold_outside_the_refer_band_is_refused(red):
+    path, own = red
+    _with(path, ".calibration.json", model_sha256=own, temperature=2.0)
+    _with(
+        path, ".limits.json", **LIMITS | {"model_sha256": own, "temperature": 2, "threshold": 0.7}
+    )
+    with pytest.raises(ValueError, match=r"threshold 0\.700 is not between 0\.100 and 0\.500"):
+        predict.load_model(path)
+
+
+def test_a_learners_model_is_loaded_by_keras_whatever_else_its_facts_hold(tmp_path):
+    facts = {"threshold": 0.5, "source": "folder", "source_size": 28, "alpha": 0.35}
+    predict.save_model(redness(), facts, tmp_path / "own.keras")
+    assert predict.load_model(tmp_path / "own.keras")[0].count_params() == 4

@@ -7,12 +7,12 @@ import os
 import numpy as np
 import pytest
 
-from course import record
 from course.errors import CourseError, Refused
+from course.run import record
 from utils import data, evaluation, results, settings
 from utils.evaluation import Estimate
 
-NAME = "00_quickstart-width0.35-28px"
+NAME = "quickstart-width0.35-28px"
 
 
 @pytest.fixture
@@ -96,14 +96,14 @@ def test_unlike_runs_are_not_summed_up(own, other):
 
 
 def test_synthetic_and_missing_runs_are_not_summed_up(own):
-    with pytest.raises(CourseError, match="There is no 00_x-seed"):
-        record.summarise_seeds("00_x")
+    with pytest.raises(CourseError, match="There is no x-seed"):
+        record.summarise_seeds("x")
     write(own, 0, [0.1, 0.2, 0.3, 0.8], source="synthetic")
     with pytest.raises(CourseError, match="synthetic"):
         record.summarise_seeds(NAME)
 
 
-def test_results_runs_lesson_00_with_five_seeds_and_commits_what_they_wrote(
+def test_the_quickstart_runs_with_five_seeds_and_commits_what_they_wrote(
     own, tmp_path, monkeypatch
 ):
     """The lesson itself is replaced by one that writes its files."""
@@ -115,11 +115,10 @@ def test_results_runs_lesson_00_with_five_seeds_and_commits_what_they_wrote(
         seed = int(given["SEED"])
         write(settings.results(), seed, [0.1, 0.2, 0.3, 0.8])
 
-    (tmp_path / "runs" / "00_quickstart-old.json").write_text("{}")
+    (tmp_path / "runs" / "quickstart-old.json").write_text("{}")
     monkeypatch.setattr(record, "run", run)
-    monkeypatch.setattr(record, "readme", lambda: 0)
     monkeypatch.setattr(data, "load_table", lambda source: (None, source))
-    assert record.results({"ALPHA": "0.35"}) == 0
+    assert record.record({"ALPHA": "0.35"}) == 0
     lesson = {"ALPHA": "0.35", "LESSONS": "00_quickstart", "SOURCE": "folder"}
     assert asked == [lesson | {"SEED": str(seed)} for seed in range(5)]
     # Nothing that lay there before.
@@ -130,10 +129,13 @@ def test_results_runs_lesson_00_with_five_seeds_and_commits_what_they_wrote(
     assert json.loads((own / f"{NAME}.json").read_text())["seeds"] == [0, 1, 2, 3, 4]
 
 
-def test_what_results_sets_itself_and_lesions_that_are_not_real_are_refused(own, monkeypatch):
-    for given in ({"SOURCE": "kaggle"}, {"SEED": "1"}, {"LESSONS": "00", "SEED": "1"}):
+QUICKSTART = ({}, {"LESSONS": "00"}, {"LESSONS": "00_quickstart"}, {"LESSONS": "quickstart,02"})
+
+
+def test_what_record_sets_itself_and_lesions_that_are_not_real_are_refused(own, monkeypatch):
+    for given in ({"SOURCE": "kaggle"}, *({"SEED": "1"} | lesson for lesson in QUICKSTART)):
         with pytest.raises(Refused, match="leave them out"):
-            record.results(given)
+            record.record(given)
     monkeypatch.setenv("HAM10K_DIR", str(own / "nothing"))
     with pytest.raises(CourseError, match="real images only"):
-        record.results({})
+        record.record({})

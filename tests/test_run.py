@@ -9,7 +9,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from course import cli, lessons, run
+from course import cli, lessons
+from course.run import terminal
 from utils import settings
 
 
@@ -39,7 +40,7 @@ def test_only_results_of_this_run_are_shown(toy, capsys):
     nbformat.write(notebook, path)
     headline = {"name": "roc_auc", "value": 0.87, "low": 0.81, "high": 0.92}
     result = {"headline": headline, "source": "folder", "seed": 3, "parameters": {"ALPHA": 0.35}}
-    file = toy / "runs" / "results" / "00_toy-seed3.json"
+    file = toy / "runs" / "results" / "toy-seed3.json"
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(result))
     assert cli.main(["run", "LESSONS=00", "SEED=3"]) == 0
@@ -47,9 +48,9 @@ def test_only_results_of_this_run_are_shown(toy, capsys):
     assert row.startswith("00_toy") and "roc_auc" not in row
 
     used = {"SOURCE": "auto", "ALPHA": 0.35, "SEED": 3, "FAST": True}
-    assert run.headline([file], used) == ("roc_auc 0.87 [0.81, 0.92]", "folder")
-    assert run.headline([file], used | {"SEED": 4}) == ("-", "-")
-    assert run.headline([file], used | {"ALPHA": 1.0}) == ("-", "-")
+    assert terminal.headline([file], used) == ("roc_auc 0.87 [0.81, 0.92]", "folder")
+    assert terminal.headline([file], used | {"SEED": 4}) == ("-", "-")
+    assert terminal.headline([file], used | {"ALPHA": 1.0}) == ("-", "-")
 
 
 def test_two_runs_of_a_lesson_write_to_different_files_until_they_are_done(
@@ -64,7 +65,7 @@ def test_two_runs_of_a_lesson_write_to_different_files_until_they_are_done(
     monkeypatch.setattr("papermill.execute_notebook", note)
     for process in (11, 12):
         monkeypatch.setattr(os, "getpid", lambda process=process: process)
-        run.execute(lesson, {}, tmp_path / "00_toy.ipynb")
+        terminal.run_notebook(lesson, {}, tmp_path / "00_toy.ipynb")
     assert written == [".00_toy.11.unfinished.ipynb", ".00_toy.12.unfinished.ipynb"]
     assert sorted(p.name for p in tmp_path.glob("*00_toy*")) == ["00_toy.ipynb"]
 
@@ -97,7 +98,7 @@ def test_the_kernel_is_this_python_whatever_else_is_registered(toy, tmp_path, mo
     monkeypatch.setenv("COURSE_WORK_DIR", "mine")
     assert cli.main(["run", "LESSONS=00"]) == 0
     runs = tmp_path / "mine" / "runs"
-    result = json.loads((runs / "results" / "00_toy-seed0.json").read_text())
+    result = json.loads((runs / "results" / "toy-seed0.json").read_text())
     assert os.path.samefile(result["python"], sys.executable)
     assert (runs / "00_toy.ipynb").exists() and not (toy / "runs").exists()
 
@@ -165,7 +166,7 @@ def test_a_kernel_that_a_test_starts_has_no_network(tmp_path, monkeypatch):
     code = f"import sys; sys.path.insert(0, {str(settings.ROOT)!r})\nfrom utils import data\n"
     cell = nbformat.v4.new_code_cell(code + "data.load_table('kaggle')")
     notebook = nbformat.v4.new_notebook(cells=[cell])
-    with run.environment():
+    with terminal.environment():
         NotebookClient(notebook, kernel_name="python3", allow_errors=True).execute()
     (error,) = (o for o in notebook.cells[0].outputs if o.output_type == "error")
     assert error.ename == "ConnectionError"

@@ -136,6 +136,19 @@ def test_one_lesion_has_one_probability_in_every_form(url, content, rgb):
         assert found.json()["probability"] == pytest.approx(expected, abs=0.02)
 
 
+def test_a_model_that_was_only_just_trained_answers_and_says_that_it_has_no_limits(
+    tmp_path, monkeypatch
+):
+    """Neither calibrated nor given limits yet: no refer band, no guard, a threshold of one half."""
+    trained = predict.SHIPPED.with_suffix(".json")
+    monkeypatch.setattr(
+        predict, "files_beside", lambda _: [trained, tmp_path / "a", tmp_path / "b"]
+    )
+    found = serve.answer(as_file(lesion()))
+    assert found.decision == "benign" and 0.1 < found.probability < found.threshold == 0.5
+    assert found.refer_between == (0.5, 0.5) and found.threshold_chosen_for == serve.NOT_CHOSEN
+
+
 # --- hostile and odd files
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from course import lessons
-from course.render import render
+from course.build.render import render
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="its git is a script with a #! line")
 SETUP = (lessons.NOTEBOOKS / "src" / "_setup.py").read_text(encoding="utf-8")

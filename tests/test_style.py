@@ -4,7 +4,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from course import check, cli, source, style
+from course import cli
+from course.build import check, source, style
 from utils import settings
 
 LESSONS = source.sources()
@@ -171,22 +172,22 @@ ledger.show()
 
 
 def test_lessons_are_counted_and_their_problems_told(toy, mend, capsys):
-    lesson = toy / "notebooks" / "src" / "00_toy.py"
+    lesson = toy / "notebooks" / "src" / "toy.py"
     assert cli.main(["check-lessons", "00"]) == 1
-    assert "00: its last cell must be `ledger.show()`" in capsys.readouterr().out
+    assert "toy: its last cell must be `ledger.show()`" in capsys.readouterr().out
     mend(lesson, 'SEED, FAST, os.environ.get("HAM10K_SOURCE"))', "SEED)")
     mend(lesson, '"seed": SEED, "python": sys.executable}', '"seed": SEED}')
     lesson.write_text(lesson.read_text() + NEW)
     assert cli.main(["check-lessons", "00"]) == 1
     out = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in out[:2]] == ["lesson", "00_toy"]
+    assert [line.split()[0] for line in out[:2]] == ["lesson", "toy"]
     assert out[1].split()[-1] == "30"  # seconds, not known yet
-    assert out[2:] == ["00: it has 0 exercises, not 2 to 2"]
+    assert out[2:] == ["toy: it has 0 exercises, not 2 to 2"]
     mend(lesson, "# It is 0.25,", "# A picture: 0.26,")
     path = toy / "notebooks" / "00_toy.ipynb"
     nbformat.write(source.render(lesson, seconds=3), path)  # as if it had been built
     (toy / "utils" / "exercises").mkdir(parents=True)
-    (toy / "utils" / "exercises" / "lesson_00.py").write_text('"Whoever"')
+    (toy / "utils" / "exercises" / "toy.py").write_text('"Whoever"')
     counted, found = check.lesson_problems(lesson)
     assert counted["seconds"] == 3
     assert [word.split(" ")[0] for word in found] == ["'picture'", "it", "'Whoever'", "its"]

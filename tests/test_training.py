@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from utils import backbone, predict, settings, training
+from utils import backbone, models, predict, settings, training
 from utils.data import Lesions
 from utils.quiet import keras
 

@@ -3,6 +3,7 @@
 DVC keeps the order (dvc.yaml by hand, notebooks/dvc.yaml written here) and what each stage was last
 made from (dvc.lock). Digests of code are ours: DVC would see a changed docstring as a change."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import yaml
 
 from course import lessons
 from course.build import notebooks, pages, source
-from course.errors import CourseError
+from course.errors import CourseError, Refused
 from utils import data, digest, results, settings
 
 DIGESTS = settings.ROOT / "digests.json"
@@ -89,9 +90,7 @@ def stale():
     CourseError
         If DVC is not installed.
     """
-    repository = _repository()
-    write_digests()
-    with repository:
+    with _repository() as repository:
         import networkx
 
         order = [stage.addressing for stage in networkx.topological_sort(repository.index.graph)]
@@ -103,12 +102,16 @@ def stale():
     }
 
 
+@contextlib.contextmanager
 def _repository():
+    """DVC's view of the course, with fresh digests; it names stages as seen from where one is."""
     try:
         from dvc.repo import Repo
     except ImportError as error:
         raise CourseError("DVC is missing: install the group dev (CONTRIBUTING.md).") from error
-    return Repo(str(settings.ROOT))
+    write_digests()
+    with contextlib.chdir(settings.ROOT), Repo(str(settings.ROOT)) as repository:
+        yield repository
 
 
 def _reasons(entry):
@@ -149,9 +152,7 @@ def _short(name):
 
 def accept(names):
     """Write into the lock that these lessons were just built, and pages rendered, by hand."""
-    repository = _repository()
-    write_digests()
-    with repository:
+    with _repository() as repository:
         for name in names:
             repository.commit(f"notebooks/dvc.yaml:{name}", force=True)
 
@@ -178,16 +179,19 @@ def refresh(wanted=(), dry=False):
     """
     if dry:
         return status()
-    repository = _repository()
-    write_digests()
     images = _images_are_here()
     python = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    with repository:
+    with _repository() as repository:
         import networkx
 
         graph, skipped = repository.index.graph, set()
         order = list(reversed(list(networkx.topological_sort(graph))))
         chosen = [s for s in order if not wanted or s.name in wanted]
+        known = [stage.name for stage in order]
+        if unknown := set(wanted) - set(known):
+            raise Refused(
+                f"There is no stage {min(unknown)!r}: dvc.yaml and the lessons have them."
+            )
         for stage in [s for s in order if _before(graph, s, chosen)]:
             name = _short(stage.addressing)
             if not repository.status(targets=[stage.addressing]):

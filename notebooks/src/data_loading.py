@@ -326,7 +326,11 @@ test_gain = ...
 word = ...
 
 exercises.check(
-    "data_loading.3", (test_gain, word), y=test.melanoma, a=test_colours, b=test_age
+    "data_loading.3",
+    (test_gain, word),
+    y=test.melanoma,
+    a=test_colours,
+    b=test_age,
 )
 
 # %% tags=["solution"]
@@ -336,7 +340,11 @@ test_gain = evaluation.difference(
 word = "shown" if test_gain.low > 0 or test_gain.high < 0 else "inconclusive"
 
 exercises.check(
-    "data_loading.3", (test_gain, word), y=test.melanoma, a=test_colours, b=test_age
+    "data_loading.3",
+    (test_gain, word),
+    y=test.melanoma,
+    a=test_colours,
+    b=test_age,
 )
 
 # %% [markdown]

@@ -299,7 +299,9 @@ def break_even(y, low, high):
     return ...
 
 
-exercises.check("evaluation.3", break_even, y=y, low=p >= threshold, high=p >= 0.5)
+exercises.check(
+    "evaluation.3", break_even, y=y, low=p >= threshold, high=p >= 0.5
+)
 
 
 # %% tags=["solution"]
@@ -309,7 +311,9 @@ def break_even(y, low, high):
     return more_alarms / fewer_missed
 
 
-exercises.check("evaluation.3", break_even, y=y, low=p >= threshold, high=p >= 0.5)
+exercises.check(
+    "evaluation.3", break_even, y=y, low=p >= threshold, high=p >= 0.5
+)
 
 # %% [markdown]
 # ## The test set, opened once

@@ -228,7 +228,11 @@ block_model = ...
 block_gain = ...
 
 exercises.check(
-    "fine_tuning.2", (block_model, block_gain), x=x_validation, y=y, p_head=p_head
+    "fine_tuning.2",
+    (block_model, block_gain),
+    x=x_validation,
+    y=y,
+    p_head=p_head,
 )
 
 # %% tags=["solution"]
@@ -240,7 +244,11 @@ p_block = block_model.predict_on_batch(x_validation)[:, 0]
 block_gain = evaluation.difference(roc_auc, y, p_block, p_head, groups)
 
 exercises.check(
-    "fine_tuning.2", (block_model, block_gain), x=x_validation, y=y, p_head=p_head
+    "fine_tuning.2",
+    (block_model, block_gain),
+    x=x_validation,
+    y=y,
+    p_head=p_head,
 )
 
 # %% [markdown]

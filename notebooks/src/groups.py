@@ -104,19 +104,16 @@ exercises.check("groups.1", sensitivity_by)
 
 # %%
 groups = results.committed("shipped_model")["subgroups"]
-large = {k: v for k, v in groups.items() if "sensitivity" in v}
-rows = {
-    k: [v["melanomas"], f"{v['sensitivity']:.2f}"] for k, v in large.items()
-}
-columns = ["melanomas", "sensitivity"]
-pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+large = pd.DataFrame(groups).T.dropna(subset="sensitivity")
+large = large[["melanoma_lesions", "sensitivity"]]
+large.assign(sensitivity=large["sensitivity"].map("{:.2f}".format))
 
 # %% [markdown]
-# Each row has its 95 % interval. Few melanomas make it wide: on the trunk there are
-# {{ quote("shipped_model", "subgroups.site: trunk.melanomas", "d") }}, and the sensitivity may be
-# anything from {{ quote("shipped_model", "subgroups.site: trunk.sensitivity.low", ".2f") }} to
-# {{ quote("shipped_model", "subgroups.site: trunk.sensitivity.high", ".2f") }}. Sites with fewer
-# than {{ fact("10", "the rule for groups in shipped_model.json") }} are left out.
+# Each row has its 95 % interval. Few lesions make it wide: up to the age of 40 there are
+# {{ quote("shipped_model", "subgroups.age: up to 40.melanoma_lesions", "d") }}, and the sensitivity
+# may be anything from {{ quote("shipped_model", "subgroups.age: up to 40.sensitivity.low", ".2f") }}
+# to {{ quote("shipped_model", "subgroups.age: up to 40.sensitivity.high", ".2f") }}. Groups with
+# fewer than {{ fact("10", "the rule for groups in shipped_model.json") }} lesions are left out.
 #
 # Women have {{ quote("shipped_model", "subgroups.sex: female.sensitivity.value", ".2f") }} and men
 # {{ quote("shipped_model", "subgroups.sex: male.sensitivity.value", ".2f") }}. Is that difference
