@@ -344,12 +344,14 @@ def keras_set_to(policy, floatx, image_data_format):
 )
 def test_settings_of_the_caller_change_no_answer(settings_of_the_caller):
     expected = predict.melanoma_probability(noise(3))
+    decision = predict.predict_skin_cancer(noise()[0]).decision
     predict._load.cache_clear()
     with keras_set_to(*settings_of_the_caller):
         for _ in ("built", "already there"):
             p = predict.melanoma_probability(noise(3))
             assert p.dtype == np.float32
             np.testing.assert_allclose(p, expected, rtol=1e-5)
+            assert predict.predict_skin_cancer(noise()[0]).decision == decision
 
 
 def test_a_predictor_is_built_and_asked_in_float32_whatever_is_set():

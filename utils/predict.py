@@ -67,6 +67,7 @@ class Prediction(namedtuple("Prediction", "label confidence")):
         )
 
 
+@plain_keras()
 def predict_skin_cancer(image, model=SHIPPED):
     """Label and confidence for one image; probability, threshold and decision are attributes.
 
