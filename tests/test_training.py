@@ -447,7 +447,7 @@ def test_log_odds_are_those_of_the_softmax():
 
 @pytest.mark.parametrize("everything", [True, False], ids=["variables", "weights"])
 def test_a_run_with_dropout_repeats_from_all_variables_and_not_from_weights(everything):
-    """As lesson training does it: ``get_weights`` leaves out the state of Dropout's random numbers."""
+    """As in the lesson training: ``get_weights`` leaves out where Dropout's random numbers are."""
     x, y = np.random.default_rng(0).normal(size=(64, 8)).astype("float32"), np.arange(64) % 2
     layers = [keras.layers.Dropout(0.5), keras.layers.Dense(1, activation="sigmoid")]
     head = keras.Sequential([keras.Input((8,)), *layers])
