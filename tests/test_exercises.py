@@ -1,18 +1,22 @@
 """Every exercise: its blank, each typical wrong answer with its hint, its solution, its hint."""
 
 import re
+from functools import lru_cache
 
 import nbformat
 import pytest
 
-from course import style
-from utils import exercises, settings
+from course import lessons
+from course.build import source, style
+from utils import exercises
 from utils.exercises import CHECKS
 
-for path in sorted((settings.ROOT / "utils" / "exercises").glob("lesson_*.py")):
-    exercises.import_module(f"utils.exercises.{path.stem}")
-LESSONS = sorted((settings.ROOT / "notebooks").glob("[0-9]*.ipynb"))
-TRAINS = {"03.4", "06.1", "06.4", "14.2"}  # their checks train or convert networks
+for name in lessons.names():
+    exercises.import_module(f"utils.exercises.{name}")
+LESSONS = [lessons.notebook(name) for name in lessons.names()]
+# Their checks train or convert networks.
+TRAINS = {"mobilenetv2.4", "fine_tuning.1", "fine_tuning.4", "deployment.2"}
+SOLUTION = re.compile(r"Solution of (\w+\.\d+)</summary>\s+```python\n(.*?)```", re.DOTALL)
 each_exercise = pytest.mark.parametrize("number", sorted(CHECKS))
 each_by_cost = pytest.mark.parametrize(
     "number",
@@ -45,11 +49,35 @@ def test_a_hint_on_request_gives_no_answer_away(capsys, number):
     exercises.hint(number)
     out = capsys.readouterr().out
     assert out.startswith(f"Hint for {number}: ") and max(map(len, out.splitlines())) <= 90
+    hint = out.removeprefix(f"Hint for {number}: ")
+    lines = solution(number)
+    assert lines, "the solution has no line that the hint could give away"
+    for line in lines:
+        assert line not in "".join(hint.replace("`", "").split()), line
     right = CHECKS[number].cases().right
     for answer in right if isinstance(right, set | list | tuple) else [right]:
         if isinstance(answer, str | int | float):
             text = answer if isinstance(answer, str) else f"{answer:.3g}"
-            assert not re.search(rf"\b{re.escape(text)}\b", out.removeprefix(f"Hint for {number}"))
+            assert not re.search(rf"\b{re.escape(text)}\b", hint)
+
+
+@lru_cache
+def solutions():
+    """The lines of each solution that decide, without blanks, by the exercise's id."""
+    found = {}
+    for path in source.sources():
+        for cell in source.render(path).cells:
+            for number, code in re.findall(SOLUTION, cell.source):
+                body = code.split("exercises.check(")[0].splitlines()
+                right = [line.removeprefix("return ").strip() for line in map(str.strip, body)]
+                right = [line.partition(" = ")[2] or line for line in right]
+                found[number] = ["".join(line.split()) for line in right if len(line) > 1]
+    return found
+
+
+def solution(number):
+    """Only lines that say more than one name."""
+    return [line for line in solutions()[number] if re.search(r"\W", line)]
 
 
 @pytest.fixture
@@ -58,23 +86,23 @@ def toys(monkeypatch):
         return f"It is {answer([])}."
 
     toy = exercises.registry.Exercise(judge, "", lambda: None)
-    for number in ("99.1", "99.2"):
+    for number in ("toy.1", "toy.2"):
         monkeypatch.setitem(CHECKS, number, toy)
 
 
 def test_an_answer_that_raises_is_told_so(capsys, toys):
-    exercises.check("99.1", lambda values: values[0])
+    exercises.check("toy.1", lambda values: values[0])
     assert "not yet. Your code stopped with IndexError: list index" in capsys.readouterr().out
 
 
 def test_an_answer_with_a_part_missing_is_blank(capsys, toys):
     for answer in ((1, ...), [..., 1]):
-        exercises.check("99.1", answer)
-        assert "99.1: nothing answered yet" in capsys.readouterr().out
+        exercises.check("toy.1", answer)
+        assert "toy.1: nothing answered yet" in capsys.readouterr().out
 
 
 def test_an_unknown_number_is_an_error():
-    for number in ("00.99", "98.1", "x"):
+    for number in ("quickstart.99", "nothing.1", "x"):
         with pytest.raises(KeyError):
             exercises.check(number, 1)
 
@@ -83,20 +111,20 @@ def test_slow_answers_are_made_for_tests_only(monkeypatch):
     monkeypatch.setattr(exercises.registry, "CHECKS", {})
     made = []
     exercises.registry.exercise(
-        "99.3", "", cases=lambda: made.append(1) or {"right": 1, "wrong": []}
+        "toy.3", "", cases=lambda: made.append(1) or {"right": 1, "wrong": []}
     )(len)
     assert made == []
-    assert exercises.registry.CHECKS["99.3"].cases().right == 1 and made == [1]
+    assert exercises.registry.CHECKS["toy.3"].cases().right == 1 and made == [1]
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_every_exercise_is_in_its_lesson_blank_and_with_a_folded_solution(path):
-    blank = re.compile(r"^Exercise ([\d.]+): nothing answered yet", re.MULTILINE)
+    blank = re.compile(r"^Exercise (\w+\.\d+): nothing answered yet", re.MULTILINE)
     found = {"exercise": [], "solution": []}
     for cell in nbformat.read(path, 4).cells:
         if "exercise" in style.tags(cell):
             found["exercise"] += blank.findall(style.output_text(cell))
         elif "solution" in style.tags(cell):
-            found["solution"] += re.findall(r"<summary>Solution of ([\d.]+)<", cell.source)
-    own = sorted(number for number in CHECKS if number.startswith(path.stem[:2]))
+            found["solution"] += re.findall(r"<summary>Solution of (\w+\.\d+)<", cell.source)
+    own = sorted(number for number in CHECKS if number.startswith(f"{lessons.name_of(path)}."))
     assert found == {"exercise": own, "solution": own}

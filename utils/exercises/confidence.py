@@ -60,7 +60,8 @@ def _coverage(answer):
 
 
 def _limit(scores, level):
-    return np.sort(scores)[int(np.ceil((len(scores) + 1) * level)) - 1]
+    rank = int(np.ceil((len(scores) + 1) * level))
+    return np.sort(scores)[rank - 1] if rank <= len(scores) else np.inf
 
 
 @exercise(
@@ -74,6 +75,8 @@ def _limit(scores, level):
         (lambda s, level: np.quantile(s, level), "n + 1"),
         (lambda s, level: np.sort(s)[::-1][int(np.ceil((len(s) + 1) * level)) - 1], "from below"),
         (lambda s, level: s[int(np.ceil((len(s) + 1) * level)) - 1], "Sort"),
+        (lambda s, level: np.sort(s)[int(np.ceil((len(s) + 1) * level)) - 1], "too few"),
+        (lambda s, level: np.sort(s)[min(int((len(s) + 1) * level + 1), len(s)) - 1], "too few"),
         (lambda s, level: None, "return"),
     ],
 )
@@ -96,6 +99,15 @@ def _conformal(answer):
     )
     if not near(found, _limit(scores, 0.9), 1e-6):
         raise Hint("Sort, then take the number `ceil((n + 1) * level)` from below.")
+    try:
+        few = answer(np.arange(5.0), 0.9)
+    except IndexError:
+        few = np.nan
+    if few != np.inf:
+        raise Hint(
+            "Five scores are too few for a level of 0.9: the number would be 6. Only `np.inf`, "
+            "which no score exceeds, keeps the promise."
+        )
     return "Of 21 scores at a level of 0.9 it is the 20th."
 
 

@@ -25,16 +25,23 @@ def _files():
     """A PNG; then what has to be refused, by the hint for who lets it pass."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (60, 80, 4), dtype=np.uint8)
-    good, many = (_png(image) for image in (Image.fromarray(pixels), Image.new("1", (9000, 9000))))
+    sizes = ((9000, 9000), (20_000, 20_000))
+    good = _png(Image.fromarray(pixels))
+    many, bomb = (_png(Image.new("1", size)) for size in sizes)
     return good, {
         "A text file passed, or stopped with another error than ValueError.": b"not an image",
         "An image that was cut off passed: call `load` while you still can refuse.": good[:9000],
         "11 million bytes passed.": good + bytes(11_000_000),
         "81 million pixels passed: multiply width and height, before `load`.": many,
+        "400 million pixels are refused by Image.open itself, with DecompressionBombError. That is "
+        "no OSError: catch it too, and raise ValueError.": bomb,
     }
 
 
-def _checked(content, largest=10e6, pixels=50e6, load=True):
+REFUSED = (OSError, Image.DecompressionBombError)  # by Pillow
+
+
+def _checked(content, largest=10e6, pixels=50e6, load=True, caught=REFUSED):
     if len(content) > largest:
         raise ValueError("too large")
     try:
@@ -43,7 +50,7 @@ def _checked(content, largest=10e6, pixels=50e6, load=True):
             raise ValueError("too many pixels")
         if load:
             image.load()
-    except OSError:
+    except caught:
         raise ValueError("no image") from None
     return image.convert("RGB") if load else Image.new("RGB", image.size)
 
@@ -59,6 +66,7 @@ def _checked(content, largest=10e6, pixels=50e6, load=True):
         (lambda content: _checked(content, load=False), "cut off"),
         (lambda content: _checked(content, largest=1e9), "11 million bytes"),
         (lambda content: _checked(content, pixels=1e9), "81 million pixels"),
+        (lambda content: _checked(content, caught=OSError), "no OSError"),
         (lambda content: _checked(content, largest=10), "good image"),
         (lambda content: _checked(content).convert("RGBA"), "RGB"),
         (lambda content: None, "return"),
@@ -82,7 +90,7 @@ def _check(answer):
             raise Hint(hint) from None
         else:
             raise Hint(hint)
-    return "A good image passes, four bad files get a sentence."
+    return "A good image passes, five bad files get a sentence."
 
 
 @lru_cache(maxsize=1)
@@ -171,7 +179,8 @@ def _mean_ms(call, n):
 
 @exercise(
     "deployment.3",
-    hint="A list, a loop, `time.perf_counter()` before and after each call, `np.median` last.",
+    hint="A list, a loop, a clock before and after each call (the module `time` has one for short "
+    "times, in seconds), and the median last.",
     blank=lambda call, n: ...,
     right=_median_ms,
     wrong=[
