@@ -67,6 +67,17 @@ def test_four_decisions(guarded, colour, decision, label):
     assert (found.decision, found.label) == (decision, label)
 
 
+def test_many_images_are_decided_as_each_by_itself(guarded):
+    colours = [(red, grey, grey) for red in range(60, 200, 7) for grey in (20, 40, 90)]
+    images = plain(*colours)
+    model, facts = predict.load_model(guarded)
+    far = guard.distances(model, facts["guard"], images)
+    found = predict.decide(predict.melanoma_probability(images, model), far, facts)
+    assert set(found) == {"refused", "refer", "melanoma", "benign"}
+    alone = [predict.predict_skin_cancer(image, guarded).decision for image in images]
+    assert alone == found.tolist()
+
+
 def test_a_model_without_limits_always_answers(tmp_path):
     path = tmp_path / "red.keras"
     predict.save_model(with_one_view(), {"threshold": 0.5, "source": "synthetic"}, path)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 
 import numpy as np
 import pandas as pd
@@ -93,6 +94,32 @@ def test_a_list_of_numbers_takes_one_line(own, lesions):
     text = path.read_text()
     assert ' "swing": [ 0.1, 0.2 ],\n "confusion": [\n  [ 1, 2 ],\n  [ 3, 4 ]\n ],\n' in text
     assert results.committed("x")["odd ["] == "two  blanks ]"
+
+
+def test_an_experiments_record_says_where_its_numbers_come_from(own):
+    began = time.monotonic() - 60
+    gain = Estimate(0.02, -0.01, 0.05)
+    results.commit("x", {"gain": gain}, "folder", {"SIZE": 28}, began, model_sha256="e0")
+    found = results.committed("x")
+    assert found.pop("seconds") == pytest.approx(60, abs=5)
+    assert found == {
+        "source": "folder",
+        "model_sha256": "e0",
+        "parameters": {"SIZE": 28},
+        "versions": results.versions(),
+        "gain": gain,
+    }
+    results.commit("x", {}, None, {}, began)
+    assert "source" not in results.committed("x")
+
+
+def test_numbers_of_drawn_lesions_are_committed_only_where_the_record_is_about_them(own):
+    results.commit("x", {"n": 1}, "folder", {}, 0)
+    with pytest.raises(ValueError, match=r"results/x.json was not written: its lesions are drawn"):
+        results.commit("x", {"n": 2}, "synthetic", {}, 0)
+    assert results.committed("x")["n"] == 1
+    results.commit("x", {"n": 3}, "synthetic", {}, 0, synthetic=True)
+    assert results.committed("x")["n"] == 3 and results.committed("x")["source"] == "synthetic"
 
 
 def test_every_committed_figure_is_strict_json_with_its_interval_in_one_way():

@@ -8,8 +8,8 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
 from utils import data, splits
+from utils.baselines import colour_features
 from utils.data import synthetic
-from utils.evaluation import colour_features
 
 
 def test_metadata_has_the_columns_and_counts_of_ham10000():

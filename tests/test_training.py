@@ -85,15 +85,6 @@ def changed(a, b):
 # --- two stages
 
 
-def test_head_is_the_original_projects():
-    base = toy_base()
-    head = models.melanoma_classifier(base).layers[len(base.layers) :]
-    kinds = [type(layer).__name__ for layer in head]
-    assert kinds == ["GlobalAveragePooling2D", "Dropout", "Dense", "Dropout", "Dense"]
-    assert (head[1].rate, head[2].units, head[3].rate, head[4].units) == (0.3, 128, 0.2, 1)
-    assert head[2].activation.__name__ == "relu" and head[4].activation.__name__ == "sigmoid"
-
-
 def test_callbacks_are_the_recipes_and_watch_validation_auc(tmp_path):
     auc, stop, slow, keep = training.callbacks(tmp_path / "x.weights.h5", val_auc=([], []))
     assert isinstance(auc, training.ExactAUC) and list(auc.sets) == ["val_auc"]
@@ -256,15 +247,6 @@ def test_labels_follow_their_images():
 # --- all layers
 
 
-def test_every_layer_may_learn_and_batch_norm_follows_quickly():
-    base = backbone.mobilenet_v2(0.35, 32, 32)
-    model = models.logit_classifier(base, 7)
-    assert model.output.shape == (None, 7)
-    norms = [x for x in base.layers if isinstance(x, keras.layers.BatchNormalization)]
-    assert norms and all(layer.momentum == 0.9 and layer.trainable for layer in norms)
-    assert len(model.non_trainable_weights) == 2 * len(norms)
-
-
 TRAINING = """
 import sys
 import numpy as np
@@ -380,7 +362,7 @@ devices = int(sys.argv[1])
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
 # IMAGES
-from utils import training
+from utils import models, training
 from utils.quiet import keras
 keras.utils.set_random_seed(0)
 names = [f"CPU:{i}" for i in range(devices)]
@@ -425,24 +407,6 @@ def test_without_several_gpus_the_default_strategy_is_taken(monkeypatch):
     monkeypatch.setattr("tensorflow.config.list_logical_devices", lambda kind: [])
     assert training.all_gpus(True).num_replicas_in_sync == 1
     assert training.all_gpus(False).num_replicas_in_sync == 1
-
-
-# --- views and log-odds of a trained model
-
-
-def test_eight_views_are_all_symmetries():
-    image = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(1, 4, 4, 3)
-    views = list(models.symmetric_views(image))
-    assert len({view.tobytes() for view in views}) == 8
-    assert np.array_equal(views[0], image)
-    assert all(np.array_equal(np.sort(v.ravel()), np.sort(image.ravel())) for v in views)
-
-
-def test_log_odds_are_those_of_the_softmax():
-    logits = np.random.default_rng(0).normal(size=(5, 7)).astype("float32")
-    p = np.exp(logits[:, -1]) / np.exp(logits).sum(1)
-    found = np.asarray(models.melanoma_logit(logits))[:, 0]
-    np.testing.assert_allclose(found, np.log(p / (1 - p)), rtol=1e-4)
 
 
 @pytest.mark.parametrize("everything", [True, False], ids=["variables", "weights"])

@@ -1,0 +1,100 @@
+"""What experiments share: answers are kept under all that they depend on."""
+
+import os
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from experiments import common
+from utils import data, results, settings
+
+PARAMETERS = "data: {ham10000: 0beb}\ntoy: {SIZE: 28}\nother: {SIZE: 28}\n"
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """The folder of a course with one experiment, ``experiments.toy``."""
+    code = tmp_path / "experiments" / "toy.py"
+    code.parent.mkdir()
+    code.write_text("x = 1\n")
+    (tmp_path / "params.yaml").write_text(PARAMETERS)
+    monkeypatch.setattr(settings, "ROOT", tmp_path)
+    monkeypatch.setattr(common, "PARAMETERS", tmp_path / "params.yaml")
+    monkeypatch.setitem(sys.modules, "experiments.toy", SimpleNamespace(__file__=str(code)))
+    monkeypatch.setenv("COURSE_WORK_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def ask(toy):
+    """Asks for an answer: the number of those that were made until then."""
+    made = []
+
+    def make(backup):
+        made.append(backup)
+        return np.array([len(made)])
+
+    return lambda seed=0: common.kept("experiments.toy", "a rung: x", {"seed": seed}, make)[0]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "made"),
+    [
+        ("params.yaml", "toy: {SIZE: 28}", "toy: {SIZE: 64}", 2),
+        ("params.yaml", "0beb", "1beb", 2),
+        ("experiments/toy.py", "x = 1", "x = 2", 2),
+        ("params.yaml", "other: {SIZE: 28}", "other: {SIZE: 64}", 1),
+        ("experiments/toy.py", "x = 1", "x = 1  # why", 1),
+    ],
+)
+def test_what_changed_asks_anew_and_what_is_as_before_finds_the_old(
+    toy, ask, mend, file, old, new, made
+):
+    assert [ask(), ask()] == [1, 1]
+    mend(toy / file, old, new)
+    assert [ask(), ask()] == [made, made]
+    mend(toy / file, new, old)
+    assert ask() == 1
+
+
+def test_another_seed_and_another_version_ask_anew(ask, monkeypatch):
+    assert [ask(0), ask(1), ask(0)] == [1, 2, 1]
+    monkeypatch.setattr(results, "version", lambda package: "0.1")
+    assert [ask(0), ask(0)] == [3, 3]
+
+
+def test_an_interrupted_answer_leaves_its_backup_and_finds_it_again(toy):
+    def stop(backup):
+        backup.write_bytes(b"two epochs")
+        raise KeyboardInterrupt
+
+    def resume(backup):
+        assert backup.read_bytes() == b"two epochs"
+        return np.arange(3)
+
+    with pytest.raises(KeyboardInterrupt):
+        common.kept("experiments.toy", "x", 0, stop)
+    assert common.kept("experiments.toy", "x", 0, resume).tolist() == [0, 1, 2]
+    (file,) = (toy / "runs" / "kept" / "toy").iterdir()
+    assert file.suffix == ".npy"
+    assert common.kept("experiments.toy", "x", 0, stop).tolist() == [0, 1, 2]
+
+
+def test_images_of_another_data_set_are_refused(toy, monkeypatch):
+    monkeypatch.setattr(data, "load_lesions", lambda *given: given)
+    monkeypatch.setattr(data, "fingerprint", lambda source: "1bad")
+    common.lesions.cache_clear()
+    with pytest.raises(ValueError, match=r"other files of HAM10000 \(1bad\) than .*\(0beb\)"):
+        common.lesions(28, "full")
+    monkeypatch.setattr(data, "fingerprint", lambda source: "0beb")
+    assert common.lesions(28, "full") == ("folder", 28, "full")
+    common.lesions.cache_clear()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_jobs_are_processes_and_answers_keep_their_order(monkeypatch, jobs):
+    monkeypatch.setenv("JOBS", str(jobs))
+    assert common.in_parallel(divmod, [(7, 2), (9, 4)]) == [(3, 1), (2, 1)]
+    assert (os.getpid() in common.in_parallel(os.getpid, [()])) == (jobs == 1)
