@@ -1,13 +1,18 @@
 """Every exercise: its blank, each typical wrong answer with its hint, its solution, its hint."""
 
+import ast
+import math
 import re
 
+import jupytext
 import nbformat
+import numpy as np
 import pytest
 
 from course import lessons
 from course.build import style
 from utils import exercises
+from utils.evaluation import Estimate
 from utils.exercises import CHECKS
 
 for name in lessons.names():
@@ -41,16 +46,114 @@ def test_blank_right_and_wrong_answers_are_told_apart(capsys, number):
         assert found.startswith(f"Exercise {number}: not yet. ") and words in found, found
 
 
+@each_by_cost
+def test_the_solution_in_the_lesson_is_right_where_it_is_a_function(capsys, number):
+    cases, names, own = CHECKS[number].cases(), {}, solution(number)
+    if not callable(cases.right):
+        pytest.skip("its answer needs the lesson's data: the build tries it")
+    lesson = ast.parse("\n".join(cell.source for cell in code_cells(number)))
+    for node in [*lesson.body, *own.body]:
+        match node:
+            case (
+                ast.Import()
+                | ast.ImportFrom()
+                | ast.FunctionDef(decorator_list=[])
+                | ast.Assign(targets=[ast.Name()], value=ast.Constant())
+            ):
+                exec(ast.unparse(node), names)
+    answer = names[own.body[-1].value.args[1].id]
+    assert "right. " in said(capsys, number, answer, cases.given)
+
+
 @each_exercise
 def test_a_hint_on_request_gives_no_answer_away(capsys, number):
     exercises.hint(number)
     out = capsys.readouterr().out
     assert out.startswith(f"Hint for {number}: ") and max(map(len, out.splitlines())) <= 90
-    right = CHECKS[number].cases().right
-    for answer in right if isinstance(right, set | list | tuple) else [right]:
-        if isinstance(answer, str | int | float):
-            text = answer if isinstance(answer, str) else f"{answer:.3g}"
-            assert not re.search(rf"\b{re.escape(text)}\b", out.removeprefix(f"Hint for {number}"))
+    right = singles(CHECKS[number].cases().right)
+    assert given_away(number, right, CHECKS[number].hint) == []
+    # One that did would be noticed, in every exercise.
+    longest = max(map(ast.unparse, lines(number)), key=len)
+    assert all(given_away(number, right, f"It is {part}.") for part in [longest, *right])
+
+
+def code_cells(number):
+    """Code cells in the source of an exercise's lesson."""
+    source = lessons.NOTEBOOKS / "src" / f"{number.partition('.')[0]}.py"
+    return [cell for cell in jupytext.read(source).cells if cell.cell_type == "code"]
+
+
+def solution(number):
+    """Syntax tree of the lesson's solution."""
+    cells = [cell.source for cell in code_cells(number) if "solution" in style.tags(cell)]
+    (own,) = (source for source in cells if f'"{number}"' in source)
+    return ast.parse(own)
+
+
+def lines(number):
+    """Syntax trees of what the solution's lines compute."""
+    for node in ast.walk(solution(number)):
+        if isinstance(node, ast.stmt) and "exercises.check" not in ast.unparse(node):
+            for part in ast.iter_child_nodes(node):
+                target = isinstance(getattr(part, "ctx", None), ast.Store)
+                if isinstance(part, ast.expr) and not target:
+                    yield part
+
+
+def pieces(line):
+    """What a line is made of, without its variables: calls, attributes, words and numbers."""
+    for node in ast.walk(line):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.Constant):
+            yield str(node.value)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            yield node.func.id
+
+
+def pattern(line):
+    """A regular expression of a line under any names of its variables, without spaces."""
+    line = ast.parse(ast.unparse(line))  # a copy
+    called = {node.func for node in ast.walk(line) if isinstance(node, ast.Call)}
+    for node in ast.walk(line):
+        if isinstance(node, ast.Name) and node not in called:
+            node.id = "VARIABLE"
+    return re.escape(re.sub(r"\s", "", ast.unparse(line))).replace("VARIABLE", r"\w+")
+
+
+def singles(answer):
+    """The words and numbers of which an answer consists."""
+    if isinstance(answer, Estimate):
+        answer = (answer.value, answer.low, answer.high)
+    if isinstance(answer, set | list | tuple):
+        return [part for each in answer for part in singles(each)]
+    return [answer] if isinstance(answer, str | int | float | np.number) else []
+
+
+def given_away(number, right, hint):
+    """What a hint gives away: words and numbers of the answer, and lines of the solution, in code
+    or by naming all that a line is made of."""
+    numbers = [float(text) for text in re.findall(r"\d+(?:\.\d+)?", hint)]
+
+    def named(piece):
+        return re.search(rf"(?<!\w)(?<!\d\.){re.escape(piece)}(?!\w|\.\d)", hint)
+
+    def known(answer):
+        if isinstance(answer, str):
+            return named(answer)
+        sizes = (abs(answer), 100 * abs(answer))  # as it is, and in percent
+        return any(math.isclose(n, size, rel_tol=0.02) for n in numbers for size in sizes)
+
+    def written(line):
+        made_of = set(pieces(line))
+        if len(made_of) > 1 and all(map(named, made_of)):
+            return True
+        simple = isinstance(line, ast.Name | ast.Attribute | ast.Constant)
+        bare = isinstance(line, ast.Call) and not line.args  # says no more than a name
+        return not simple and not bare and re.search(pattern(line), re.sub(r"\s", "", hint))
+
+    code = [ast.unparse(line) for line in lines(number) if written(line)]
+    return code + [answer for answer in right if known(answer)]
 
 
 @pytest.fixture

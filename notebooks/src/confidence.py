@@ -181,8 +181,10 @@ _ = ipywidgets.interact(show, coverage=(0.1, 1.0, 0.1))
 # 3. Take the number `ceil((n + 1) * level)` from below. A new image of the same kind has a higher score
 #    with a chance of at most `1 - level`.
 # 4. For a new image, keep each answer whose score would not be higher. These answers form its **set**.
-#
-# **Exercise confidence.2** Write `conformal_limit(scores, level)`, step 2 and 3.
+
+# %% [markdown]
+# **Exercise confidence.2** Write `conformal_limit(scores, level)`, step 2 and 3. If
+# the scores are too few for that number, return `np.inf`.
 
 
 # %% tags=["exercise"]
@@ -196,7 +198,7 @@ exercises.check("confidence.2", conformal_limit)
 # %% tags=["solution"]
 def conformal_limit(scores, level):
     rank = int(np.ceil((len(scores) + 1) * level))
-    return np.sort(scores)[rank - 1]
+    return np.sort(scores)[rank - 1] if rank <= len(scores) else np.inf
 
 
 exercises.check("confidence.2", conformal_limit)
@@ -209,7 +211,7 @@ exercises.check("confidence.2", conformal_limit)
 # %%
 def limit(scores, level=0.9):
     rank = int(np.ceil((len(scores) + 1) * level))
-    return np.sort(scores)[rank - 1]
+    return np.sort(scores)[rank - 1] if rank <= len(scores) else np.inf
 
 
 score = np.where(y == 1, 1 - p, p)

@@ -146,6 +146,8 @@ def checked(content):
         if image.width * image.height > 50_000_000:
             raise ValueError("The image has too many pixels.")
         image.load()
+    except Image.DecompressionBombError:
+        raise ValueError("The image has far too many pixels.") from None
     except OSError:
         raise ValueError("This is no image that I can read.") from None
     return image.convert("RGB")

@@ -20,21 +20,30 @@ def _png(image):
     return file.getvalue()
 
 
-@lru_cache(maxsize=1)
-def _files():
-    """A PNG; then what has to be refused, by the hint for who lets it pass."""
+def _good():
     rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (60, 80, 4), dtype=np.uint8)
-    good, many = (_png(image) for image in (Image.fromarray(pixels), Image.new("1", (9000, 9000))))
-    return good, {
+    return _png(Image.fromarray(rng.integers(0, 256, (60, 80, 4), dtype=np.uint8)))
+
+
+@lru_cache(maxsize=1)  # the last file takes about a second
+def _bad():
+    """What has to be refused, by the hint for who does not."""
+    good = _good()
+    return {
         "A text file passed, or stopped with another error than ValueError.": b"not an image",
         "An image that was cut off passed: call `load` while you still can refuse.": good[:9000],
         "11 million bytes passed.": good + bytes(11_000_000),
-        "81 million pixels passed: multiply width and height, before `load`.": many,
+        "81 million pixels passed: multiply width and height, before `load`.": _png(
+            Image.new("1", (9000, 9000))
+        ),
+        "400 million pixels in a PNG of 49 kB: Pillow stops at so many by itself, with "
+        "`Image.DecompressionBombError`. That is no OSError: catch it too.": _png(
+            Image.new("1", (20_000, 20_000))
+        ),
     }
 
 
-def _checked(content, largest=10e6, pixels=50e6, load=True):
+def _checked(content, largest=10e6, pixels=50e6, load=True, also=Image.DecompressionBombError):
     if len(content) > largest:
         raise ValueError("too large")
     try:
@@ -43,7 +52,7 @@ def _checked(content, largest=10e6, pixels=50e6, load=True):
             raise ValueError("too many pixels")
         if load:
             image.load()
-    except OSError:
+    except (OSError, also):
         raise ValueError("no image") from None
     return image.convert("RGB") if load else Image.new("RGB", image.size)
 
@@ -51,7 +60,8 @@ def _checked(content, largest=10e6, pixels=50e6, load=True):
 @exercise(
     "deployment.1",
     hint="Four checks, from the cheapest to the most expensive. Pillow raises OSError both for "
-    "what is no image and for one that is cut off: catch it, and raise ValueError.",
+    "what is no image and for one that is cut off, and another error for far too many pixels: "
+    "catch both, and raise ValueError.",
     blank=lambda content: ...,
     right=_checked,
     wrong=[
@@ -59,20 +69,20 @@ def _checked(content, largest=10e6, pixels=50e6, load=True):
         (lambda content: _checked(content, load=False), "cut off"),
         (lambda content: _checked(content, largest=1e9), "11 million bytes"),
         (lambda content: _checked(content, pixels=1e9), "81 million pixels"),
+        (lambda content: _checked(content, also=OSError), "400 million pixels"),
         (lambda content: _checked(content, largest=10), "good image"),
         (lambda content: _checked(content).convert("RGBA"), "RGB"),
         (lambda content: None, "return"),
     ],
 )
 def _check(answer):
-    good, bad = _files()
     try:
-        image = answered(answer(good))
+        image = answered(answer(_good()))
     except ValueError as error:
         raise Hint(f"A good image was refused: {error}") from None
     if not isinstance(image, Image.Image) or image.mode != "RGB":
         raise Hint('Return an image of mode "RGB".')
-    for hint, content in bad.items():
+    for hint, content in _bad().items():
         try:
             answer(content)
         except ValueError as error:
@@ -82,7 +92,7 @@ def _check(answer):
             raise Hint(hint) from None
         else:
             raise Hint(hint)
-    return "A good image passes, four bad files get a sentence."
+    return "A good image passes, five bad files get a sentence."
 
 
 @lru_cache(maxsize=1)

@@ -192,8 +192,8 @@ CURVES = {
 
 @exercise(
     "fine_tuning.3",
-    hint="pd.DataFrame can hold one column of AUCs for each rate. max gives the best of each "
-    "column, idxmax says where it is.",
+    hint="pd.DataFrame can hold one column of AUCs for each rate. Find the best of each "
+    "column first; idxmax says where the largest value stands.",
     given={"curves": CURVES},
     right=(1e-4, 2),
     wrong=[

@@ -21,7 +21,7 @@ def _by(table, column):
 
 @exercise(
     "groups.1",
-    hint='Take the rows of melanomas first. Then `groupby`, the column "found", and its mean.',
+    hint="Take the rows of melanomas first. Then `groupby`: what is the mean of True and False?",
     blank=lambda table, column: ...,
     right=_by,
     wrong=[
@@ -66,7 +66,7 @@ def _worst(n_groups, n_melanomas, sensitivity, rng):
 
 @exercise(
     "groups.2",
-    hint="`rng.binomial(n, p, k)` draws k times how many of n are found, each with the chance p.",
+    hint="`rng.binomial` draws all groups at once: its last argument says how many numbers.",
     blank=lambda n_groups, n_melanomas, sensitivity, rng: ...,
     right=_worst,
     wrong=[
@@ -172,7 +172,7 @@ def _with_age(validation, test, columns=COLUMNS, fit_on=None):
 @exercise(
     "groups.4",
     hint="`fit` takes two columns of `validation` and the target. `predict_proba` gives two "
-    "columns: the second is the probability of melanoma.",
+    "columns: the second is the probability that we want.",
     blank=lambda validation, test: ...,
     right=_with_age,
     wrong=[

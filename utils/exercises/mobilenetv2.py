@@ -116,7 +116,7 @@ ORDER += ["Conv2D", "BatchNormalization"]
 @exercise(
     "mobilenetv2.2",
     hint="Keep the input under another name before x changes. x.shape[-1] is its number of "
-    "channels. The layer layers.Add()([a, b]) adds two tensors.",
+    "channels. The layer layers.Add adds a list of tensors.",
     cases=_cases_of_blocks,
 )
 def _inverted_residual(answer):

@@ -9,8 +9,8 @@ VERDICTS = ("network", "colours", "inconclusive")
 
 @exercise(
     "quickstart.1",
-    hint="Where does zero lie: inside the interval, or outside? The interval's ends are shares of "
-    f"the {IMAGES} test images: gain.low and gain.high.",
+    hint="Where does zero lie: inside the interval, or outside? The interval's ends, gain.low and "
+    "gain.high, are shares of the test images. Of how many?",
     given={"gain": Estimate(-0.015, -0.065, 0.04)},
     right=("inconclusive", -13, 8),
     wrong=[

@@ -14,8 +14,7 @@ TEST = pd.DataFrame({"lesion_id": list("acghdxyz"), "dx": ["mel"] * 3 + ["nv"] *
 
 @exercise(
     "splitting.1",
-    hint="First keep the rows of test whose dx is mel. Then ask of each lesion_id whether it is in "
-    "training.",
+    hint="First keep the melanomas of test. Then ask of each lesion_id whether it is in training.",
     given={"train": TRAIN, "test": TEST},
     right=2 / 3,
     wrong=[

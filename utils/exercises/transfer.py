@@ -105,8 +105,8 @@ def _cases_of_layers():
 
 @exercise(
     "transfer.2",
-    hint="keras.Model(base.input, ...) ends where you like: base.get_layer(name).output is the "
-    "place. The rest is as for the last layer: predict, probe, predict_proba, difference.",
+    hint="A keras.Model may end at any layer: base.get_layer(name).output is the place. The "
+    "rest is as for the last layer: predict, probe, predict_proba, difference.",
     cases=_cases_of_layers,
 )
 def _another_layer(answer, base, y, last):
@@ -151,8 +151,8 @@ def _changed(change):
 
 @exercise(
     "transfer.3",
-    hint="Build the network with weights=None: counting needs no learned values. count_params() "
-    "belongs to Keras, backbone.macs to this course.",
+    hint="Counting needs no learned values: build the network with weights=None. Keras counts its "
+    "parameters itself, as the last lines of a summary show.",
     blank=lambda alpha, size: ...,
     right=_cost,
     wrong=[
