@@ -6,21 +6,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from course import confidence
+from experiments import common, confidence
+from experiments.shipped import limits
 from utils import other_images, predict, results
 from utils.data import Lesions
+from utils.evaluation import conformal_limit
 
 
 def test_conformal_limit_is_the_rank_of_the_formula():
     scores = np.random.default_rng(0).permutation(np.arange(1, 20))
-    assert confidence.conformal_limit(scores, 0.9) == 18  # ceil(20 * .9)
-    assert confidence.conformal_limit(scores, 0.99) == math.inf  # 19 scores cannot promise that
+    assert conformal_limit(scores, 0.9) == 18  # ceil(20 * .9)
+    assert conformal_limit(scores, 0.99) == math.inf  # 19 scores cannot promise that
 
 
 def test_the_promise_holds_on_average_over_many_samples():
     rng = np.random.default_rng(1)
     draws = rng.normal(size=(4000, 40))
-    held = [new <= confidence.conformal_limit(rest, 0.8) for new, *rest in draws]
+    held = [new <= conformal_limit(rest, 0.8) for new, *rest in draws]
     assert np.mean(held) == pytest.approx(32 / 40, abs=0.02)
 
 
@@ -28,12 +30,9 @@ def test_band_leaves_one_in_twenty_of_either_class_outside():
     rng = np.random.default_rng(2)
     y = np.repeat([0, 1], [900, 300])
     p = np.where(y == 1, rng.beta(4, 2, 1200), rng.beta(1, 6, 1200))
-    low, high = confidence.band(y, p)
+    low, high = limits.band(y, p, 0.05)
     assert 0.03 <= np.mean(p[y == 1] < low) <= 0.05
     assert 0.03 <= np.mean(p[y == 0] >= high) <= 0.05
-    facts = {"refer_between": [low, high], "guard": {"limit": 9}}
-    made = confidence.decide(np.array([low, high, low / 2, 0.5]), np.array([0, 0, 0, 10]), facts)
-    assert list(made) == ["refer", "melanoma", "benign", "refused"]
 
 
 def lesions(n=400):
@@ -45,12 +44,12 @@ def lesions(n=400):
 
 def test_decisions_are_shares_that_add_up(few_resamples):
     test, p = lesions()
-    facts = {"refer_between": [0.3, 0.7], "guard": {"limit": 1}}
+    facts = {"threshold": 0.5, "refer_between": [0.3, 0.7], "guard": {"limit": 1}}
     found = confidence.decisions(test, p, np.arange(len(p)) % 100 / 99 + 0.005, facts)
     for kind in ("melanoma", "not melanoma"):
         assert sum(share["value"] for share in found[kind].values()) == pytest.approx(1)
     assert found["all"]["refused"] == 0.01
-    said = confidence.decide(p, np.arange(len(p)) % 100 / 99 + 0.005, facts)
+    said = predict.decide(p, np.arange(len(p)) % 100 / 99 + 0.005, facts)
     assert found["called_benign"] == (said == "benign").sum()
     assert found["melanomas_called_benign"] == ((said == "benign") & (test.melanoma == 1)).sum()
 
@@ -67,7 +66,8 @@ def test_a_limit_for_all_forgets_the_rare_class_and_its_own_does_not():
     rng = np.random.default_rng(4)
     y = (rng.random(3000) < 0.1).astype(int)
     p = np.where(y == 1, rng.beta(2, 2, 3000), rng.beta(1, 9, 3000))
-    found = confidence.coverage_over_splits(y, p, np.arange(3000), 0.9)
+    asked = common.parameters("confidence")
+    found = confidence.coverage_over_splits(y, p, np.arange(3000), 0.9, asked)
     assert found["marginal"]["all"]["mean"] == pytest.approx(0.9, abs=0.01)
     assert found["marginal"]["melanoma"]["mean"] < 0.5
     assert found["by class"]["melanoma"]["mean"] == pytest.approx(0.9, abs=0.02)
@@ -83,16 +83,15 @@ def test_the_sets_are_mapies():
     x = rng.normal(size=(200, 2)) + y[:, None]
     model = LogisticRegression().fit(x[:100], y[:100])
     p = model.predict_proba(x)[:, 1]
-    ours = confidence.conformal_limit(np.where(y == 1, 1 - p, p)[100:], 0.9)
+    ours = conformal_limit(np.where(y == 1, 1 - p, p)[100:], 0.9)
     theirs = mapie.SplitConformalClassifier(model, confidence_level=0.9)
     theirs.conformalize(x[100:], y[100:])
     sets = theirs.predict_set(x)[1][:, :, 0]
     np.testing.assert_array_equal(sets, np.stack([p <= ours, 1 - p <= ours], axis=1))
 
 
-def test_the_record_is_that_of_the_shipped_model_and_keeps_its_promise():
-    found, facts = results.committed(confidence.NAME), predict.load_model()[1]
-    assert found["model_sha256"] == facts["model_sha256"]
+def test_the_record_has_the_shipped_models_limits_and_keeps_its_promise():
+    found, facts = results.committed("confidence"), predict.load_model()[1]
     assert found["refer_between"] == facts["refer_between"]
     assert found["layer"] == facts["guard"]["layer"]
     low, high = facts["refer_between"]

@@ -17,6 +17,7 @@ from utils.exercises import CHECKS
 
 for name in lessons.names():
     exercises.import_module(f"utils.exercises.{name}")
+LESSONS = [lessons.notebook(name) for name in lessons.names()]
 # Their checks train or convert networks.
 TRAINS = {"mobilenetv2.4", "fine_tuning.1", "fine_tuning.4", "deployment.2"}
 each_exercise = pytest.mark.parametrize("number", sorted(CHECKS))
@@ -162,23 +163,23 @@ def toys(monkeypatch):
         return f"It is {answer([])}."
 
     toy = exercises.registry.Exercise(judge, "", lambda: None)
-    for number in ("99.1", "99.2"):
+    for number in ("toy.1", "toy.2"):
         monkeypatch.setitem(CHECKS, number, toy)
 
 
 def test_an_answer_that_raises_is_told_so(capsys, toys):
-    exercises.check("99.1", lambda values: values[0])
+    exercises.check("toy.1", lambda values: values[0])
     assert "not yet. Your code stopped with IndexError: list index" in capsys.readouterr().out
 
 
 def test_an_answer_with_a_part_missing_is_blank(capsys, toys):
     for answer in ((1, ...), [..., 1]):
-        exercises.check("99.1", answer)
-        assert "99.1: nothing answered yet" in capsys.readouterr().out
+        exercises.check("toy.1", answer)
+        assert "toy.1: nothing answered yet" in capsys.readouterr().out
 
 
 def test_an_unknown_number_is_an_error():
-    for number in ("00.99", "98.1", "x"):
+    for number in ("quickstart.99", "nothing.1", "x"):
         with pytest.raises(KeyError):
             exercises.check(number, 1)
 
@@ -187,20 +188,20 @@ def test_slow_answers_are_made_for_tests_only(monkeypatch):
     monkeypatch.setattr(exercises.registry, "CHECKS", {})
     made = []
     exercises.registry.exercise(
-        "99.3", "", cases=lambda: made.append(1) or {"right": 1, "wrong": []}
+        "toy.3", "", cases=lambda: made.append(1) or {"right": 1, "wrong": []}
     )(len)
     assert made == []
-    assert exercises.registry.CHECKS["99.3"].cases().right == 1 and made == [1]
+    assert exercises.registry.CHECKS["toy.3"].cases().right == 1 and made == [1]
 
 
-@pytest.mark.parametrize("name", lessons.names())
-def test_every_exercise_is_in_its_lesson_blank_and_with_a_folded_solution(name):
-    blank = re.compile(r"^Exercise ([\w.]+): nothing answered yet", re.MULTILINE)
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_every_exercise_is_in_its_lesson_blank_and_with_a_folded_solution(path):
+    blank = re.compile(r"^Exercise (\w+\.\d+): nothing answered yet", re.MULTILINE)
     found = {"exercise": [], "solution": []}
-    for cell in nbformat.read(lessons.notebook(name), 4).cells:
+    for cell in nbformat.read(path, 4).cells:
         if "exercise" in style.tags(cell):
             found["exercise"] += blank.findall(style.output_text(cell))
         elif "solution" in style.tags(cell):
-            found["solution"] += re.findall(r"<summary>Solution of ([\w.]+)<", cell.source)
-    own = sorted(number for number in CHECKS if number.startswith(f"{name}."))
-    assert own and found == {"exercise": own, "solution": own}
+            found["solution"] += re.findall(r"<summary>Solution of (\w+\.\d+)<", cell.source)
+    own = sorted(number for number in CHECKS if number.startswith(f"{lessons.name_of(path)}."))
+    assert found == {"exercise": own, "solution": own}

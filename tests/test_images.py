@@ -6,7 +6,7 @@ from zlib import compress, crc32
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from utils import images
 
@@ -347,6 +347,15 @@ def test_files_that_are_no_image_are_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:1500])
     with pytest.raises(ValueError, match=r"mole.jpg is broken or truncated"):
         images.read(path)
+
+
+def test_half_an_image_is_none_whatever_pillow_is_told(noise, tmp_path, monkeypatch):
+    noise.resize((300, 300)).save(tmp_path / "mole.jpg")
+    content = (tmp_path / "mole.jpg").read_bytes()
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    for half in (content, content[: len(content) // 2], tmp_path / "mole.jpg"):
+        with pytest.raises(ValueError, match=r"set PIL.ImageFile.LOAD_TRUNCATED_IMAGES = False"):
+            images.read(half)
 
 
 def test_a_link_to_nothing_and_a_closed_file_are_said(noise, tmp_path, monkeypatch):

@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from course import ladder
-from utils import backbone, evaluation, results, splits
+from experiments import common, ladder
+from utils import backbone, pretrained, results, splits, training
 from utils.data import Lesions, synthetic
 from utils.quiet import keras
 
@@ -23,11 +23,6 @@ def test_each_rung_changes_one_thing():
             assert len(changed) == 1
 
 
-def test_the_ways_of_balancing_differ_in_the_way_alone():
-    trainings = ladder.trainings()
-    assert len({json.dumps(trainings[f"balance: {name}"]) for name in ladder.BALANCE}) == 1
-
-
 def test_losses_by_hand():
     labels = np.array([0, 0, 0, 1])  # weights 4 / (2 * 3) and 4 / (2 * 1)
     y, logits = np.array([0, 1]), np.zeros((2, 2), np.float32)  # both probabilities 1/2
@@ -35,6 +30,15 @@ def test_losses_by_hand():
     assert np.allclose(weighted, np.log(2) * np.array([2 / 3, 2]))
     assert np.allclose(ladder.loss("focal loss", labels)(y, logits), np.log(2) / 4)
     assert ladder.loss("as it is", labels) is None
+
+
+def test_keras_takes_the_losses():
+    """A callable of labels and logits, one number an image."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    for way in ("class weights", "focal loss"):
+        model.compile("sgd", ladder.loss(way, np.array([0, 1])))
+        loss = model.evaluate(np.ones((4, 2)), np.array([0, 1, 0, 1]), verbose=0)
+        assert np.isfinite(loss)
 
 
 def test_what_learns():
@@ -51,82 +55,68 @@ def test_what_learns():
         assert (len(learning) < 20) == (learns in ("head", "last 20 layers"))
 
 
-@pytest.fixture
-def small(monkeypatch, tmp_path):
-    """The ladder on drawn lesions' table, with a training that knows the answers."""
-    table = synthetic.metadata()
-    table = splits.full(table.assign(copy_of=table["image_id"]))
-    images = np.zeros((len(table), 8, 8, 3), np.uint8)
-    monkeypatch.setattr(ladder.data, "load_lesions", lambda *_: Lesions(images, table, "folder"))
-    monkeypatch.setattr(results, "COMMITTED", tmp_path)
-    draw = evaluation.resampled_lesions  # fifty are enough to see that an interval is there
-    monkeypatch.setattr(evaluation, "resampled_lesions", lambda y, g, n, seed: draw(y, g, 50, seed))
-    monkeypatch.setenv("COURSE_WORK_DIR", str(tmp_path))
+@pytest.fixture(scope="module")
+def lesions():
+    """Drawn lesions' table with black images that claim to be real."""
+    table = splits.full(synthetic.metadata().assign(copy_of=lambda t: t["image_id"]))
+    return Lesions(np.zeros((len(table), 8, 8, 3), np.uint8), table, "folder")
+
+
+@pytest.mark.slow
+def test_the_ladder_is_recorded_and_resumed(lesions, tmp_path, monkeypatch, few_resamples):
+    """With a training that knows the answers, and is interrupted once."""
     trained = []
 
     def train(lesions, test, name, seed, backup):
         backup.touch()
         trained.append((name, seed))
+        if len(trained) == 9:
+            raise KeyboardInterrupt
         y = test.melanoma
         better = 0.1 if name == "all images" else 0.0
         rng = np.random.default_rng(seed)
         p = np.clip(0.4 + (0.05 + better) * y + rng.normal(0, 0.1, len(y)), 0, 1)
         return np.array([p, 0.9 * p])
 
+    monkeypatch.setattr(common, "lesions", lambda size: lesions)
+    monkeypatch.setattr(results, "COMMITTED", tmp_path)
+    monkeypatch.setenv("COURSE_WORK_DIR", str(tmp_path))
     monkeypatch.setattr(ladder, "train", train)
-    return trained, tmp_path / "ladder.json"
-
-
-@pytest.mark.slow
-def test_the_ladder_is_recorded_and_resumed(small):
-    trained, path = small
+    with pytest.raises(KeyboardInterrupt):
+        ladder.run()
     ladder.run()
-    ladder.run()
+    assert trained[8] == trained.pop(9)  # that which was interrupted, and no other twice
     assert len(trained) == len(set(trained)) == len(ladder.RUNGS) * 3 + 4 * 2
-    found = json.loads(path.read_text(), parse_constant=pytest.fail)
-    assert list(found["gains"]) == [
-        *list(ladder.RUNGS)[1:],
-        "eight views",
-        "three trainings together",
-    ]
+    found = json.loads((tmp_path / "ladder.json").read_text(), parse_constant=pytest.fail)
+    combined = ["eight views", "three trainings together"]
+    assert list(found["gains"]) == [*list(ladder.RUNGS)[1:], *combined]
     assert found["gains"]["augmentation"]["value"] == 0
     assert found["gains"]["all images"]["low"] > 0
     assert found["gains"]["eight views"]["value"] == pytest.approx(0, abs=1e-9)
     assert len(found["roc_auc"]["all images"]["seeds"]) == 3
     assert "seeds" not in found["roc_auc"]["three trainings together"]
     assert set(found["balance_gains"]) == {"class weights", "balanced batches", "focal loss"}
-    assert found["n_images"] > found["n_melanomas"] > 0
+    test = lesions.subset("test")
+    assert (found["n_images"], found["n_melanomas"]) == (len(test), test.melanoma.sum())
 
 
-def test_balanced_batches_take_as_many_steps(small, monkeypatch, tmp_path):
-    monkeypatch.undo()
-    table = splits.full(synthetic.metadata().assign(copy_of=lambda t: t["image_id"]))
-    lesions = Lesions(np.zeros((len(table), 8, 8, 3), np.uint8), table, "folder")
-    test, steps = lesions.subset("test"), {}
+def test_the_ways_of_balancing_differ_in_the_way_alone(lesions, monkeypatch, tmp_path):
+    """Balanced batches take as many steps."""
+    trainings, test, steps = ladder.trainings(), lesions.subset("test"), []
+    assert len({json.dumps(trainings[f"balance: {name}"]) for name in ladder.BALANCE}) == 1
 
     def all_layers(model, images, labels, size, backup, epochs, **_):
-        steps[len(steps)] = len(labels) * epochs, labels.mean()
+        steps.append((len(labels) * epochs, labels.mean()))
 
-    monkeypatch.setattr(ladder.training, "all_layers", all_layers)
-    monkeypatch.setattr(ladder.pretrained, "mobilenet_v2", lambda *_: None)
-    monkeypatch.setattr(ladder, "predict", lambda model, images: np.zeros(len(images)))
+    monkeypatch.setattr(training, "all_layers", all_layers)
+    monkeypatch.setattr(pretrained, "mobilenet_v2", lambda *_: None)
+    monkeypatch.setattr(common, "melanoma_probability", lambda _, images: np.zeros(len(images)))
     for way in ("as it is", "balanced batches"):
         ladder.train(lesions, test, f"balance: {way}", 0, tmp_path / "x.weights.h5")
-    (plain, natural), (balanced, half) = steps.values()
+    (plain, natural), (balanced, half) = steps
     assert balanced == pytest.approx(plain, rel=0.1)
     assert natural < 0.15 and half == pytest.approx(0.5, abs=0.03)
 
 
-def test_the_recorded_ladder_is_that_of_the_split():
-    found = results.committed(ladder.NAME)
-    assert found["split_fingerprint"].startswith("66eda589df44")
-    assert list(found["gains"])[:-2] == list(ladder.RUNGS)[1:]
-
-
-def test_keras_takes_the_losses():
-    """A callable of labels and logits, one number an image."""
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
-    for way in ("class weights", "focal loss"):
-        model.compile("sgd", ladder.loss(way, np.array([0, 1])))
-        loss = model.evaluate(np.ones((4, 2)), np.array([0, 1, 0, 1]), verbose=0)
-        assert np.isfinite(loss)
+def test_the_recorded_ladder_has_these_rungs():
+    assert list(results.committed("ladder")["gains"])[:-2] == list(ladder.RUNGS)[1:]

@@ -38,18 +38,32 @@ def test_the_guesses_of_all_lessons_are_drawn_beside_what_came_out():
         ledger.outcome(what, 0.7)
     assert ledger.show() is None
     (number,) = plt.get_fignums()
-    axes = plt.figure(number).axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["01 AUC", "02 share"]
+    said = [ax.get_yticklabels()[0].get_text() for ax in plt.figure(number).axes]
+    assert said == ["01 AUC", "02 share"]
+
+
+def test_numbers_of_any_size_are_kept_and_each_has_its_own_scale(capsys):
+    for what, guessed, came in (("status", 400, 413), ("gain", -0.02, 0.011), ("share", 0.3, 0.9)):
+        ledger.guess(what, guessed)
+        ledger.outcome(what, came)
+    out = capsys.readouterr().out
+    assert "you predict 400 (status)" in out and "status: 413; you predicted 400, off by 13." in out
+    assert "gain: 0.011; you predicted -0.02, off by 0.031." in out
+    ledger.show()
+    spans = [ax.get_xlim() for ax in plt.gcf().axes]
+    assert 398 < spans[0][0] < 400 and spans[2] == (-0.02, 1.02)
+    assert spans[1][0] < -0.02 and spans[1][1] < 0.02
 
 
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (85, "a share from 0 to 1"),
-        (-0.1, "Not kept"),
-        (float("nan"), "Not kept"),
-        ("high", "Not kept"),
-        (None, "Not kept"),
+        (float("nan"), "not nan"),
+        (float("-inf"), "not -inf"),
+        (10**400, "write a number"),
+        (True, "not True"),
+        ("high", "not 'high'"),
+        (None, "not None"),
     ],
 )
 def test_a_guess_that_cannot_be_kept_is_said_and_stops_nothing(capsys, value, said):

@@ -114,13 +114,12 @@ def test_guesses_stand_beside_outcomes():
         {"guess": [0.9, np.nan], "value": [0.8, 0.6], "low": [0.7, 0.5], "high": [0.85, 0.7]},
         index=["accuracy", "AUC"],
     )
-    (ax,) = plots.predictions(table).axes
-    outcome, guess = ax.lines
-    assert outcome.get_xdata().tolist() == [0.8, 0.6] and guess.get_xdata()[0] == 0.9
-    assert np.isnan(guess.get_xdata()[1])
-    intervals = [[tuple(end) for end in line] for line in ax.collections[0].get_segments()]
-    assert intervals == [[(0.7, 0), (0.85, 0)], [(0.5, 1), (0.7, 1)]]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["accuracy", "AUC"]
+    axes = plots.predictions(table).axes
+    drawn = [[line.get_xdata()[0] for line in ax.lines] for ax in axes]
+    assert drawn[0] == [0.8, 0.9] and drawn[1][0] == 0.6 and np.isnan(drawn[1][1])
+    intervals = [[tuple(end) for end in ax.collections[0].get_segments()[0]] for ax in axes]
+    assert intervals == [[(0.7, 0), (0.85, 0)], [(0.5, 0), (0.7, 0)]]
+    assert [ax.get_yticklabels()[0].get_text() for ax in axes] == ["accuracy", "AUC"]
     plots.plt.close("all")
 
 

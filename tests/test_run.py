@@ -122,6 +122,14 @@ def test_what_is_set_for_other_programs_harms_no_lesson(monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_nobody_without_a_home_gets_one_for_jupyter(monkeypatch):
+    monkeypatch.setattr(os.path, "expanduser", str)  # what it then returns
+    monkeypatch.delenv("HOME")
+    with terminal.environment():
+        assert os.path.isdir(os.environ["HOME"])
+    assert "HOME" not in os.environ
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
 def test_a_run_that_is_ended_leaves_nothing_unfinished(toy, mend):

@@ -443,3 +443,23 @@ def test_log_odds_are_those_of_the_softmax():
     p = np.exp(logits[:, -1]) / np.exp(logits).sum(1)
     found = np.asarray(models.melanoma_logit(logits))[:, 0]
     np.testing.assert_allclose(found, np.log(p / (1 - p)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("everything", [True, False], ids=["variables", "weights"])
+def test_a_run_with_dropout_repeats_from_all_variables_and_not_from_weights(everything):
+    """As in the lesson training: ``get_weights`` leaves out where Dropout's random numbers are."""
+    x, y = np.random.default_rng(0).normal(size=(64, 8)).astype("float32"), np.arange(64) % 2
+    layers = [keras.layers.Dropout(0.5), keras.layers.Dense(1, activation="sigmoid")]
+    head = keras.Sequential([keras.Input((8,)), *layers])
+    untrained = [v.numpy() for v in head.variables] if everything else head.get_weights()
+    losses = []
+    for _ in range(2):
+        keras.utils.set_random_seed(0)
+        if everything:
+            for variable, value in zip(head.variables, untrained, strict=False):
+                variable.assign(value)
+        else:
+            head.set_weights(untrained)
+        head.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+        losses.append(head.fit(x, y, epochs=3, verbose=0).history["loss"])
+    assert (losses[0] == losses[1]) == everything

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageChops, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
 SQUASHED = 28  # pixels; up to this size the whole image is squashed into the square
 RULE = 2  # another number whenever `read` or `square` changes, so that old caches are not used
@@ -74,6 +74,11 @@ def read(image):
 
 
 def _opened(content, name):
+    if ImageFile.LOAD_TRUNCATED_IMAGES:  # set by many a notebook; half an image would be grey
+        raise ValueError(
+            "Pillow is told to take half an image for a whole one: set "
+            "PIL.ImageFile.LOAD_TRUNCATED_IMAGES = False."
+        )
     if content[4:8] == b"ftyp":
         raise ValueError(
             f"{name} is a HEIC, AVIF or video file ({content[8:12].decode('ascii', 'replace')}), "

@@ -6,7 +6,9 @@ Without a guess nothing is printed or drawn."""
 import json
 import math
 import textwrap
+from numbers import Real
 
+import numpy as np
 import pandas as pd
 
 from utils import plots, settings
@@ -15,15 +17,15 @@ from utils import plots, settings
 def guess(what, value):
     """Keep a guess, made before the result is seen.
 
-    Nothing is kept while it is ``...``, nor, and then a sentence says so, if it is no number in
-    [0, 1]: a guess never stops a notebook.
+    Nothing is kept while it is ``...``, nor, and then a sentence says so, if it is no finite
+    number: a guess never stops a notebook.
 
     Parameters
     ----------
     what : str
         What is guessed; ``outcome`` uses the same words.
     value : float
-        A share or an area under a curve, in [0, 1].
+        Any finite number: a share, a gain, a factor, a status.
 
     Raises
     ------
@@ -32,15 +34,16 @@ def guess(what, value):
     """
     if value is ...:
         return
+    number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
     try:
-        value = float(value)
-    except (TypeError, ValueError):
-        value = math.nan
-    if not 0 <= value <= 1:
-        _say(f"Not kept ({what}): write a share from 0 to 1, such as 0.85 for 85 %.")
+        kept = float(value) if number else math.nan
+    except OverflowError:  # a whole number of hundreds of digits
+        kept = math.nan
+    if not math.isfinite(kept):
+        _say(f"Not kept ({what}): write a number, such as 0.85 for 85 %, not {value!r}.")
         return
-    _keep(what, guess=value)
-    _say(f"Kept: you predict {value:.2f} ({what}).")
+    _keep(what, guess=kept)
+    _say(f"Kept: you predict {_short(kept)} ({what}).")
 
 
 def outcome(what, result):
@@ -51,7 +54,6 @@ def outcome(what, result):
     what : str
         As for ``guess``.
     result : float or utils.evaluation.Estimate
-        In [0, 1].
 
     Raises
     ------
@@ -63,10 +65,10 @@ def outcome(what, result):
     entry = _keep(what, value=value, low=low, high=high)
     if "guess" in entry:
         off = abs(entry["guess"] - value)
-        said = f"you predicted {entry['guess']:.2f}" + (
-            "" if math.isnan(off) else f", off by {off:.2f}"
-        )
-        _say(f"{what}: {result:.2f}; {said}.")
+        said = f"you predicted {_short(entry['guess'])}"
+        said += "" if math.isnan(off) else f", off by {_short(off)}"
+        came = f"{result:.2f}" if low is not None else _short(value)
+        _say(f"{what}: {came}; {said}.")
 
 
 def show():
@@ -93,6 +95,13 @@ def table():
     """
     columns = ["guess", "value", "low", "high"]
     return pd.DataFrame.from_dict(_read(), orient="index", columns=columns, dtype=float)
+
+
+def _short(value):
+    """A number as people write it: a status without decimals, a share with two, a small gain."""
+    if 0 < abs(value) < 0.1:
+        return f"{value:.2g}"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.2f}"
 
 
 def _say(text):

@@ -284,7 +284,7 @@ def paired_seeds(before, after, source):
 
 
 def predictions(table):
-    """The learner's guesses against the outcomes, a line for each question.
+    """The learner's guesses against the outcomes, an axis of its own for each question.
 
     Parameters
     ----------
@@ -295,14 +295,21 @@ def predictions(table):
     -------
     matplotlib.figure.Figure
     """
-    figure, ax = plt.subplots(figsize=(8, 1.2 + 0.4 * len(table)), layout="constrained")
-    rows = range(len(table))
-    ax.hlines(rows, table["low"], table["high"], color=PALETTE[0], linewidth=3, alpha=0.5)
-    ax.plot(table["value"], rows, "o", color=PALETTE[0], label="outcome, with its interval")
-    ax.plot(table["guess"], rows, "D", color=PALETTE[1], markeredgecolor="k", label="your guess")
-    ax.set(yticks=rows, yticklabels=table.index, xlim=(0, 1), ylim=(len(table) - 0.5, -0.5))
-    ax.grid(axis="x", alpha=0.3)
-    figure.legend(loc="outside lower center", ncols=2)
+    size = (8, 0.6 + 0.6 * len(table))
+    figure, axes = plt.subplots(len(table), figsize=size, layout="constrained", squeeze=False)
+    for ax, (what, row) in zip(axes[:, 0], table.iterrows(), strict=True):
+        ax.hlines(0, row["low"], row["high"], color=PALETTE[0], linewidth=3, alpha=0.5)
+        (came,) = ax.plot(row["value"], 0, "o", color=PALETTE[0])
+        (said,) = ax.plot(row["guess"], 0, "D", color=PALETTE[1], markeredgecolor="k")
+        ends = row.min(), row.max()
+        if ends[0] >= 0 and ends[1] <= 1:
+            ax.set_xlim(-0.02, 1.02)  # shares keep one scale
+        else:
+            ax.margins(x=0.1)
+        ax.set(yticks=[0], yticklabels=[what])
+        ax.grid(axis="x", alpha=0.3)
+    names = ["outcome, with its interval", "your guess"]
+    figure.legend([came, said], names, loc="outside lower center", ncols=2)
     return figure
 
 

@@ -28,6 +28,8 @@ def environment(**values):
     paths = [own, *filter(None, [before.get("JUPYTER_PATH")])]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.pop("MPLBACKEND", None)  # then the kernel draws into the notebook
+    if not os.path.isabs(os.path.expanduser("~")):  # a container's bare number; Jupyter needs one
+        os.environ["HOME"] = str(settings.scratch())
     _leave_out_socks()
     os.environ.update(values, JUPYTER_PATH=os.pathsep.join(paths))
     try:

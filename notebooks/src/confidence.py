@@ -183,8 +183,8 @@ _ = ipywidgets.interact(show, coverage=(0.1, 1.0, 0.1))
 # 4. For a new image, keep each answer whose score would not be higher. These answers form its **set**.
 
 # %% [markdown]
-# **Exercise confidence.2** Write `conformal_limit(scores, level)`, step 2 and 3. If
-# the scores are too few for that number, return `np.inf`.
+# **Exercise confidence.2** Write `conformal_limit(scores, level)`, step 2 and 3. If there are fewer
+# scores than the number, return `np.inf`.
 
 
 # %% tags=["exercise"]

@@ -149,7 +149,7 @@ ledger.guess("time of an epoch on cached features", MY_SHARE_OF_TIME)
 # %%
 features = keras.Model(inputs, pooled)
 head = keras.Model(pooled, outputs)
-untrained = head.get_weights()
+untrained = [v.numpy() for v in head.variables]  # Dropout's random state too
 
 
 # %%
@@ -170,11 +170,10 @@ once = time.perf_counter() - start
 cached = seconds_an_epoch(head, f_train)
 
 # %%
-share = cached / plain
-ledger.outcome("time of an epoch on cached features", min(1, share))
+ledger.outcome("time of an epoch on cached features", cached / plain)
 print(f"computing the features once: {once:.1f} s")
 print(f"an epoch: {plain:.2f} s plain, {cached:.2f} s on cached features")
-print(f"{1 / share:.0f} times faster")
+print(f"{plain / cached:.0f} times faster")
 
 # %%
 from_images = model.predict(validation.images, verbose=0)
@@ -204,7 +203,8 @@ auc = training.ExactAUC(auc=(f_train, train.melanoma), val_auc=seen)
 
 def train_head(epochs, callbacks=(), **options):
     keras.utils.set_random_seed(SEED)
-    head.set_weights(untrained)
+    for variable, value in zip(head.variables, untrained):
+        variable.assign(value)
     head.compile("adam", "binary_crossentropy", metrics=["accuracy"])
     options |= {"epochs": epochs, "validation_data": seen, "verbose": 0}
     options["callbacks"] = [auc, *callbacks]
@@ -428,7 +428,11 @@ _ = results.keep(
     lesions.source,
     lesions.table,
     dict(SIZE=SIZE, ALPHA=ALPHA, SEED=SEED, EPOCHS=EPOCHS),
-    {"share_of_time": share, "class_weights": gain, "over_colours": beats},
+    {
+        "share_of_time": cached / plain,
+        "class_weights": gain,
+        "over_colours": beats,
+    },
     headline=("head minus colours, AUC", beats),
 )
 

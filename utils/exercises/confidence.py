@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.covariance import EmpiricalCovariance
 
-from utils.exercises.registry import Hint, answered, exercise, near, number, refuse, refuse_array
+from utils.exercises.registry import Hint, answered, exercise, near, refuse, refuse_array
 
 
 def _yes_or_no(found, n):
@@ -75,8 +75,8 @@ def _limit(scores, level):
         (lambda s, level: np.quantile(s, level), "n + 1"),
         (lambda s, level: np.sort(s)[::-1][int(np.ceil((len(s) + 1) * level)) - 1], "from below"),
         (lambda s, level: s[int(np.ceil((len(s) + 1) * level)) - 1], "Sort"),
-        (lambda s, level: np.sort(s)[int(np.ceil((len(s) + 1) * level)) - 1], "no 6th"),
-        (lambda s, level: np.sort(s)[min(int(np.ceil((len(s) + 1) * level)), len(s)) - 1], "few"),
+        (lambda s, level: np.sort(s)[int(np.ceil((len(s) + 1) * level)) - 1], "too few"),
+        (lambda s, level: np.sort(s)[min(int((len(s) + 1) * level + 1), len(s)) - 1], "too few"),
         (lambda s, level: None, "return"),
     ],
 )
@@ -99,17 +99,16 @@ def _conformal(answer):
     )
     if not near(found, _limit(scores, 0.9), 1e-6):
         raise Hint("Sort, then take the number `ceil((n + 1) * level)` from below.")
-    few = (
-        "Of 5 scores at a level of 0.9 the rank is 6, and there is no 6th: so few scores cannot "
-        "promise it. Return `np.inf`, which no score exceeds."
-    )
     try:
-        found = number(answer(scores[:5], 0.9))
+        few = answer(np.arange(5.0), 0.9)
     except IndexError:
-        raise Hint(few) from None
-    if found != np.inf:
-        raise Hint(few)
-    return "Of 21 scores at a level of 0.9 it is the 20th, and 5 scores promise nothing."
+        few = np.nan
+    if few != np.inf:
+        raise Hint(
+            "Five scores are too few for a level of 0.9: the number would be 6. Only `np.inf`, "
+            "which no score exceeds, keeps the promise."
+        )
+    return "Of 21 scores at a level of 0.9 it is the 20th."
 
 
 def _decide(p, low, high):

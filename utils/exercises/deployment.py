@@ -181,7 +181,8 @@ def _mean_ms(call, n):
 
 @exercise(
     "deployment.3",
-    hint="A list, a loop, `time.perf_counter()` before and after each call, `np.median` last.",
+    hint="A list, a loop, a clock before and after each call (the module `time` has one for short "
+    "times, in seconds), and the median last.",
     blank=lambda call, n: ...,
     right=_median_ms,
     wrong=[

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from course import seven
-from utils import data, predict, results
+from experiments import seven_diagnoses, shipped_model
+from utils import data, predict
 
 
 def test_likeliest_and_equal_shares_are_judged_by_hand(few_resamples):
@@ -18,7 +18,7 @@ def test_likeliest_and_equal_shares_are_judged_by_hand(few_resamples):
         if name != "nv":
             row[[data.DX.index(name), data.DX.index("nv")]] = 0.3, 0.4
     shares = np.array([0.1, 0.1, 0.1, 0.1, 0.4, 0.1, 0.1])
-    found = seven.judge(table, p / p.sum(axis=1, keepdims=True), shares)
+    found = seven_diagnoses.judge(table, p / p.sum(axis=1, keepdims=True), shares)
     assert found["images"] == {n: int((dx == n).sum()) for n in data.DX}
     assert found["balanced_accuracy"]["likeliest"]["value"] == pytest.approx(1 / 7)
     assert found["balanced_accuracy"]["equal shares"]["value"] == pytest.approx(1)
@@ -27,7 +27,7 @@ def test_likeliest_and_equal_shares_are_judged_by_hand(few_resamples):
     matrix = np.array(found["confusion"]["likeliest"])
     assert matrix[:, data.DX.index("nv")].sum() == matrix.sum() == len(dx)
     malignant = found["malignant"]
-    assert malignant["images"] == np.isin(dx, seven.MALIGNANT).sum() == 50
+    assert malignant["images"] == np.isin(dx, seven_diagnoses.MALIGNANT).sum() == 50
     assert malignant["not_melanoma"] == 30
     assert malignant["roc_auc"]["value"] == 1
     assert malignant["gain"]["value"] == pytest.approx(
@@ -45,14 +45,8 @@ def test_the_seven_probabilities_are_those_behind_the_shipped_models_own():
     model, facts = predict.load_model()
     images = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
     images = images.repeat(16, axis=1).repeat(16, axis=2)  # 128 px
-    p = seven.probabilities(model, images, batch=4)
+    p = shipped_model.seven_probabilities(model, images, batch=4)
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-5)
     shipped = predict.melanoma_probability(images, model)
     ours, theirs = (np.log(x / (1 - x)) for x in (p[:, -1], shipped))
     np.testing.assert_allclose(ours, theirs * facts["temperature"], atol=0.5)
-
-
-def test_the_record_is_that_of_the_shipped_model():
-    found, facts = results.committed(seven.NAME), predict.load_model()[1]
-    assert found["model_sha256"] == facts["model_sha256"]
-    assert sum(found["images"].values()) == 1999

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from course import groups
-from utils import data, evaluation, predict, results, shifts
+from experiments import common, subgroups
+from utils import evaluation, guard, lite, predict, results, shifts
 from utils.data import Lesions
 
 
@@ -30,7 +30,7 @@ def people(n=400, seed=0):
 
 
 def test_what_helps_beside_the_image_is_found(few_resamples):
-    found = groups.beside(people(), people(seed=1))
+    found = subgroups.beside(people(), people(seed=1))
     alone = found["image alone"]["roc_auc"]
     table = people(seed=1)  # the order of the log-odds is that of the probabilities
     expected = evaluation.roc_auc(table["melanoma"], table["probability"].clip(1e-5, 1 - 1e-5))
@@ -43,7 +43,7 @@ def test_what_helps_beside_the_image_is_found(few_resamples):
 
 def test_a_site_that_was_never_seen_is_no_reason_to_stop():
     other = people(seed=2).assign(localization="ear", sex="unknown")
-    p = groups.fitted(people(), ["age", "sex", "localization"])(other)
+    p = subgroups.fitted(people(), ["age", "sex", "localization"])(other)
     assert p.shape == (400,) and np.isfinite(p).all()
 
 
@@ -55,7 +55,7 @@ def test_shifts_are_paired_with_the_images_as_they_were(few_resamples):
         p = table["probability"].to_numpy() / severity * (severity < 4)
         return p, np.arange(len(p)) < 40 * severity
 
-    found = groups.shifted(table, answer, 0.5)
+    found = subgroups.shifted(table, answer, 0.5)
     assert found["unchanged"]["roc_auc"] == found["unchanged"]["sensitivity"] == 1
     for name in shifts.SHIFTS:
         assert [row["severity"] for row in found[name]] == list(shifts.SEVERITIES)
@@ -75,7 +75,7 @@ def test_bands_of_skin_tone_have_an_auc_where_there_are_melanomas(few_resamples)
     table = people(60).assign(ita=np.repeat([70.0, 0.0, 120.0], 20))
     table["melanoma"] = [0, 1] * 10 + [0] * 15 + [1] * 5 + [0, 1] * 10
     table["probability"] = table["melanoma"] * 0.5 + np.r_[np.zeros(40), np.tile([0.5, 0], 10)]
-    found = groups.by_tone(table)
+    found = subgroups.by_tone(table)
     assert found["brown, dark"] == {"images": 20, "melanomas": 5}
     assert found["very light"]["roc_auc"]["value"] == 1
     assert found["bluish"]["roc_auc"]["value"] == 0.5
@@ -88,32 +88,34 @@ def test_an_interrupted_experiment_asks_for_no_image_twice(tmp_path, monkeypatch
     table = table.assign(split=["validation", "test"] * 30, image_id=[f"i{k}" for k in range(60)])
     images = rng.integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
     facts = {"threshold": 0.5, "source_size": 32, "split_fingerprint": "s"}
-    facts |= {"model_sha256": "m" * 64, "guard": {"limit": 1.0}}
+    facts |= {"model_sha256": "m" * 64, "temperature": 1.0, "guard": {"limit": 1.0}}
     asked = []
 
     def ask(images):
         asked.append(images)
+        if len(asked) == 4:
+            raise KeyboardInterrupt
         return 1 - images.mean(axis=(1, 2, 3)) / 255
 
     monkeypatch.setattr(predict, "load_model", lambda: ("model", facts))
-    monkeypatch.setattr(groups.lite, "convert", lambda model: "content")
-    monkeypatch.setattr(groups.lite, "Lite", lambda content: ask)
-    monkeypatch.setattr(groups.guard, "distances", lambda *_: np.zeros(30))
-    monkeypatch.setattr(data, "load_lesions", lambda *_: Lesions(images, table, "folder"))
+    monkeypatch.setattr(lite, "convert", lambda model: "content")
+    monkeypatch.setattr(lite, "Lite", lambda content: ask)
+    monkeypatch.setattr(guard, "distances", lambda *_: np.zeros(30))
+    monkeypatch.setattr(common, "lesions", lambda size: Lesions(images, table, "folder"))
     monkeypatch.setattr(results, "COMMITTED", tmp_path)
     monkeypatch.setenv("COURSE_WORK_DIR", str(tmp_path))
-    for _ in range(2):
-        groups.run()
-    assert len(asked) == 2 + len(shifts.SHIFTS) * len(shifts.SEVERITIES)
-    found = json.loads((tmp_path / "groups.json").read_text(), parse_constant=pytest.fail)
+    with pytest.raises(KeyboardInterrupt):
+        subgroups.run()
+    subgroups.run()
+    assert len(asked) == 1 + 2 + len(shifts.SHIFTS) * len(shifts.SEVERITIES)
+    found = json.loads((tmp_path / "subgroups.json").read_text(), parse_constant=pytest.fail)
     assert len(found["test"]["probability"]) == 30 and set(found["tones"]) == {"validation", "test"}
     assert found["shifts"]["darker"][3]["mean_probability"] > 0.6
     assert found["shifts"]["darker"][3]["refused"] == 0
 
 
-def test_the_record_is_that_of_the_shipped_model():
-    found, facts = results.committed(groups.NAME), predict.load_model()[1]
-    assert found["model_sha256"] == facts["model_sha256"]
+def test_the_record_agrees_with_the_shipped_models_own():
+    found, facts = results.committed("subgroups"), predict.load_model()[1]
     assert found["threshold"] == facts["threshold"]
     test = pd.DataFrame(found["test"])
     assert len(test) == 1999 and test["melanoma"].sum() == 221
