@@ -48,7 +48,7 @@ def test_numbers_of_any_size_are_kept_and_each_has_its_own_scale(capsys):
         ledger.outcome(what, came)
     out = capsys.readouterr().out
     assert "you predict 400 (status)" in out and "status: 413; you predicted 400, off by 13." in out
-    assert "gain: 0.01; you predicted -0.02, off by 0.03." in out
+    assert "gain: 0.011; you predicted -0.02, off by 0.031." in out
     ledger.show()
     spans = [ax.get_xlim() for ax in plt.gcf().axes]
     assert 398 < spans[0][0] < 400 and spans[2] == (-0.02, 1.02)
@@ -60,6 +60,7 @@ def test_numbers_of_any_size_are_kept_and_each_has_its_own_scale(capsys):
     [
         (float("nan"), "not nan"),
         (float("-inf"), "not -inf"),
+        (10**400, "write a number"),
         (True, "not True"),
         ("high", "not 'high'"),
         (None, "not None"),

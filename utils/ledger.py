@@ -35,11 +35,15 @@ def guess(what, value):
     if value is ...:
         return
     number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-    if not number or not math.isfinite(value):
+    try:
+        kept = float(value) if number else math.nan
+    except OverflowError:  # a whole number of hundreds of digits
+        kept = math.nan
+    if not math.isfinite(kept):
         _say(f"Not kept ({what}): write a number, such as 0.85 for 85 %, not {value!r}.")
         return
-    _keep(what, guess=float(value))
-    _say(f"Kept: you predict {_short(value)} ({what}).")
+    _keep(what, guess=kept)
+    _say(f"Kept: you predict {_short(kept)} ({what}).")
 
 
 def outcome(what, result):
@@ -94,7 +98,9 @@ def table():
 
 
 def _short(value):
-    """A number as people write it: a status without decimals, a share with two."""
+    """A number as people write it: a status without decimals, a share with two, a small gain."""
+    if 0 < abs(value) < 0.1:
+        return f"{value:.2g}"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.2f}"
 
 

@@ -181,7 +181,7 @@ _ = ipywidgets.interact(show, coverage=(0.1, 1.0, 0.1))
 # 3. Take the number `ceil((n + 1) * level)` from below. A new image of the same kind has a higher score
 #    with a chance of at most `1 - level`.
 # 4. For a new image, keep each answer whose score would not be higher. These answers form its **set**.
-#
+
 # %% [markdown]
 # **Exercise confidence.2** Write `conformal_limit(scores, level)`, step 2 and 3. If there are fewer
 # scores than the number, return `np.inf`.

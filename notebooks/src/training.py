@@ -428,7 +428,11 @@ _ = results.keep(
     lesions.source,
     lesions.table,
     dict(SIZE=SIZE, ALPHA=ALPHA, SEED=SEED, EPOCHS=EPOCHS),
-    {"share_of_time": cached / plain, "class_weights": gain, "over_colours": beats},
+    {
+        "share_of_time": cached / plain,
+        "class_weights": gain,
+        "over_colours": beats,
+    },
     headline=("head minus colours, AUC", beats),
 )
 
