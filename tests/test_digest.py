@@ -55,6 +55,7 @@ def course(tmp_path, monkeypatch):
         ("utils/late.py", "1", "2", True),  # inside a function
         ("utils/data/kaggle.py", "'a'", "'b'", True),
         ("utils/data/__init__.py", "28", "64", True),  # Python runs it before its modules
+        ("utils/models.py", "return 2", "'no docstring'; return 2", True),
         ("utils/models.py", "# why", "# another reason", False),
         ("utils/models.py", '"""Pieces."""', '"""Parts."""', False),
         ("utils/models.py", '"""A model."""', '"""One model."""', False),
