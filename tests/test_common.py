@@ -98,3 +98,32 @@ def test_jobs_are_processes_and_answers_keep_their_order(monkeypatch, jobs):
     monkeypatch.setenv("JOBS", str(jobs))
     assert common.in_parallel(divmod, [(7, 2), (9, 4)]) == [(3, 1), (2, 1)]
     assert (os.getpid() in common.in_parallel(os.getpid, [()])) == (jobs == 1)
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """``python -m experiments``; the variables that it sets are gone after the test."""
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.setenv(name, "2")
+    from experiments.__main__ import main
+
+    return main
+
+
+@pytest.mark.parametrize("words", [[], ["nonsense"], ["ladder", "common"]])
+def test_an_unknown_name_is_told_which_there_are(command, capsys, words):
+    assert command(words) == 2
+    names = capsys.readouterr().out.partition("one of ")[2].removesuffix(".\n").split(", ")
+    committed = {"artefacts", "ten_draws", "shipped.train", "shipped.judge", "benchmarks.serving"}
+    assert committed < set(names) and "common" not in names and "__init__" not in str(names)
+
+
+@pytest.mark.parametrize("error", [ConnectionError, FileNotFoundError, ValueError])
+def test_what_cannot_run_says_so_and_leaves_all_as_it_was(command, monkeypatch, capsys, error):
+    def stop(*_):
+        raise error("Why it cannot be.")
+
+    monkeypatch.setattr(common, "lesions", stop)
+    monkeypatch.setattr(settings, "write_atomically", lambda path, _: pytest.fail(f"wrote {path}"))
+    assert command(["shipped.train", "shipped.calibrate"]) == 1
+    assert capsys.readouterr().err == "shipped.train stopped: Why it cannot be.\n"

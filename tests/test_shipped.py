@@ -1,25 +1,28 @@
-"""The model in models/: its recipe, its figures and its card."""
+"""The model in models/: its recipe, its figures, and the records that speak of it."""
 
 import os
-from itertools import islice
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from sklearn.metrics import roc_auc_score
 
-from course import publish, shipped
-from course.errors import CourseError
+from experiments import common, ensemble, recipe
+from experiments.shipped import calibrate, judge, limits, train
 from utils import (
     backbone,
     data,
+    other_images,
     predict,
     pretrained,
     results,
     settings,
     splits,
+    training,
 )
 from utils.data import Lesions, synthetic
+from utils.quiet import keras
 
 # --- from logits to a shipped model --------------------------------------------------------------
 
@@ -29,120 +32,151 @@ def test_temperature_is_found(true):
     rng = np.random.default_rng(0)
     honest = rng.normal(size=20_000)
     y = rng.random(20_000) < 1 / (1 + np.exp(-honest))
-    assert shipped.temperature(y.astype(int), true * honest) == pytest.approx(true, rel=0.06)
+    assert calibrate.temperature(y.astype(int), true * honest) == pytest.approx(true, rel=0.06)
 
 
 def test_threshold_finds_the_share_that_was_asked_for():
     y, p = np.array([0] * 5 + [1] * 10), np.linspace(0, 1, 15)
-    t = shipped.threshold_for_sensitivity(y, p, 0.9)
+    t = limits.threshold_for_sensitivity(y, p, 0.9)
     assert (p[y == 1] >= t).mean() == 0.9
     assert (p[y == 1] >= np.nextafter(t, 2)).mean() < 0.9
 
 
+def tiny(shape, alpha, include_top, weights, input_tensor=None):
+    """Takes the place of Keras's MobileNetV2, with names of its layers: quick to build."""
+    given = keras.Input(shape) if input_tensor is None else input_tensor
+    x = given
+    for name in limits.LAYERS:
+        x = keras.layers.Conv2D(8, 3, strides=2, padding="same", name=f"{name}_conv")(x)
+        x = keras.layers.BatchNormalization(name=name)(x)
+    x = keras.layers.ReLU(name=limits.LAST)(keras.layers.Conv2D(9, 1, name="Conv_1")(x))
+    return keras.Model(keras.utils.get_source_inputs(given), x)
+
+
 @pytest.mark.slow
 def test_the_whole_recipe_in_small(tmp_path, monkeypatch, few_resamples):
-    """Every step but the learning: random images, one epoch, weights that were never trained."""
-    table = synthetic.metadata().iloc[::3]  # a third of it is enough
+    """Every step but the learning: random images, one epoch of a tiny network."""
+    monkeypatch.setattr(splits, "MINI_SIZES", (150, 50, 50))
+    table = synthetic.metadata().iloc[::10]
     table = splits.full(table.assign(copy_of=table["image_id"]))
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (len(table), 32, 32, 3), dtype=np.uint8)
-    asked = []
-
-    def load_lesions(*given):
-        asked.append(given)
-        return Lesions(images, table, "folder")
-
-    monkeypatch.setattr(data, "load_lesions", load_lesions)
+    asked = yaml.safe_load(common.PARAMETERS.read_text())
+    asked["train"] |= {"size": 32, "source_size": 32, "epochs": 1}
+    asked["limits"] |= {"others": 20}
+    asked |= {"recipe": {"seeds": [0], "mini_seeds": [5]}, "ensemble": {"seeds": [1]}}
+    settings.write_json(tmp_path / "params.yaml", asked)  # JSON is YAML
+    path = tmp_path / "models" / "m.keras"
+    monkeypatch.setattr(common, "PARAMETERS", tmp_path / "params.yaml")
+    monkeypatch.setattr(common, "lesions", lambda size: Lesions(images, table, "folder"))
+    monkeypatch.setattr(keras.applications, "MobileNetV2", tiny)
     monkeypatch.setattr(pretrained, "mobilenet_v2", lambda *_: None)
-    monkeypatch.setattr(results, "COMMITTED", tmp_path)
-    monkeypatch.setattr(predict, "SHIPPED", tmp_path / "models" / "m.keras")
     monkeypatch.setattr(pretrained, "SHIPPED", tmp_path / "models" / "backbone.weights.h5")
-    corners = models.corner_views  # two of them will do
-    monkeypatch.setattr(predict, "corner_views", lambda images: islice(corners(images), 2))
-    small = dict(size=32, source_size=32, epochs=1)
-    shipped.make(tmp_path / "work", seeds=(0, 1), mini_seeds=(5,), **small)
-    assert asked == [("folder", 32, splits.full)]  # real images, and the full split
-    model, facts = predict.load_model(predict.SHIPPED)
+    monkeypatch.setattr(results, "COMMITTED", tmp_path)
+    monkeypatch.setattr(predict, "SHIPPED", path)
+    monkeypatch.setattr(predict.load_model, "__defaults__", (path,))
+    monkeypatch.setenv("COURSE_WORK_DIR", str(tmp_path))
+
+    train.run()
+    facts = predict.load_model()[1]
+    assert facts["temperature"] == 1 and facts["refer_between"] == [0.5, 0.5]  # it can serve
+    assert "guard" not in facts
+    calibrate.run()
+    temperature = predict.load_model()[1]["temperature"]
+    limits.run()
+    model, facts = predict.load_model()
     assert model.output.shape == (None, 1) and model.input.shape == (None, 32, 32, 3)
+    assert facts["temperature"] == temperature != 1
+    validation = common.lesions(32).subset("validation")
+    p = predict.melanoma_probability(validation.images, model)
+    expected = limits.threshold_for_sensitivity(validation.melanoma, p, 0.9)
+    assert facts["threshold"] == pytest.approx(expected, rel=1e-3)
+    kinds = set(other_images.OTHER_IMAGES) - {limits.UNSEEN}
+    assert all(found.keys() == kinds for found in facts["guard"]["auc_by_layer"].values())
+    judge.run()
     found = results.committed("shipped_model")
-    assert facts["split_fingerprint"] == found["split_fingerprint"] == splits.fingerprint(table)
-    assert facts["threshold"] == found["threshold"]
-    assert facts["training_images"] == table["image_id"][table["split"] == "train"].tolist()
+    for name in ("split_fingerprint", "model_sha256", "threshold", "temperature"):
+        assert found[name] == facts[name]
+    assert found["mini"]["images"] == 50
     # The backbone beside it holds the same layers.
     base = backbone.mobilenet_v2(0.35, 32, 32, pretrained.SHIPPED)
     ours = model.get_layer("one_view").get_layer("Conv_1").get_weights()
     np.testing.assert_array_equal(base.get_layer("Conv_1").get_weights()[0], ours[0])
-    assert len(found["ways"]["single"]["roc_auc"].seeds) == 2
-    assert found["mini"]["images"] == 200
-    assert len(found["mini_600"]["roc_auc"].seeds) == 1
-    # Random images: nothing can be known, and nothing may be claimed.
+    # The same recipe in other experiments: the first seed's training comes from disk.
+    trained, batches = [], training.batches
+    monkeypatch.setattr(training, "batches", lambda *a: trained.append(len(a[0])) or batches(*a))
+    recipe.run()
+    ensemble.run()
+    assert trained == [150, (table["split"] == "train").sum()]
+    found = results.committed("recipe")
     single = found["ways"]["single"]["roc_auc"]
-    assert single.low < 0.5 < single.high
-    assert "mean of 2 seeds" in publish.card()
-    # No backup is left by which the next call would believe that all is done.
-    assert not (tmp_path / "work").exists()
-
-
-@pytest.mark.parametrize("error", [ConnectionError, FileNotFoundError, ValueError])
-def test_a_training_that_cannot_be_leaves_the_model_as_it_was(tmp_path, monkeypatch, error):
-    def stop(*_):
-        raise error("Why it cannot be.")
-
-    monkeypatch.setenv("COURSE_WORK_DIR", str(tmp_path))
-    monkeypatch.setattr(data, "load_lesions", stop)
-    with pytest.raises(CourseError, match=r"is as it was\. Why it cannot be\."):
-        shipped.train_shipped()
+    assert len(single.seeds) == len(found["mini_600"]["roc_auc"].seeds) == 1
+    assert single.low < 0.6 and single.high > 0.4  # random images: nothing may be claimed
+    found = results.committed("ensemble")
+    assert found["seeds"] == [0, 1] and len(found["balanced_accuracy"]["single"]) == 2
 
 
 def test_figures_by_group_are_those_of_the_group_and_only_where_there_are_enough(few_resamples):
-    n = 60
+    """Enough lesions: of the men's ten images of melanomas most show one a second time."""
+    k = np.arange(75)
+    melanoma = k % 3 == 0
     table = pd.DataFrame(
         {
-            "group": np.arange(n),
-            "dx": ["mel" if k % 3 == 0 else "nv" for k in range(n)],
-            "sex": ["female"] * 45 + ["male"] * 15,
-            "age": [30.0] * 50 + [np.nan] * 10,
-            "localization": ["ear"] * n,
-            "dx_type": ["histo"] * n,
+            "group": np.where(melanoma & (k >= 45), 1000 + k // 6, k),
+            "dx": np.where(melanoma, "mel", "nv"),
+            "sex": np.where(k < 45, "female", "male"),
+            "age": np.where(k < 50, 30.0, np.nan),
+            "localization": "ear",
+            "dx_type": "histo",
         }
     )
-    test = Lesions(np.zeros((n, 1, 1, 3), np.uint8), table, "folder")
-    probability = np.where(test.melanoma == 1, 0.9, 0.1)
+    test = Lesions(np.zeros((75, 1, 1, 3), np.uint8), table, "folder")
+    probability = np.where(melanoma, 0.9, 0.1)
     probability[0] = 0.2  # a missed melanoma, in the first group alone
-    found = shipped.subgroups(test, probability, 0.5)
-    counts = {name: (group["images"], group["melanomas"]) for name, group in found.items()}
-    assert counts == {
-        "sex: female": (45, 15),
-        "sex: male": (15, 5),
-        "age: up to 40": (50, 17),
-        "age: 41 to 60": (0, 0),
-        "age: over 60": (0, 0),
-        "site: ear": (60, 20),
-        "confirmed by: histo": (60, 20),
+    found = judge.subgroups(test, probability, 0.5)
+    names = ("images", "melanomas", "lesions", "melanoma_lesions")
+    assert {name: tuple(group[n] for n in names) for name, group in found.items()} == {
+        "sex: female": (45, 15, 45, 15),
+        "sex: male": (30, 10, 26, 6),
+        "age: up to 40": (50, 17, 50, 17),
+        "age: 41 to 60": (0, 0, 0, 0),
+        "age: over 60": (0, 0, 0, 0),
+        "site: ear": (75, 25, 71, 21),
+        "confirmed by: histo": (75, 25, 71, 21),
     }
     assert found["sex: female"]["sensitivity"].value == pytest.approx(14 / 15)
-    assert found["site: ear"]["sensitivity"].value == pytest.approx(19 / 20)
+    assert found["site: ear"]["sensitivity"].value == pytest.approx(24 / 25)
     assert found["site: ear"]["specificity"].value == found["site: ear"]["roc_auc"].value == 1
-    assert found["sex: male"].keys() == {"images", "melanomas"}
+    assert found["sex: male"].keys() == set(names)
 
 
-# --- what is in models/ --------------------------------------------------------------------------
+# --- what is in models/, and the records ---------------------------------------------------------
 
 
 def test_the_shipped_file_is_what_the_results_speak_of():
     model, facts = predict.load_model()
     found = results.committed("shipped_model")
     assert predict.SHIPPED.stat().st_size < 4_000_000
-    for key in ("threshold", "temperature", "split_fingerprint", "source"):
+    for key in ("threshold", "temperature", "source"):
         assert facts[key] == found[key]
     assert model.get_layer("temperature").scale == pytest.approx(1 / found["temperature"])
-    assert found["source"] == "folder"
 
 
-def test_the_card_agrees_with_the_results():
-    card = (settings.ROOT / "models" / "README.md").read_text(encoding="utf-8")
-    assert card == publish.card()
-    assert "not a medical device" in card.lower()
+STAGES = yaml.safe_load((settings.ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+
+
+@pytest.mark.parametrize("name", [n for n in STAGES if f"results/{n}.json" in str(STAGES[n])])
+def test_a_record_belongs_to_the_shipped_model_and_to_the_split(name):
+    found, stage = results.committed(name), STAGES[name]
+    facts = predict.load_model()[1]
+    if "models/melanoma_mobilenetv2.keras" in stage.get("deps", ()):
+        assert found["model_sha256"] == facts["model_sha256"]
+    if stage.get("meta") == {"needs": "images"}:
+        assert found["source"] == "folder"
+    if "split_fingerprint" in found:
+        mini = results.committed("ten_draws")["split_fingerprints"][0]
+        split = mini if name == "cached_prefix" else facts["split_fingerprint"]
+        assert found["split_fingerprint"] == split
 
 
 @pytest.mark.slow
