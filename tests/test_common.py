@@ -1,4 +1,4 @@
-"""What experiments share: answers kept under all that they depend on; and their command."""
+"""What experiments share: answers are kept under all that they depend on."""
 
 import os
 import sys
@@ -98,9 +98,6 @@ def test_jobs_are_processes_and_answers_keep_their_order(monkeypatch, jobs):
     monkeypatch.setenv("JOBS", str(jobs))
     assert common.in_parallel(divmod, [(7, 2), (9, 4)]) == [(3, 1), (2, 1)]
     assert (os.getpid() in common.in_parallel(os.getpid, [()])) == (jobs == 1)
-
-
-# --- the command
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
+import ast
 import inspect
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
+import jupytext
 import numpy as np
 import pandas as pd
 import pytest
@@ -409,21 +412,41 @@ def test_without_several_gpus_the_default_strategy_is_taken(monkeypatch):
     assert training.all_gpus(False).num_replicas_in_sync == 1
 
 
-@pytest.mark.parametrize("everything", [True, False], ids=["variables", "weights"])
-def test_a_run_with_dropout_repeats_from_all_variables_and_not_from_weights(everything):
-    """As in the lesson training: ``get_weights`` leaves out where Dropout's random numbers are."""
-    x, y = np.random.default_rng(0).normal(size=(64, 8)).astype("float32"), np.arange(64) % 2
+def of_lesson(name, wanted, **given):
+    """What a lesson's own code binds to the wanted names, from what is given."""
+    path = settings.ROOT / "notebooks" / "src" / f"{name}.py"
+    cells = [cell.source for cell in jupytext.read(path).cells if cell.cell_type == "code"]
+    for node in ast.parse("\n".join(cells)).body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else node
+        if getattr(target, "id", getattr(target, "name", None)) in wanted:
+            exec(ast.unparse(node), given)
+    return [given[each] for each in wanted]
+
+
+def run_of_training(x, y):
     layers = [keras.layers.Dropout(0.5), keras.layers.Dense(1, activation="sigmoid")]
-    head = keras.Sequential([keras.Input((8,)), *layers])
-    untrained = [v.numpy() for v in head.variables] if everything else head.get_weights()
-    losses = []
-    for _ in range(2):
-        keras.utils.set_random_seed(0)
-        if everything:
-            for variable, value in zip(head.variables, untrained, strict=False):
-                variable.assign(value)
-        else:
-            head.set_weights(untrained)
-        head.compile("adam", "binary_crossentropy", metrics=["accuracy"])
-        losses.append(head.fit(x, y, epochs=3, verbose=0).history["loss"])
-    assert (losses[0] == losses[1]) == everything
+    head = keras.Sequential([keras.Input(x.shape[1:]), *layers])
+    sets = {"f_train": x, "train": SimpleNamespace(melanoma=y), "seen": (x, y)}
+    sets["auc"] = training.ExactAUC(auc=(x, y))
+    wanted = ["untrained", "train_head"]
+    _, train_head = of_lesson("training", wanted, keras=keras, head=head, SEED=0, **sets)
+    return lambda: train_head(3)
+
+
+def run_of_fine_tuning(x, y):
+    inputs = keras.Input(x.shape[1:])
+    base = keras.Model(inputs, keras.layers.Reshape((1, 2, 4))(inputs))
+    names = {"keras": keras, "models": models, "training": training, "EPOCHS": 3}
+    names |= {"EarlyStopping": keras.callbacks.EarlyStopping, "base": base, "body": base}
+    names |= {"x_train": x, "y_train": y, "x_validation": x, "y": y}
+    wanted = ["imagenet", "new_model", "how", "learn"]
+    _, new_model, _, learn = of_lesson("fine_tuning", wanted, **names)
+    return lambda: learn(new_model(0), 1e-3)
+
+
+@pytest.mark.parametrize("make", [run_of_training, run_of_fine_tuning])
+def test_a_run_of_a_lesson_repeats_with_dropout(make):
+    """``get_weights`` leaves out the state of Dropout's random numbers."""
+    x, y = np.random.default_rng(0).normal(size=(64, 8)).astype("float32"), np.arange(64) % 2
+    run = make(x, y)
+    assert run() == run()

@@ -147,7 +147,9 @@ def checked(content):
         if image.width * image.height > 50_000_000:
             raise ValueError("The image has too many pixels.")
         image.load()
-    except (OSError, Image.DecompressionBombError):
+    except ValueError:
+        raise
+    except Exception:  # Pillow raises many kinds
         raise ValueError("This is no image that I can read.") from None
     return image.convert("RGB")
 

@@ -1,13 +1,15 @@
 """Exercises of the lesson deployment."""
 
 import io
+import struct
 import tempfile
 import time
+import zlib
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from utils import lite
 from utils.exercises.registry import Hint, answered, exercise, number
@@ -20,30 +22,39 @@ def _png(image):
     return file.getvalue()
 
 
-def _good():
+def _good(height=60):
     rng = np.random.default_rng(0)
-    return _png(Image.fromarray(rng.integers(0, 256, (60, 80, 4), dtype=np.uint8)))
+    return _png(Image.fromarray(rng.integers(0, 256, (height, 80, 4), dtype=np.uint8)))
 
 
-@lru_cache(maxsize=1)  # the last file takes about a second
+def _black(side):
+    """A PNG of side x side pixels, written without the memory that they would need."""
+    file = io.BytesIO()
+    file.write(b"\x89PNG\r\n\x1a\n")
+    PngImagePlugin.putchunk(file, b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0))
+    PngImagePlugin.putchunk(file, b"IDAT", zlib.compress(bytes(side * (1 + side // 8)), 9))
+    PngImagePlugin.putchunk(file, b"IEND", b"")
+    return file.getvalue()
+
+
+@lru_cache(maxsize=1)
 def _bad():
     """What has to be refused, by the hint for who does not."""
     good = _good()
+    first, part, rest = _good(400).partition(b"IDAT")  # so large that its pixels have many parts
     return {
         "A text file passed, or stopped with another error than ValueError.": b"not an image",
         "An image that was cut off passed: call `load` while you still can refuse.": good[:9000],
         "11 million bytes passed.": good + bytes(11_000_000),
-        "81 million pixels passed: multiply width and height, before `load`.": _png(
-            Image.new("1", (9000, 9000))
-        ),
+        "81 million pixels passed: multiply width and height, before `load`.": _black(9000),
         "400 million pixels in a PNG of 49 kB: Pillow stops at so many by itself, with "
-        "`Image.DecompressionBombError`. That is no OSError: catch it too.": _png(
-            Image.new("1", (20_000, 20_000))
-        ),
+        "`Image.DecompressionBombError`. That is no OSError: catch it too.": _black(20_000),
+        "A damaged PNG makes `load` stop with SyntaxError: Pillow raises many kinds of errors, so "
+        "catch every `Exception`.": first + part + rest.replace(part, b"????"),
     }
 
 
-def _checked(content, largest=10e6, pixels=50e6, load=True, also=Image.DecompressionBombError):
+def _checked(content, largest=10e6, pixels=50e6, load=True, caught=Exception):
     if len(content) > largest:
         raise ValueError("too large")
     try:
@@ -52,7 +63,7 @@ def _checked(content, largest=10e6, pixels=50e6, load=True, also=Image.Decompres
             raise ValueError("too many pixels")
         if load:
             image.load()
-    except (OSError, also):
+    except caught:
         raise ValueError("no image") from None
     return image.convert("RGB") if load else Image.new("RGB", image.size)
 
@@ -60,8 +71,8 @@ def _checked(content, largest=10e6, pixels=50e6, load=True, also=Image.Decompres
 @exercise(
     "deployment.1",
     hint="Four checks, from the cheapest to the most expensive. Pillow raises OSError both for "
-    "what is no image and for one that is cut off, and another error for far too many pixels: "
-    "catch both, and raise ValueError.",
+    "what is no image and for one that is cut off, and other errors for far too many pixels and "
+    "for damaged files: catch them all, and raise ValueError.",
     blank=lambda content: ...,
     right=_checked,
     wrong=[
@@ -69,7 +80,11 @@ def _checked(content, largest=10e6, pixels=50e6, load=True, also=Image.Decompres
         (lambda content: _checked(content, load=False), "cut off"),
         (lambda content: _checked(content, largest=1e9), "11 million bytes"),
         (lambda content: _checked(content, pixels=1e9), "81 million pixels"),
-        (lambda content: _checked(content, also=OSError), "400 million pixels"),
+        (lambda content: _checked(content, caught=OSError), "400 million pixels"),
+        (
+            lambda content: _checked(content, caught=(OSError, Image.DecompressionBombError)),
+            "damaged PNG",
+        ),
         (lambda content: _checked(content, largest=10), "good image"),
         (lambda content: _checked(content).convert("RGBA"), "RGB"),
         (lambda content: None, "return"),
@@ -92,7 +107,7 @@ def _check(answer):
             raise Hint(hint) from None
         else:
             raise Hint(hint)
-    return "A good image passes, five bad files get a sentence."
+    return "A good image passes, six bad files get a sentence."
 
 
 @lru_cache(maxsize=1)
