@@ -1,8 +1,8 @@
-"""A melanoma classifier by transfer learning: all of lesson 00 in one file.
+"""A melanoma classifier by transfer learning: all of the lesson quickstart in one file.
 
 Run it in a terminal (`python skin_cancer_classifier.py`), or paste it into an empty Colab cell.
 For education only: not a medical device. `python -m course notebooks` writes this file from
-notebooks/src/00_quickstart.py: change that one."""
+notebooks/src/quickstart.py: change that one."""
 
 import os
 import sys
@@ -23,9 +23,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-REPOSITORY = "https://github.com/yourusername/skin-cancer-detection"
+REPOSITORY, RELEASE = "https://github.com/yourusername/skin-cancer-detection", "v1.0.0"
 needs = {"tensorflow": "tensorflow", "sklearn": "scikit-learn", "kagglehub": "kagglehub"}
 missing = [package for name, package in needs.items() if not importlib.util.find_spec(name)]
+if missing and not importlib.util.find_spec("pip"):
+    raise RuntimeError(f"There is no pip here: run `uv pip install {' '.join(missing)}` first.")
 if missing and subprocess.call([sys.executable, "-m", "pip", "install", "-q", *missing]):
     raise RuntimeError(f"{', '.join(missing)} could not be installed: is there network?")
 clone = Path.cwd() / Path(REPOSITORY).name
@@ -34,10 +36,27 @@ course = next((p for p in places if os.path.exists(p / "notebooks/src/_setup.py"
 if not (course / "utils").exists():  # as in Colab
     if not shutil.which("git"):
         raise RuntimeError(f"git is missing: install it, or work in a copy of {REPOSITORY}.")
+    if clone.exists():
+        raise RuntimeError(f"{clone} is there, but not whole: delete it, then run this cell again.")
     fetch = ["git", "-c", "advice.detachedHead=false", "clone", "-q", "--depth=1"]
-    if subprocess.call([*fetch, "--branch=main", REPOSITORY, clone]):
+    seek = ["git", "ls-remote", "--exit-code", REPOSITORY, f"refs/tags/{RELEASE}"]
+    tag = RELEASE
+    if subprocess.call(seek, stdout=subprocess.DEVNULL) == 2:  # without network it is 128
+        tag = "main"
+        print(f"There is no release {RELEASE} of the course yet: {tag} is fetched instead.")
+    if subprocess.call([*fetch, f"--branch={tag}", REPOSITORY, clone]):
         raise RuntimeError(f"{REPOSITORY} could not be fetched into {clone}: is there network?")
+if f'\nversion = "{RELEASE[1:]}"' not in (course / "pyproject.toml").read_text("utf-8"):
+    print(
+        f"This notebook belongs to {RELEASE} of the course, {course} is another release: if a cell "
+        "fails, press the badge, or move this copy away and run `make lab`, for the lesson afresh."
+    )
 sys.path.insert(0, str(course))
+if not str(getattr(sys.modules.get("utils"), "__file__", course)).startswith(str(course)):
+    for name in [name for name in sys.modules if name.split(".")[0] == "utils"]:
+        del sys.modules[name]  # another project's
+if "ipykernel" in sys.modules:  # figures belong below their cell, whatever was set before
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
 from utils import data, evaluation, plots, predict
 from utils import pretrained, settings, splits, training
 import keras
@@ -89,7 +108,7 @@ callbacks = [
 how = {"validation_data": seen, "callbacks": [*callbacks, dots], "verbose": 0}
 model.compile("adam", "binary_crossentropy")
 head = model.fit(train.images, train.melanoma, epochs=EPOCHS, **how)
-for layer in base.layers[-20:]:  # all but BatchNorm: lesson 06 says why
+for layer in base.layers[-20:]:  # all but BatchNorm: see fine_tuning
     layer.trainable = not isinstance(layer, layers.BatchNormalization)
 model.compile(keras.optimizers.Adam(1e-4), "binary_crossentropy")
 top = model.fit(train.images, train.melanoma, epochs=FINE_TUNE_EPOCHS, **how)
@@ -104,7 +123,7 @@ def judge(name, p_validation, p_test):
 
 p = model.predict(test.images, verbose=0)[:, 0]  # probability of melanoma
 network = judge("MobileNetV2", model.predict(validation.images, verbose=0), p)
-baselines = evaluation.baselines(train, validation, test)
+baselines = baseline_probabilities(train, validation, test)
 others = [judge(name, *baselines[name]) for name in baselines]
 table = evaluation.as_table([network, *others])
 display(table.loc[["accuracy", "roc_auc", "sensitivity", "specificity"]])
