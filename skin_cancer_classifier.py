@@ -59,6 +59,7 @@ if "ipykernel" in sys.modules:  # figures belong below their cell, whatever was 
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
 from utils import data, evaluation, plots, predict
 from utils import pretrained, settings, splits, training
+from utils.baselines import baseline_probabilities
 import keras
 from keras import layers
 from keras.applications import MobileNetV2

@@ -81,6 +81,7 @@ def test_the_command_runs_each_lesson_alone_and_says_which_failed(tmp_path, monk
     lessons.NOTEBOOKS.mkdir(parents=True)
     (lessons.NOTEBOOKS.parent / "pyproject.toml").write_text(
         '[project]\nversion = "1"\n[tool.course]\nrepository = "someone/skin"\nbranch = "v1"\n'
+        'lessons = ["one", "two", "three", "four"]\n'
     )
     for name, source in {
         "00_one": "import os, google.colab, google.protobuf; os.listdir('.')",

@@ -246,7 +246,7 @@ def test_a_learner_runs_the_first_lesson_and_answers_an_exercise(jupyterlab, tmp
         assert page.locator(".jp-CodeCell .jp-InputPlaceholder").count() == len(folded) > 0
 
         folds = page.locator(".jp-MarkdownCell details")
-        assert folds.filter(has_text="Solution of 00.2").count() == 1
+        assert folds.filter(has_text="Solution of quickstart.2").count() == 1
         assert page.locator(".jp-MarkdownCell details[open]").count() == 0
 
         exercise = cell('exercises.check("quickstart.2", new_head)')
@@ -255,18 +255,18 @@ def test_a_learner_runs_the_first_lesson_and_answers_an_exercise(jupyterlab, tmp
             page.keyboard.press("Control+A")
             page.keyboard.insert_text(answer)
             page.keyboard.press("Control+Enter")
-            expected = f"Exercise 00.2: {verdict}"
+            expected = f"Exercise quickstart.2: {verdict}"
             expect(exercise.locator(".jp-OutputArea")).to_contain_text(expected)
             page.screenshot(path=shots / f"3-{verdict[:5].strip()}.png")
         copy = tmp_path / "work" / "my_notebooks" / "00_quickstart.ipynb"
         page.keyboard.press("Control+S")
         for _ in range(600):
-            if "Exercise 00.2: right." in copy.read_text(encoding="utf-8"):
+            if "Exercise quickstart.2: right." in copy.read_text(encoding="utf-8"):
                 break
             page.wait_for_timeout(200)
         browser.close()
     mine = copy.read_bytes()
-    assert b"lambda units" in mine and b"Exercise 00.2: right." in mine
+    assert b"lambda units" in mine and b"Exercise quickstart.2: right." in mine
     assert {path: path.read_bytes() for path in sorted(NOTEBOOKS.glob("*.ipynb"))} == committed
     lab.copies()
     assert copy.read_bytes() == mine

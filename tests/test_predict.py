@@ -81,7 +81,9 @@ def test_label_follows_the_threshold_and_confidence_is_of_the_label(model):
     assert answer.threshold == predict.load_model(model)[1]["threshold"] > answer.probability
     assert copy.deepcopy(answer).threshold == pickle.loads(pickle.dumps(answer)).threshold
     assert repr(answer).startswith("Prediction(label='benign', confidence=0.4")
-    assert "threshold=0.6" in repr(answer)
+    assert "threshold=0.6" in repr(answer) and "decision" not in repr(answer)
+    referred = repr(predict.Prediction(0.123456, 0.0911, "refer"))
+    assert "decision='refer'" in referred and len(repr(answer)) <= 90  # what JupyterLab shows whole
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 300), (5000, 1), (30, 40, 1), (28, 28, 3)])

@@ -60,11 +60,11 @@ class Prediction(namedtuple("Prediction", "label confidence")):
         return self.probability, self.threshold, self.decision
 
     def __repr__(self):
-        return (
-            f"Prediction(label={self.label!r}, confidence={self.confidence:.3f}, "
-            f"probability={self.probability:.3f}, threshold={self.threshold:.3f}, "
-            f"decision={self.decision!r})"
-        )
+        shown = {name: f"{getattr(self, name):.3f}" for name in ("probability", "threshold")}
+        if self.decision != self.label:
+            shown["decision"] = repr(self.decision)
+        rest = ", ".join(f"{name}={text}" for name, text in shown.items())
+        return f"Prediction(label={self.label!r}, confidence={self.confidence:.3f}, {rest})"
 
 
 @plain_keras()

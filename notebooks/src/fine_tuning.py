@@ -301,11 +301,11 @@ _ = plots.unit_values(units, lesions.source)
 for name, values in units.items():
     vary = np.mean(np.ptp(values, axis=0) > 0)
     print(f"{name}: {np.mean(values == 6):.0%} at 6, {vary:.0%} of units vary")
-# alt: Two histograms of the last layer's units, log scale. With ImageNet's weights most values are 0 and the others spread from 0 to 6. After rate 0.01 there are two bars only, at 0 and at 6.
+# alt: Two histograms of the last layer's units, log scale. With ImageNet's weights most values are 0 and the others spread from 0 to 6. After rate 0.01 two tall bars are left, at 0 and at 6.
 
 # %% [markdown]
 # With ImageNet's weights most values are 0 too, but 74 % of the units change from image to image. After
-# the rate of 0.01 no unit does: about a third is stuck at 6, the others at 0. All images get the same
+# the rate of 0.01 no unit does: about a third is stuck at 6, nearly all others at 0. All images get the same
 # features, so all get the same probability.
 #
 # This is **saturation**, not forgetting. Below 0 and above 6 a ReLU6 is flat: a small change of a weight

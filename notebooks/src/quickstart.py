@@ -34,6 +34,7 @@
 # {{ setup }}
 from utils import data, evaluation, plots, predict
 from utils import pretrained, settings, splits, training
+from utils.baselines import baseline_probabilities
 import keras
 from keras import layers
 from keras.applications import MobileNetV2
@@ -46,7 +47,6 @@ dots = keras.callbacks.LambdaCallback(  # one dot an epoch, one line a stage
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 from utils import diagrams, exercises, ledger, results
-from utils.baselines import baseline_probabilities
 
 _ = diagrams.transfer_learning()
 
