@@ -32,9 +32,10 @@ def number(name):
     CourseError
         If there is no such lesson.
     """
-    if name not in names():
+    known = names()
+    if name not in known:
         raise CourseError(f"There is no lesson {name!r} in the list in pyproject.toml.")
-    return f"{names().index(name):02d}"
+    return f"{known.index(name):02d}"
 
 
 def notebook(name):

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import expit
 
 from experiments import common, shipped_model
-from utils import data, evaluation, models, results, splits
+from utils import evaluation, models, results, splits
 from utils.quiet import keras
 
 EIGHT, CORNERS = slice(0, 8), slice(8, 40)  # rows of what ``answers`` returns
@@ -38,7 +38,7 @@ def run():
     findings = {
         "seeds": asked["seeds"],
         "ways": {name: evaluation.ranking(y, several, groups) for name, several in ways.items()},
-        "mini_600": from_600(part(lesions, shipped_model.in_mini(lesions.table)), of_600),
+        "mini_600": from_600(mini_of(lesions), of_600),
     }
     fingerprint = splits.fingerprint(lesions.table)
     results.commit("recipe", findings, lesions.source, used, started, split_fingerprint=fingerprint)
@@ -61,7 +61,7 @@ def answers(seed, mini):
     recipe = common.parameters("train")
     lesions = common.lesions(recipe["source_size"])
     if mini:
-        lesions = part(lesions, shipped_model.in_mini(lesions.table))
+        lesions = mini_of(lesions)
     asked = [lesions.subset(name) for name in ("validation", "test")]
 
     def make(_):
@@ -87,11 +87,9 @@ def answers(seed, mini):
     return {"validation": validation, "test": test}
 
 
-def part(lesions, rows):
-    """Some of the images, as a data set of its own."""
-    return data.Lesions(
-        lesions.images[rows], lesions.table[rows].reset_index(drop=True), lesions.source
-    )
+def mini_of(lesions):
+    """HAM10k-Mini's images of the full split."""
+    return lesions.take(np.flatnonzero(shipped_model.in_mini(lesions.table)))
 
 
 def from_600(mini, logits):

@@ -83,8 +83,12 @@ def seven_probabilities(model, images, batch=64):
 
 def kept_seven(model, facts, images, name="test"):
     """``seven_probabilities`` of the shipped model, kept."""
-    make = lambda _: seven_probabilities(model, images)  # noqa: E731
-    return common.kept(__name__, f"seven-{name}", facts["model_sha256"], make)
+    return common.kept(
+        __name__,
+        f"seven-{name}",
+        facts["model_sha256"],
+        lambda _: seven_probabilities(model, images),
+    )
 
 
 def training_shares(lesions):

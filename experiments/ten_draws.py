@@ -5,6 +5,7 @@ Every model is trained on each of the draws ``splits.mini(seed=...)``."""
 
 import time
 from functools import cache, partial
+from itertools import product
 
 import numpy as np
 from sklearn.metrics import accuracy_score, roc_auc_score
@@ -36,12 +37,8 @@ def run():
         As ``common.lesions``.
     """
     started, asked = time.monotonic(), common.parameters("ten_draws")
-    wanted = [
-        (name, size, draw)
-        for draw in asked["DRAWS"]
-        for name in ("recipe", "all layers")
-        for size in asked["SIZES"]
-    ]
+    trained = list(product(("recipe", "all layers"), asked["SIZES"]))
+    wanted = [(*one, draw) for draw in asked["DRAWS"] for one in trained]
     answers = dict(zip(wanted, common.in_parallel(answer, wanted), strict=True))
     judged, fingerprints = {}, []
     for draw in asked["DRAWS"]:
@@ -49,9 +46,8 @@ def run():
         fingerprints.append(splits.fingerprint(mini.table))
         train, validation, test = (mini.subset(name) for name in splits.SUBSETS)
         found = baselines.baseline_probabilities(train, validation, test)
-        for (name, size, of), probabilities in answers.items():
-            if of == draw:
-                found[f"{name}, {size} px"] = np.split(probabilities, [len(validation)])
+        for name, size in trained:
+            found[f"{name}, {size} px"] = np.split(answers[name, size, draw], [len(validation)])
         for name, probabilities in found.items():
             judged.setdefault(name, []).append(judge(mini, *probabilities))
     findings = {

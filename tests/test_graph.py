@@ -13,7 +13,7 @@ from course.build import graph, source
 from course.errors import CourseError
 from utils import settings
 
-COPIED = ("course", "experiments", "utils", "notebooks", "results", "models", "deploy", "site")
+COPIED = ("course", "experiments", "utils", "notebooks", "results", "models")
 STAGES = yaml.safe_load((settings.ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
 
@@ -23,8 +23,7 @@ def clone(tmp_path_factory):
     root = tmp_path_factory.mktemp("clone")
     skip = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
     for name in COPIED:
-        if (settings.ROOT / name).exists():
-            shutil.copytree(settings.ROOT / name, root / name, ignore=skip)
+        shutil.copytree(settings.ROOT / name, root / name, ignore=skip)
     for path in settings.ROOT.iterdir():
         if path.is_file() and path.name != "digests.json":
             shutil.copy(path, root)
@@ -130,14 +129,14 @@ def test_what_is_stale_is_made_in_order_and_without_images_skipped(tmp_path, mon
     (tmp_path / "second.txt").write_text("what was there")
     monkeypatch.setattr(graph.settings, "ROOT", tmp_path)
     monkeypatch.setattr(graph, "write_digests", lambda: None)
-    monkeypatch.setattr(graph, "_images_are_here", lambda: False)
+    monkeypatch.setattr(graph, "missing_images", lambda: FileNotFoundError("none"))
     assert graph.refresh() == 0
     said = capfd.readouterr().out
     assert "first is stale and skipped: it needs the real images" in said and "---" not in said
     assert "third is stale and skipped" in said  # its inputs are not what they should be
     assert (tmp_path / "second.txt").read_text() == "what was there"
 
-    monkeypatch.setattr(graph, "_images_are_here", lambda: True)
+    monkeypatch.setattr(graph, "missing_images", lambda: None)
     assert graph.refresh(["second"]) == 0
     assert (tmp_path / "second.txt").read_text() == "aa"
     assert graph.refresh(["second"], dry=True) == 1  # the third is stale still

@@ -14,7 +14,8 @@ import yaml
 from course import lessons
 from course.build import notebooks, pages, source
 from course.errors import CourseError, Refused
-from utils import data, digest, results, settings
+from course.run.terminal import missing_images
+from utils import digest, results, settings
 
 DIGESTS = settings.ROOT / "digests.json"
 PIPELINE = settings.ROOT / "notebooks" / "dvc.yaml"
@@ -38,7 +39,9 @@ def write_digests():
         DIGESTS,
         {
             "experiments": experiments,
-            "lessons": {path.stem: source.made_from(path)["helpers"] for path in source.sources()},
+            "lessons": {
+                path.stem: digest.of_files(source.helper_files(path)) for path in source.sources()
+            },
             "screenshot": digest.of_code(
                 settings.ROOT / "utils" / "serve.py", Path(__file__).with_name("screenshot.py")
             ),
@@ -179,20 +182,20 @@ def refresh(wanted=(), dry=False):
     """
     if dry:
         return status()
-    images = _images_are_here()
+    images = missing_images() is None
     python = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     with _repository() as repository:
         import networkx
 
         graph, skipped = repository.index.graph, set()
         order = list(reversed(list(networkx.topological_sort(graph))))
-        chosen = [s for s in order if not wanted or s.name in wanted]
-        known = [stage.name for stage in order]
-        if unknown := set(wanted) - set(known):
+        if unknown := set(wanted) - {stage.name for stage in order}:
             raise Refused(
                 f"There is no stage {min(unknown)!r}: dvc.yaml and the lessons have them."
             )
-        for stage in [s for s in order if _before(graph, s, chosen)]:
+        chosen = {stage for stage in order if not wanted or stage.name in wanted}
+        asked = chosen.union(*(networkx.descendants(graph, stage) for stage in chosen))
+        for stage in [stage for stage in order if stage in asked]:
             name = _short(stage.addressing)
             if not repository.status(targets=[stage.addressing]):
                 continue
@@ -208,18 +211,3 @@ def refresh(wanted=(), dry=False):
             if done.returncode:
                 raise CourseError(f"{name} failed (see above): what comes after it is as it was.")
     return 0
-
-
-def _before(graph, stage, chosen):
-    """Whether a stage is one of the chosen ones, or one of them depends on it."""
-    import networkx
-
-    return any(stage == one or networkx.has_path(graph, one, stage) for one in chosen)
-
-
-def _images_are_here():
-    try:
-        data.load_table("folder")
-    except (OSError, ValueError):
-        return False
-    return True

@@ -15,7 +15,7 @@ from course.build.check import WIDGET
 from course.build.source import SOLUTION, code_cells
 from course.build.style import tags
 from course.errors import CourseError
-from course.run.terminal import QUIET_KERNEL, environment
+from course.run.terminal import QUIET_KERNEL, environment, missing_images
 
 PARTS = re.compile(re.escape(SOLUTION).replace(r"\{\}", "(.*)"), re.DOTALL)
 KEEP = "_lesson = dict(globals())"
@@ -24,12 +24,9 @@ RESTORE = "(lambda kept, now: (now.clear(), now.update(kept)))(_lesson, globals(
 
 def require_real_lesions(path):
     """Refuse to execute a lesson where HAM10000 is not at hand as a folder."""
-    from utils import data
-
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            data.load_table("folder")
-    except (OSError, ValueError) as error:
+    with contextlib.redirect_stdout(io.StringIO()):
+        error = missing_images()
+    if error:
         raise CourseError(
             f"{path.name} was not written: its code changed, and its outputs come from real "
             "lesions, which are not here; set HAM10K_DIR to a folder of HAM10000 (data/README.md)."

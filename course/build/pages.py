@@ -69,8 +69,8 @@ def of_this_model(name):
     CourseError
         If it is of another model than the shipped one: a page never mixes two.
     """
-    found = results.committed(name)
-    if found and found.get("model_sha256", _shipped()) != _shipped():
+    found, own = results.committed(name), _shipped()
+    if found and found.get("model_sha256", own) != own:
         raise CourseError(
             f"results/{name}.json is of another model than the one in models/: run `python -m "
             "course refresh`."

@@ -1,6 +1,5 @@
 """Takes the picture of the service's page that the README shows."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -29,7 +28,7 @@ def take():
         sys.exit("models/page.png is as it was: install Chromium to take it anew.")
     url = f"http://127.0.0.1:{PORT}"
     command = [sys.executable, "-m", "course", "serve", "--port", str(PORT)]
-    with subprocess.Popen(command, cwd=settings.ROOT, env=os.environ) as service:
+    with subprocess.Popen(command, cwd=settings.ROOT) as service:
         try:
             _wait(f"{url}/health", service)
             with sync_playwright() as playwright:

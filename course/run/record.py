@@ -3,11 +3,10 @@
 import re
 import shutil
 
-import utils.results
 from course.errors import CourseError, Refused
 from course.lessons import choose_lessons, name_of
-from course.run.terminal import results_of, run
-from utils import data, evaluation, settings
+from course.run.terminal import missing_images, results_of, run
+from utils import evaluation, results, settings
 
 QUICKSTART = "quickstart"  # the lesson that is recorded with several seeds
 
@@ -15,7 +14,7 @@ QUICKSTART = "quickstart"  # the lesson that is recorded with several seeds
 def record(given):
     """Run lessons on the folder of real images and record them in ``results/``.
 
-    Lesson 00 is run with the seeds 0 to 4 and summed up, every other lesson once.
+    The quickstart is run with the seeds 0 to 4 and summed up, every other lesson once.
 
     Parameters
     ----------
@@ -38,7 +37,8 @@ def record(given):
     lessons = choose_lessons(given["LESSONS"])
     if "SOURCE" in given or ("SEED" in given and QUICKSTART in map(name_of, lessons)):
         raise Refused(f"`record` sets SOURCE, and SEED of {QUICKSTART}, itself: leave them out.")
-    require_real_images()
+    if error := missing_images():
+        raise CourseError(f"Results are recorded on real images only. {error}") from error
     new = set()
     for lesson in lessons:
         several = name_of(lesson) == QUICKSTART
@@ -50,19 +50,11 @@ def record(given):
     # Only now, so that an interrupted command leaves no half set of seeds.
     for path in sorted(new):
         settings.write_atomically(
-            utils.results.COMMITTED / path.name, lambda p, path=path: shutil.copy(path, p)
+            results.COMMITTED / path.name, lambda p, path=path: shutil.copy(path, p)
         )
     for name in sorted({re.sub(r"-seed\d+$", "", p.stem) for p in new if "-seed" in p.stem}):
         summarise_seeds(name)
     return 0
-
-
-def require_real_images():
-    """CourseError if the folder of real images is not there."""
-    try:
-        data.load_table("folder")
-    except (OSError, ValueError) as error:
-        raise CourseError(f"Results are recorded on real images only. {error}") from error
 
 
 def summarise_seeds(name):
@@ -74,8 +66,8 @@ def summarise_seeds(name):
         If there are none, or they differ in source, split, weights, versions or anything set but
         the seed.
     """
-    folder = utils.results.COMMITTED
-    files = [utils.results.committed(p.stem) for p in sorted(folder.glob(f"{name}-seed*.json"))]
+    folder = results.COMMITTED
+    files = [results.committed(p.stem) for p in sorted(folder.glob(f"{name}-seed*.json"))]
     if not files:
         raise CourseError(f"There is no {name}-seed*.json in results/: run `make record`.")
     if "synthetic" in [file["source"] for file in files]:
@@ -89,7 +81,7 @@ def summarise_seeds(name):
     if any(one != alike[0] for one in alike):
         raise CourseError(
             f"The files {name}-seed*.json differ in more than the seed: record all of them anew "
-            "(`make results`)."
+            "(`make record`)."
         )
     first, test, model = files[0], files[0]["test"], next(iter(files[0]["models"]))
     content = alike[0][0] | {

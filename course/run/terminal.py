@@ -184,6 +184,17 @@ def headline(files, values):
     return "-", "-"
 
 
+def missing_images():
+    """Why the folder of real images cannot be used: the error, or None if it can."""
+    from utils import data
+
+    try:
+        data.load_table("folder")
+    except (OSError, ValueError) as error:
+        return error
+    return None
+
+
 def shown(path):
     """A path as the person sees it: relative to the course where it lies inside."""
     return str(path.relative_to(settings.ROOT) if path.is_relative_to(settings.ROOT) else path)
