@@ -39,7 +39,7 @@ def one(seed, temperature):
 
     def make(_):
         train = lesions.subset("train")
-        network = shipped_model.train_recipe(seed, train.images, train.diagnosis)
+        network = shipped_model.train_recipe(recipe, seed, train.images, train.diagnosis)
         whole = models.as_predictor(network, recipe["source_size"], temperature)
         return shipped_model.seven_probabilities(whole, lesions.subset("test").images)
 

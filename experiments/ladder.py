@@ -13,7 +13,7 @@ from utils import backbone, baselines, evaluation, models, pretrained, results, 
 from utils.evaluation import roc_auc
 from utils.quiet import keras
 
-START = {"learns": "head", "augment": False, "classes": 2, "images": "mini", "epochs": 20}
+START = {"learns": "head", "strength": None, "classes": 2, "images": "mini", "epochs": 20}
 # What each rung changes of the one before. 30 epochs of 600 images are as many steps as 3 of
 # all: more steps and another class mix have rungs of their own before more images come.
 RUNGS = {
@@ -21,14 +21,14 @@ RUNGS = {
     "last 20 layers": {"learns": "last 20 layers"},
     "all layers": {"learns": "all but BatchNorm"},
     "BatchNorm too": {"learns": "everything"},
-    "augmentation": {"augment": True},
+    "augmentation": {"strength": "plain"},
     "seven diagnoses": {"classes": 7},
     "more steps": {"epochs": 30},
     "natural class mix": {"images": "600"},
     "all images": {"images": "all", "epochs": 3},
 }
 BALANCE = ("as it is", "class weights", "balanced batches", "focal loss")
-BALANCE_ON = START | {"learns": "everything", "augment": True, "images": "1500", "epochs": 10}
+BALANCE_ON = START | {"learns": "everything", "strength": "plain", "images": "1500", "epochs": 10}
 
 
 def run():
@@ -141,7 +141,7 @@ def train(lesions, test, name, seed, backup):
         backup,
         epochs,
         seed=seed,
-        augment=chosen["augment"],
+        strength=chosen["strength"],
         loss=loss(way, labels),
         verbose=0,
     )

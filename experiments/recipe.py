@@ -66,7 +66,7 @@ def answers(seed, mini):
 
     def make(_):
         train = lesions.subset("train")
-        network = shipped_model.train_recipe(seed, train.images, train.diagnosis)
+        network = shipped_model.train_recipe(recipe, seed, train.images, train.diagnosis)
         pixels = keras.Input((None, None, 3))
         x = keras.layers.Resizing(recipe["size"], recipe["size"])(pixels)
         any_size = keras.Model(pixels, models.melanoma_logit(network(x)))

@@ -18,6 +18,8 @@ from utils import (
 )
 from utils.quiet import keras
 
+LAST_EPOCHS = 10  # after which weights are kept, to be averaged
+
 
 def load():
     """The shipped model, its facts, and the images of the full split at its size."""
@@ -30,13 +32,14 @@ def origin(facts):
     return {name: facts[name] for name in ("split_fingerprint", "model_sha256")}
 
 
-def train_recipe(seed, images, labels):
-    """A network trained by the recipe (``train`` in params.yaml), from images to seven logits.
+def train_recipe(recipe, seed, images, labels):
+    """A network trained by a recipe (``train`` in params.yaml), from images to seven logits.
 
     It goes on where an earlier call was interrupted, or comes from disk if that one was not.
 
     Parameters
     ----------
+    recipe : dict
     seed : int
     images : ndarray of uint8, shape (n, source_size, source_size, 3)
     labels : ndarray of int, shape (n,)
@@ -46,11 +49,11 @@ def train_recipe(seed, images, labels):
     -------
     keras.Model
     """
-    recipe = common.parameters("train")
-    alpha, size = recipe["alpha"], recipe["size"]
+    alpha, size, epochs = recipe["alpha"], recipe["size"], recipe["epochs"]
     code = [settings.ROOT / "utils" / name for name in ("training.py", "models.py", "images.py")]
-    found = common.key(code, recipe, [seed, digest.of([images.shape, labels.tolist()])])
-    backup = settings.make_folder(settings.runs() / "kept" / "recipe") / f"{found}.weights.h5"
+    trained_with = {name: recipe[name] for name in recipe if name not in ("average", "seed")}
+    found = common.key(code, trained_with, [seed, digest.of([images.shape, labels.tolist()])])
+    folder = settings.make_folder(settings.runs() / "kept" / "recipe" / found)
     keras.utils.set_random_seed(seed)
     with training.all_gpus().scope():
         base = backbone.mobilenet_v2(alpha, size, size, pretrained.mobilenet_v2(alpha, size))
@@ -60,12 +63,39 @@ def train_recipe(seed, images, labels):
         images,
         labels,
         size,
-        backup,
-        recipe["epochs"],
+        folder / "backup.weights.h5",
+        epochs,
         recipe["learning_rate"],
         seed=seed,
+        strength=recipe["strength"],
+        callbacks=[KeepEpochs(folder, epochs - LAST_EPOCHS)],
     )
+    last = range(epochs - recipe["average"], epochs)
+    average_weights(model, [folder / f"epoch-{epoch}.weights.h5" for epoch in last])
     return model
+
+
+class KeepEpochs(keras.callbacks.Callback):
+    """Weights after each epoch from ``first`` on, in a folder: what may be averaged later."""
+
+    def __init__(self, folder, first):
+        super().__init__()
+        self.folder, self.first = folder, first
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch >= self.first:
+            path = self.folder / f"epoch-{epoch}.weights.h5"
+            settings.write_atomically(path, self.model.save_weights)
+
+
+def average_weights(model, paths):
+    """Give a model the mean of the weights in several files (Izmailov et al., UAI 2018,
+    arXiv:1803.05407; BatchNorm's statistics are averaged too, as the last epochs differ little)."""
+    weights = []
+    for path in paths:
+        model.load_weights(path, skip_mismatch=False)
+        weights.append(model.get_weights())
+    model.set_weights([np.mean(one, axis=0) for one in zip(*weights, strict=True)])
 
 
 def seven_probabilities(model, images, batch=64):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils import models, predict, training
+from utils import augmentation, models, predict
 from utils.images import read, square
 from utils.quiet import keras
 
@@ -176,7 +176,7 @@ def test_a_sigmoid_may_stand_alone_or_in_a_model_inside(tmp_path, image):
 
 def test_a_model_with_the_courses_own_layer_is_saved_and_loaded(tmp_path, image):
     pixels = keras.Input((64, 64, 3))
-    x = training.RandomView(32, seed=3)(pixels)
+    x = augmentation.RandomView(32, seed=3)(pixels)
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(x))
     own = keras.Model(pixels, keras.layers.Dense(1, activation="sigmoid")(x))
     predict.save_model(own, FACTS, tmp_path / "own.keras")

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from utils import backbone, models, predict, settings, training
+from utils import augmentation, backbone, models, predict, settings, training
 from utils.data import Lesions
 from utils.quiet import keras
 
@@ -208,7 +208,7 @@ def test_layers_that_are_computed_once_cannot_be_trained(trained):
 def test_in_prediction_a_random_view_is_only_resized():
     columns = np.array([0, 100], np.uint8)
     image = np.broadcast_to(columns[None, None, :, None], (1, 2, 2, 3))
-    view = training.RandomView(4, seed=0)
+    view = augmentation.RandomView(4, seed=0)
     for how in ({}, {"training": False}):
         found = np.asarray(view(image, **how))
         np.testing.assert_allclose(found[0, :, :, 1], [[0, 25, 75, 100]] * 4, atol=1e-4)
@@ -217,12 +217,29 @@ def test_in_prediction_a_random_view_is_only_resized():
 
 def test_in_training_the_same_seed_gives_the_same_views():
     images = of_seven_classes(3)[0]
-    one, same, other = (training.RandomView(32, seed) for seed in (1, 1, 2))
+    one, same, other = (augmentation.RandomView(32, seed) for seed in (1, 1, 2))
     for _ in range(2):
         views = [np.asarray(view(images, training=True)) for view in (one, same, other)]
         assert np.array_equal(views[0], views[1]) and not np.array_equal(views[0], views[2])
-    again = training.RandomView.from_config(one.get_config())
+    again = augmentation.RandomView.from_config(one.get_config())
     assert (again.size, again.seed) == (32, 1)
+
+
+@pytest.mark.parametrize("strength", ["weak", "strong"])
+def test_a_stronger_view_disturbs_some_images_and_stays_in_range(strength):
+    grey = np.full((64, 40, 40, 3), 128, np.uint8)
+    one, same = (augmentation.RandomView(32, 1, strength) for _ in range(2))
+    found = np.asarray(one(grey, training=True))
+    np.testing.assert_array_equal(found, same(grey, training=True))
+    assert found.shape == (64, 32, 32, 3) and found.min() >= 0 and found.max() <= 255
+    within = np.ptp(found, axis=(1, 2)).max(-1)  # a grey image stays even where nothing lies on it
+    assert 0.1 < (within > 20).mean() < 0.7
+    np.testing.assert_allclose(one(grey), 128, atol=1e-3)  # in prediction: none of it
+
+
+def test_a_view_of_no_known_strength_is_refused():
+    with pytest.raises(ValueError, match="strength is one of plain, weak, strong, not 'much'"):
+        augmentation.RandomView(32, strength="much")
 
 
 @pytest.mark.slow
@@ -314,7 +331,7 @@ def test_training_that_cannot_be_is_refused(tmp_path):
 def test_a_backup_of_another_training_is_refused(tmp_path, capsys):
     """Epochs are counted in its steps: in other batches, half a training could pass for a whole."""
     images, labels = of_seven_classes(32, 8)
-    called = {"epochs": 2, "learning_rate": 1e-3, "batch_size": 8, "seed": 0, "augment": True}
+    called = {"epochs": 2, "learning_rate": 1e-3, "batch_size": 8, "seed": 0, "strength": "plain"}
     backup = tmp_path / "a.weights.h5"
 
     def train(images=images, labels=labels, size=8, **changed):
@@ -333,7 +350,7 @@ def test_a_backup_of_another_training_is_refused(tmp_path, capsys):
         {"epochs": 4},
         {"learning_rate": 1e-4},
         {"seed": 1},
-        {"augment": False},
+        {"strength": None},
         {"size": 9},
         {"images": 255 - images},
         {"labels": labels[::-1]},
@@ -378,7 +395,7 @@ with strategy.scope():
     model = models.logit_classifier(keras.Model(x, keras.layers.ReLU()(y)), 7)
 images, labels = of_seven_classes(64, size=32)
 training.all_layers(
-    model, images, labels, 32, sys.argv[2], epochs=3, batch_size=16, augment=False, verbose=0
+    model, images, labels, 32, sys.argv[2], epochs=3, batch_size=16, strength=None, verbose=0
 )
 answers = model.predict(images, batch_size=16, verbose=0)
 np.savez(sys.argv[3], answers, *model.get_weights())

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from utils import backbone, settings
+from utils.augmentation import RandomView
 from utils.quiet import keras, require_threads
 
 CALLED_WITH = "called_with"  # of a backup: the attribute that says which training it is of
@@ -171,60 +172,7 @@ def all_gpus(use=True):
     return tf.distribute.MirroredStrategy() if several else tf.distribute.get_strategy()
 
 
-@keras.saving.register_keras_serializable(package="course")
-class RandomView(keras.layers.Layer):
-    """Images as they might have been taken as well; in prediction only resized.
-
-    Flipped, turned by quarters, cut (a square of 70 to 100 % of the side, stretched by up to a
-    tenth) and lit otherwise (light, colour and contrast by up to a tenth), each image in its own
-    way. All changes of place need one interpolation together, so that little is blurred.
-
-    Parameters
-    ----------
-    size : int
-        Pixels a side that come out.
-    seed : int, optional
-        The same seed gives the same sequence of views.
-    """
-
-    def __init__(self, size, seed=None, **options):
-        super().__init__(**options)
-        self.size, self.seed = size, seed
-        self.random = keras.random.SeedGenerator(seed)
-
-    def call(self, images, training=False):
-        """Float32 images, shape (n, size, size, 3), from 0..255 of shape (n, h, h, 3)."""
-        import tensorflow as tf
-
-        x = tf.cast(images, "float32")
-        if not training:
-            return tf.image.resize(x, (self.size, self.size))
-        n = tf.shape(x)[0]
-
-        def uniform(low, high, *shape):
-            return keras.random.uniform((n, *shape), low, high, seed=self.random)
-
-        for change in (
-            lambda x: tf.reverse(x, [1]),
-            lambda x: tf.reverse(x, [2]),
-            lambda x: tf.transpose(x, (0, 2, 1, 3)),
-        ):
-            x = tf.where(uniform(0, 1, 1, 1, 1) < 0.5, change(x), x)
-        side, stretch = uniform(0.7, 1), tf.exp(uniform(-0.1, 0.1))
-        height, width = tf.minimum(side * stretch, 1), tf.minimum(side / stretch, 1)
-        top, left = uniform(0, 1) * (1 - height), uniform(0, 1) * (1 - width)
-        boxes = tf.stack([top, left, top + height, left + width], axis=1)
-        x = tf.image.crop_and_resize(x, boxes, tf.range(n), (self.size, self.size))
-        mean = tf.reduce_mean(x, axis=(1, 2, 3), keepdims=True)
-        x *= uniform(0.9, 1.1, 1, 1, 1) * uniform(0.9, 1.1, 1, 1, 3)
-        x = (x - mean) * uniform(0.9, 1.1, 1, 1, 1) + mean
-        return tf.clip_by_value(x, 0, 255)
-
-    def get_config(self):
-        return super().get_config() | {"size": self.size, "seed": self.seed}
-
-
-def batches(images, labels, size, seed, batch_size=64, augment=True):
+def batches(images, labels, size, seed, batch_size=64, strength="plain"):
     """One epoch of shuffled batches; the same seed gives the same epoch.
 
     Parameters
@@ -237,8 +185,8 @@ def batches(images, labels, size, seed, batch_size=64, augment=True):
         Pixels a side that come out.
     seed : int
         Of the order and of ``RandomView``.
-    augment : bool
-        False: resized only.
+    strength : str, optional
+        Of ``RandomView``; None: resized only.
 
     Returns
     -------
@@ -267,9 +215,9 @@ def batches(images, labels, size, seed, batch_size=64, augment=True):
                 tf.TensorSpec((batch_size,), tf.int64),
             ),
         ).apply(tf.data.experimental.assert_cardinality(len(rows)))
-    view = RandomView(size, seed)
+    view = RandomView(size, seed, strength or "plain")
     # Not in parallel: one batch draws its random numbers after the other.
-    return whole.map(lambda x, y: (view(x, training=augment), y)).prefetch(2)
+    return whole.map(lambda x, y: (view(x, training=strength is not None), y)).prefetch(2)
 
 
 def all_layers(
@@ -282,9 +230,10 @@ def all_layers(
     learning_rate=1e-3,
     batch_size=64,
     seed=0,
-    augment=True,
+    strength="plain",
     loss=None,
     verbose=2,
+    callbacks=(),
 ):
     """Train every trainable layer, with warm-up and cosine decay; resumes after an interruption.
 
@@ -310,10 +259,12 @@ def all_layers(
         The learning rate rises for one and falls over the others.
     seed : int
         Of order and augmentation.
-    augment : bool
-        Whether each epoch sees every image in another view (``RandomView``).
+    strength : str, optional
+        Each epoch sees every image in another ``RandomView`` of this strength; None: in none.
     loss : keras loss or callable, optional
         Of labels and logits; default: cross-entropy.
+    callbacks : sequence of keras.callbacks.Callback
+        Those of ``fit``, which is called once for each epoch.
 
     Raises
     ------
@@ -330,7 +281,7 @@ def all_layers(
         "learning_rate": learning_rate,
         "batch_size": batch_size,
         "seed": seed,
-        "augment": augment,
+        "strength": strength,
         "loss": getattr(loss, "__name__", type(loss).__name__),
     }
     steps, backup = len(images) // batch_size, Path(backup)
@@ -367,9 +318,9 @@ def all_layers(
     if done:
         print(f"{backup.name}: {done} of {epochs} epochs are done, resuming from there")
     for epoch in range(done, epochs):
-        views = batches(images, labels, size, 1000 * seed + epoch, batch_size, augment)
+        views = batches(images, labels, size, 1000 * seed + epoch, batch_size, strength)
         span = {"initial_epoch": epoch, "epochs": epoch + 1}
-        model.fit(views, shuffle=False, verbose=verbose, **span)
+        model.fit(views, shuffle=False, verbose=verbose, callbacks=[*callbacks], **span)
         settings.write_atomically(backup, write)
 
 

@@ -21,7 +21,7 @@ def run():
     started, recipe = time.monotonic(), common.parameters("train")
     lesions = common.lesions(recipe["source_size"])
     train = lesions.subset("train")
-    network = shipped_model.train_recipe(recipe["seed"], train.images, train.diagnosis)
+    network = shipped_model.train_recipe(recipe, recipe["seed"], train.images, train.diagnosis)
     facts = {
         "architecture": models.CORNER_VIEWS,
         "source": lesions.source,

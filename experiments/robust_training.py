@@ -1,0 +1,159 @@
+"""Which training the shipped model gets: candidates compared on HAM10000's validation set alone,
+clean and disturbed. The rule of choice stands in params.yaml, before the first run.
+
+Images are disturbed at 150 pixels a side, as they come, and made smaller afterwards, as a camera's
+are. The test set is not touched."""
+
+import time
+
+import numpy as np
+from PIL import Image, ImageDraw
+from scipy.ndimage import convolve
+
+from experiments import common, shipped_model
+from utils import artefacts, evaluation, images, lite, models, results, shifts, splits
+from utils.quiet import keras
+
+LARGE = 150  # pixels a side of the centre square of HAM10000's 200 x 150
+UNSEEN = ("hair", "motion blur", "gel bubbles", "noise")  # that no view imitates
+EPOCHS = 10  # averaged, in the second line of each candidate
+
+
+def run():
+    """Train each candidate with each seed, judge, and record.
+
+    Raises
+    ------
+    OSError, ValueError
+        As ``common.lesions``.
+    ConnectionError
+        If ImageNet's weights cannot be had.
+    """
+    started, asked = time.monotonic(), common.parameters("robust_training")
+    today = asked["candidates"]["today"]
+    jobs = [
+        (name, today | change | {"average": average}, seed)
+        for name, change in asked["candidates"].items()
+        for seed in asked["seeds"]
+        for average in (1, EPOCHS)
+    ]
+    found = [judged(*job) for job in jobs]
+    findings = {"rule": asked["rule"], "candidates": {}}
+    for (name, recipe, _), one in zip(jobs, found, strict=True):
+        name += "" if recipe["average"] == 1 else f", mean of {EPOCHS} epochs"
+        findings["candidates"].setdefault(name, []).append(one)
+    lesions = common.lesions(today["source_size"])
+    fingerprint = splits.fingerprint(lesions.table)
+    results.commit(
+        "robust_training", findings, lesions.source, asked, started, split_fingerprint=fingerprint
+    )
+
+
+def judged(name, recipe, seed):
+    """One training: AUC of all validation images, and AUC and sensitivity under each condition."""
+    lesions = common.lesions(recipe["source_size"])
+
+    def make(_):
+        train = lesions.subset("train")
+        network = shipped_model.train_recipe(recipe, seed, train.images, train.diagnosis)
+        whole = models.as_predictor(network, recipe["source_size"], 1.0)
+        whole.trainable = False
+        ask = lite.Lite(lite.convert(whole))
+        keras.backend.clear_session()
+        return np.concatenate([ask(one) for one in conditions(recipe["source_size"]).values()])
+
+    kept_as = f"{name}-mean{recipe['average']}-seed{seed}"
+    p = common.kept(__name__, kept_as, [recipe, seed], make)
+    validation = lesions.subset("validation")
+    clean, y = p[: len(validation)], validation.melanoma
+    threshold = float(np.quantile(clean[y == 1], 0.1, method="lower"))
+    y = y[one_a_lesion(validation)]
+    by_kind = np.split(p[len(validation) :], len(KINDS))
+    found = {"roc_auc of all": evaluation.roc_auc(validation.melanoma, clean), "conditions": {}}
+    for kind, one in zip(KINDS, by_kind, strict=True):
+        found["conditions"][kind] = {
+            "roc_auc": evaluation.roc_auc(y, one),
+            "sensitivity": float((one[y == 1] >= threshold).mean()),
+            "false positives": float((one[y == 0] >= threshold).mean()),
+        }
+    aucs = [one["roc_auc"] for one in found["conditions"].values()]
+    found["mean roc_auc"] = float(np.mean(aucs))
+    print(kept_as, f"all {found['roc_auc of all']:.3f}, mean {found['mean roc_auc']:.3f}")
+    for kind, one in found["conditions"].items():
+        print(f"  {kind:15}", " ".join(f"{value:.3f}" for value in one.values()), flush=True)
+    return found
+
+
+def one_a_lesion(validation):
+    """Rows of the validation set: the first image of each melanoma, and of some others."""
+    first = np.flatnonzero(~validation.table["group"].duplicated())
+    others = first[validation.melanoma[first] == 0]
+    n = common.parameters("robust_training")["n_others"]
+    chosen = np.random.default_rng(0).permutation(others)[:n]
+    return np.sort(np.r_[first[validation.melanoma[first] == 1], chosen])
+
+
+def conditions(size):
+    """Images to ask about: the whole validation set, then one a lesion under each of ``KINDS``."""
+    found = {"all": common.lesions(size).subset("validation").images}
+    large = common.lesions(LARGE).subset("validation")
+    large = large.images[one_a_lesion(large)]
+    for kind, change in KINDS.items():
+        found[kind] = np.stack([images.square(Image.fromarray(one), size) for one in change(large)])
+    return found
+
+
+def motion_blurred(pixels, rng):
+    """Moved while the shutter was open, by 6 % of the side."""
+    length, angle = round(0.06 * len(pixels)), rng.uniform(0, np.pi)
+    line = Image.new("L", (2 * length + 1,) * 2)
+    x, y = length / 2 * np.cos(angle), length / 2 * np.sin(angle)
+    ImageDraw.Draw(line).line([length - x, length - y, length + x, length + y], 255, 1)
+    kernel = np.asarray(line, float) / np.asarray(line, float).sum()
+    return convolve(pixels.astype(float), kernel[..., None], mode="nearest")
+
+
+def gel_bubbles(pixels, rng):
+    """Ten bubbles in the gel between skin and lens: a bright rim and a point of light in each."""
+    size = artefacts.FINER * len(pixels)
+    light = Image.new("L", (size, size))
+    draw = ImageDraw.Draw(light)
+    for _ in range(10):
+        (x, y), r = rng.uniform(0, size, 2), rng.uniform(0.02, 0.09) * size
+        draw.ellipse([x - r, y - r, x + r, y + r], None, 170, round(0.15 * r))
+        a, b = x - r / 2, y - r / 2
+        draw.ellipse([a - r / 8, b - r / 8, a + r / 8, b + r / 8], 255)
+    share = np.asarray(light.resize(pixels.shape[:2], Image.Resampling.BOX))[..., None] / 255
+    return pixels + share * (255.0 - pixels)
+
+
+def noisy(pixels, rng):
+    """The noise of a small sensor in little light: a standard deviation of 20 of 255."""
+    return pixels + rng.normal(0, 20, pixels.shape)
+
+
+def each(change):
+    """A change of one image with a random generator, as one of many images."""
+
+    def changed(many):
+        made = [change(one, np.random.default_rng([0, i])) for i, one in enumerate(many)]
+        return np.clip(np.rint(made), 0, 255).astype(np.uint8)
+
+    return changed
+
+
+KINDS = {
+    "clean": lambda many: many,
+    "darker 4": lambda many: shifts.shift("darker", many, 4),
+    "blurred 2": lambda many: shifts.shift("blurred", many, 2),
+    "compressed 2": lambda many: shifts.shift("compressed", many, 2),
+    "compressed 4": lambda many: shifts.shift("compressed", many, 4),
+    "warmer 4": lambda many: shifts.shift("warmer", many, 4),
+    "ruler": lambda many: artefacts.add("ruler", many),
+    "dark corners": lambda many: artefacts.add("dark corners", many),
+    "coloured patch": lambda many: artefacts.add("coloured patch", many),
+    "hair": lambda many: artefacts.add("hair", many),
+    "motion blur": each(motion_blurred),
+    "gel bubbles": each(gel_bubbles),
+    "noise": each(noisy),
+}
