@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from utils import evaluation
@@ -308,6 +309,26 @@ def test_wrong_cost_and_groups_are_refused():
 
 
 # --- calibration ---------------------------------------------------------------------------------
+
+
+def test_slope_and_intercept_find_what_was_done_to_perfect_probabilities():
+    rng = np.random.default_rng(0)
+    p = expit(rng.normal(-1, 1.5, 40_000))
+    y = (rng.random(len(p)) < p).astype(int)
+    assert evaluation.calibration_slope(y, p) == pytest.approx(1, abs=0.04)
+    assert evaluation.calibration_intercept(y, p) == pytest.approx(0, abs=0.04)
+    assert evaluation.calibration_slope(y, expit(2 * logit(p))) == pytest.approx(0.5, abs=0.02)
+    assert evaluation.calibration_intercept(y, expit(logit(p) + 1)) == pytest.approx(-1, abs=0.04)
+    assert np.isfinite(evaluation.calibration_slope([0, 1, 0, 1], [0.0, 1.0, 0.4, 0.3]))
+
+
+def test_a_share_of_all_or_none_has_an_exact_interval_by_lesion():
+    y, groups = np.r_[np.zeros(40), np.ones(10)], np.r_[np.arange(40), 100 + np.arange(10) // 2]
+    found = evaluation.evaluate("", y, y * 1.0, groups, 0.5, n_resamples=20).metrics
+    assert found["sensitivity"].low == pytest.approx(0.025 ** (1 / 5))  # five lesions, ten images
+    assert found["specificity"].low == pytest.approx(0.025 ** (1 / 40))
+    none = evaluation.evaluate("", y, 0 * y, groups, 0.5, n_resamples=20).metrics["sensitivity"]
+    assert none.low == 0 and none.high == pytest.approx(1 - 0.025 ** (1 / 5))
 
 
 def test_calibration_error_of_a_toy():

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy import stats
-from sklearn.metrics import average_precision_score, confusion_matrix, roc_auc_score, roc_curve
+from scipy.optimize import brentq
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    confusion_matrix,
+    roc_auc_score,
+    roc_curve,
+)
 
 METRICS = ("accuracy", "precision", "sensitivity", "specificity", "f1")
 METRICS += ("roc_auc", "average_precision")
@@ -225,6 +234,43 @@ def calibration_error(y, probability, bins=10):
     return float(np.abs(np.bincount(own, probability - y)).sum() / len(y))
 
 
+def calibration_slope(y, probability):
+    """How much the log-odds of the truth rise with those that are predicted; 1 is perfect.
+
+    Below 1 the probabilities are too extreme, above 1 too timid: logistic regression on the
+    log-odds (Cox, Biometrika 45:562, 1958; Van Calster et al., BMC Medicine 17:230, 2019).
+
+    Parameters
+    ----------
+    y : array of 0/1, shape (n,)
+        Both must occur.
+    probability : array of float in [0, 1], shape (n,)
+    """
+    found = LogisticRegression(C=np.inf).fit(_log_odds(probability)[:, None], y)
+    return float(found.coef_[0, 0])
+
+
+def calibration_intercept(y, probability):
+    """What must be added to the log-odds so that as many melanomas are expected as there are.
+
+    Below 0 the probabilities are too high as a whole, above 0 too low. The same sources, and the
+    same parameters, as ``calibration_slope``.
+    """
+    log_odds = _log_odds(probability)
+    return float(brentq(lambda a: expit(log_odds + a).mean() - np.mean(y), -20, 20))
+
+
+def _log_odds(probability):
+    return logit(np.clip(np.asarray(probability, float), 1e-6, 1 - 1e-6))
+
+
+CALIBRATION = {
+    "slope": calibration_slope,
+    "intercept": calibration_intercept,
+    "brier": brier_score_loss,  # mean squared distance from the truth
+}
+
+
 def conformal_limit(scores, level):
     """The score that a new one of the same kind exceeds with a chance of at most ``1 - level``.
 
@@ -270,6 +316,22 @@ def resampled_lesions(y, groups, n_resamples=1000, seed=0):
         if len(np.unique(y[sample])) == 2:
             n_resamples -= 1
             yield sample
+
+
+def exact(hits, n):
+    """A share with its exact interval: Clopper & Pearson, Biometrika 26:404, 1934.
+
+    Parameters
+    ----------
+    hits, n : int
+        So many of so many independent ones: lesions, not photographs.
+
+    Returns
+    -------
+    Estimate
+    """
+    ends = stats.binomtest(int(hits), int(n)).proportion_ci(0.95, "exact")
+    return Estimate(hits / n, float(ends.low), float(ends.high))
 
 
 def interval(values):
@@ -411,6 +473,8 @@ def estimate_diagnoses(measure, truth, called, groups, minus=None, n_resamples=1
 def evaluate(name, y, probability, groups, threshold, n_resamples=1000, seed=0):
     """Every metric of one model on one test set, with 95 % intervals by lesion.
 
+    Where a share is 0 or 1, every resample says the same: there the interval is the exact one.
+
     Parameters
     ----------
     name : str
@@ -434,9 +498,16 @@ def evaluate(name, y, probability, groups, threshold, n_resamples=1000, seed=0):
     def found_on(rows):
         return [metrics(y[rows], probability[rows], threshold)]
 
+    found = _estimates(found_on, y, groups, n_resamples, seed, several=False)
+    called, groups = probability >= threshold, np.asarray(groups)
+    counted = {"accuracy": y >= 0, "sensitivity": y == 1, "specificity": y == 0}
+    for metric, rows in (counted | {"precision": called}).items():
+        if found[metric].value in (0, 1):
+            lesions = len(np.unique(groups[rows]))
+            found[metric] = exact(found[metric].value * lesions, lesions)
     return Evaluation(
         name=name,
-        metrics=_estimates(found_on, y, groups, n_resamples, seed, several=False),
+        metrics=found,
         confusion=confusion_matrix(y, probability >= threshold, labels=[0, 1]),
         threshold=float(threshold),
         n_images=len(y),

@@ -8,7 +8,7 @@ import numpy as np
 from course.build.render import render_file
 from course.build.source import seconds_of
 from course.errors import CourseError
-from course.lessons import address, choose_lessons, name_of, number
+from course.lessons import address, choose_lessons, name_of, number, release
 from course.run.terminal import shown
 from utils import evaluation, results, settings
 
@@ -22,6 +22,7 @@ RECORDED = {
     "dials": "dials",
     "ladder": "ladder",
     "shipped": "shipped_model",
+    "elsewhere": "elsewhere",
     "recipe": "recipe",
     "seven": "seven_diagnoses",
     "speed": "cached_prefix",
@@ -99,6 +100,7 @@ def _names():
         "branch": branch,
         "lessons": lessons,
         "number_of": number,
+        "release": release(),
         "course_minutes": round(seconds / 60),
         "claim": results.CLAIM,
         "own_matrix": {k: v for k, v in called.items() if k not in evaluation.RANKING},

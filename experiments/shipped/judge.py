@@ -56,12 +56,27 @@ def judge(lesions, calibrated, facts):
         "beside": {name: evaluation.ranking(y, one, groups) for name, one in beside.items()},
         "shipped": evaluation.evaluate("shipped", y, p, groups, threshold).metrics,
         "mean_probability": {"test": float(p.mean()), "melanomas": float(y.mean())},
-        "calibration_error": {
-            "raw": evaluation.calibration_error(y, expit(facts["temperature"] * logit(p))),
-            "calibrated": evaluation.calibration_error(y, p),
+        "validation": on_validation(lesions.subset("validation"), calibrated, threshold),
+        "calibration": {
+            "raw": calibration(y, expit(facts["temperature"] * logit(p)), groups),
+            "calibrated": calibration(y, p, groups),
         },
         "subgroups": subgroups(test, p, threshold),
         "mini": on_mini(lesions, calibrated),
+    }
+
+
+def on_validation(validation, calibrated, threshold):
+    """The same figures on the images on which temperature, threshold and views were chosen."""
+    y, p = validation.melanoma, calibrated["validation"]
+    return evaluation.evaluate("", y, p, validation.table["group"], threshold).metrics
+
+
+def calibration(y, probability, groups):
+    """Slope, intercept and Brier score, with intervals by lesion."""
+    return {
+        name: evaluation.estimate(measure, y, probability, groups)
+        for name, measure in evaluation.CALIBRATION.items()
     }
 
 
