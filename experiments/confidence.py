@@ -5,7 +5,7 @@ Opens the test set of all of HAM10000 once."""
 import time
 
 import numpy as np
-from sklearn.model_selection import GroupShuffleSplit
+from sklearn.model_selection import ShuffleSplit
 
 from experiments import common, shipped_model
 from utils import artefacts, evaluation, guard, other_images, results
@@ -32,19 +32,21 @@ def run():
         for name in ("validation", "test")
     )
     softmax = shipped_model.kept_seven(model, facts, test.images).max(1)
+    once = {
+        name: shipped_model.first_of_each(lesions.subset(name)) for name in ("validation", "test")
+    }
     findings = {
-        "refer_between": facts["refer_between"],
         "layer": facts["guard"]["layer"],
         "layers": facts["guard"]["auc_by_layer"],
         "decisions": decisions(
             test, p_test, guard.distances(model, facts["guard"], test.images), facts
         ),
+        "band": band_or_threshold(validation, p_validation, test, p_test),
         "risk_coverage": risk_coverage(test, p_test, facts["threshold"]),
         "conformal": {
             f"{level}": coverage_over_splits(
-                np.r_[validation.melanoma, test.melanoma],
-                np.r_[p_validation, p_test],
-                np.r_[validation.table["group"], test.table["group"]],
+                np.r_[validation.melanoma[once["validation"]], test.melanoma[once["test"]]],
+                np.r_[p_validation[once["validation"]], p_test[once["test"]]],
                 level,
                 asked,
             )
@@ -68,7 +70,7 @@ def decisions(test, p, distance, facts):
         truth = np.where(y == 1, "mel", "other")
         return evaluation.estimate_diagnoses(measure, truth, made, groups).to_json()
 
-    kinds = ("benign", "refer", "melanoma", "refused")
+    kinds = ("benign", "melanoma", "refused")
     answered = np.isin(made, ("benign", "melanoma"))
     return {
         "all": {kind: float((made == kind).mean()) for kind in kinds},
@@ -99,14 +101,40 @@ def risk_coverage(test, p, threshold):
     return rows
 
 
-def coverage_over_splits(y, p, groups, level, asked):
-    """How often conformal sets hold the truth, over random halves of lesions.
+def band_or_threshold(validation, p_validation, test, p_test, missed=0.05):
+    """A reject option between two conformal limits, and one threshold at the same load.
+
+    The doctor sees what is referred and what is called melanoma. A lesion is called benign below
+    the band's lower end, so that one threshold there sends the doctor the same images and misses
+    the same melanomas: the band adds nothing but a second word for some of them.
+    """
+    once = shipped_model.first_of_each(validation)
+    y, p = validation.melanoma[once], p_validation[once]
+    low = 1 - conformal_limit(1 - p[y == 1], 1 - missed)
+    high = max(low, conformal_limit(p[y == 0], 1 - missed))
+    seen, truth = p_test >= low, test.melanoma
+    return {
+        "low": float(low),
+        "high": float(high),
+        "referred": float((seen & (p_test < high)).mean()),
+        "called melanoma": float((p_test >= high).mean()),
+        "load": float(seen.mean()),
+        "melanomas_missed": int((truth[~seen] == 1).sum()),
+        "one threshold at low": {
+            "load": float((p_test >= low).mean()),
+            "melanomas_missed": int((truth[p_test < low] == 1).sum()),
+        },
+    }
+
+
+def coverage_over_splits(y, p, level, asked):
+    """How often conformal sets hold the truth, over random halves of lesions, one image of each.
 
     ``marginal``: one limit for all; ``by class``: one for melanomas, one for others."""
     score = np.where(y == 1, 1 - p, p)  # one minus the probability of the truth
-    halves = GroupShuffleSplit(asked["N_SPLITS"], test_size=0.5, random_state=asked["SEED"])
+    halves = ShuffleSplit(asked["N_SPLITS"], test_size=0.5, random_state=asked["SEED"])
     found = {"marginal": [], "by class": []}
-    for calibration, test in halves.split(score, y, groups):
+    for calibration, test in halves.split(score):
         one = conformal_limit(score[calibration], level)
         own = np.array(
             [conformal_limit(score[calibration][y[calibration] == k], level) for k in (0, 1)]
@@ -114,10 +142,9 @@ def coverage_over_splits(y, p, groups, level, asked):
         for name, limits in (("marginal", np.array([one, one])), ("by class", own)):
             holds = score[test] <= limits[y[test]]
             size = (p[test] <= limits[0]).astype(int) + (1 - p[test] <= limits[1])
-            found[name].append(
-                [holds.mean(), holds[y[test] == 1].mean(), holds[y[test] == 0].mean(), size.mean()]
-            )
-    names = ("all", "melanoma", "not melanoma", "mean_size")
+            of_kinds = [holds[y[test] == kind].mean() for kind in (1, 0)]
+            found[name].append([holds.mean(), *of_kinds, size.mean(), (size == 0).mean()])
+    names = ("all", "melanoma", "not melanoma", "mean_size", "empty")
     return {
         way: {
             name: {"mean": float(column.mean()), "standard_deviation": float(column.std(ddof=1))}
@@ -170,7 +197,7 @@ def on_artefacts(model, facts, test, asked):
         made = decide(p, guard.distances(model, facts["guard"], images), facts)
         images = others.images if name is None else artefacts.add(name, others.images, seed)
         refused = guard.distances(model, facts["guard"], images) > facts["guard"]["limit"]
-        kinds = ("benign", "refer", "melanoma", "refused")
+        kinds = ("benign", "melanoma", "refused")
         found[name or "nothing"] = {
             "melanoma": {kind: float((made == kind).mean()) for kind in kinds},
             "refused": float(refused.mean()),

@@ -11,10 +11,9 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import convolve
 
 from experiments import common, shipped_model
-from utils import artefacts, evaluation, images, lite, models, results, shifts, splits
+from utils import artefacts, evaluation, lite, models, results, shifts, splits
 from utils.quiet import keras
 
-LARGE = 150  # pixels a side of the centre square of HAM10000's 200 x 150
 UNSEEN = ("hair", "motion blur", "gel bubbles", "noise")  # that no view imitates
 EPOCHS = 10  # averaged, in the second line of each candidate
 
@@ -86,7 +85,7 @@ def judged(name, recipe, seed):
 
 def one_a_lesion(validation):
     """Rows of the validation set: the first image of each melanoma, and of some others."""
-    first = np.flatnonzero(~validation.table["group"].duplicated())
+    first = shipped_model.first_of_each(validation)
     others = first[validation.melanoma[first] == 0]
     n = common.parameters("robust_training")["n_others"]
     chosen = np.random.default_rng(0).permutation(others)[:n]
@@ -96,10 +95,10 @@ def one_a_lesion(validation):
 def conditions(size):
     """Images to ask about: the whole validation set, then one a lesion under each of ``KINDS``."""
     found = {"all": common.lesions(size).subset("validation").images}
-    large = common.lesions(LARGE).subset("validation")
+    large = common.lesions(shipped_model.LARGE).subset("validation")
     large = large.images[one_a_lesion(large)]
     for kind, change in KINDS.items():
-        found[kind] = np.stack([images.square(Image.fromarray(one), size) for one in change(large)])
+        found[kind] = shipped_model.made_small(change(large), size)
     return found
 
 

@@ -1,6 +1,7 @@
 """What experiments about the shipped model share: the model itself, and its recipe."""
 
 import numpy as np
+from PIL import Image
 from scipy.special import softmax
 
 from experiments import common
@@ -16,9 +17,11 @@ from utils import (
     splits,
     training,
 )
+from utils.images import square
 from utils.quiet import keras
 
 LAST_EPOCHS = 10  # after which weights are kept, to be averaged
+LARGE = 150  # pixels a side of HAM10000's squares as they come; what a camera does is done to these
 
 
 def load():
@@ -116,7 +119,7 @@ def kept_seven(model, facts, images, name="test"):
     return common.kept(
         __name__,
         f"seven-{name}",
-        facts["model_sha256"],
+        [facts["model_sha256"], digest.of_pixels(images)],
         lambda _: seven_probabilities(model, images),
     )
 
@@ -127,9 +130,19 @@ def training_shares(lesions):
     return np.bincount(diagnosis, minlength=len(data.DX)) / len(diagnosis)
 
 
+def made_small(images, size):
+    """Large squares, after something was done to them, as the model takes them."""
+    return np.stack([square(Image.fromarray(one), size) for one in images])
+
+
+def first_of_each(lesions):
+    """Row numbers of one image of each lesion: photographs of one lesion are not independent."""
+    return np.flatnonzero(~lesions.table["group"].duplicated())
+
+
 def probability(model, facts, name, images):
     """Of melanoma, by the shipped model as it is calibrated, kept; ``name`` says of what images."""
-    made_by = [facts["model_sha256"], facts["temperature"]]
+    made_by = [facts["model_sha256"], facts["temperature"], digest.of_pixels(images)]
     return common.kept(
         __name__, name, made_by, lambda _: predict.melanoma_probability(images, model)
     )
@@ -140,7 +153,7 @@ def features(model, facts, layer, name, images):
     return common.kept(
         __name__,
         f"{layer}-{name}",
-        facts["model_sha256"],
+        [facts["model_sha256"], digest.of_pixels(images)],
         lambda _: guard.features(model, layer, images),
     )
 

@@ -6,6 +6,8 @@ its tables."""
 
 import time
 
+import numpy as np
+import pandas as pd
 from scipy.special import logit
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
@@ -16,7 +18,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from experiments import common, shipped_model
 from utils import evaluation, guard, lite, results, shifts
 
-FEWEST = 10  # melanomas, for an AUC of a band of skin tones
+FEWEST = 20  # lesions that are melanomas, for an AUC of a band of skin tones
 KEPT = ["image_id", "group", "dx", "dx_type", "age", "sex", "localization"]
 
 
@@ -32,11 +34,12 @@ def run():
     model, facts, lesions = shipped_model.load()
     made_by = [facts["model_sha256"], facts["temperature"]]
     ask = lite.Lite(lite.convert(model))  # the same probabilities, and faster
-    test, sets = lesions.subset("test"), {}
+    large, sets = common.lesions(shipped_model.LARGE).subset("test").images, {}
 
     def answer(name, severity):
         """Probabilities of the shifted test images, and which of them the guard refuses."""
-        changed = shifts.shift(name, test.images, severity)
+        shifted = shifts.shift(name, large, severity)
+        changed = shipped_model.made_small(shifted, facts["source_size"])
         p = common.kept(__name__, f"{name}-{severity}", made_by, lambda _: ask(changed))
         far = guard.distances(model, facts["guard"], changed)  # quick, and another guard may come
         return p, far > facts["guard"]["limit"]
@@ -54,6 +57,8 @@ def run():
         "threshold": facts["threshold"],
         "shifts": shifted(sets["test"], answer, facts["threshold"]),
         "tones": {name: by_tone(table) for name, table in sets.items()},
+        "tone_gap": tone_gap(pd.concat(sets.values())),
+        "sex_gap": sex_gap(sets["validation"], sets["test"], facts["threshold"]),
         "beside": beside(sets["validation"], sets["test"]),
         **{name: table.to_dict("list") for name, table in sets.items()},
     }
@@ -94,21 +99,64 @@ def shifted(table, answer, threshold):
             row["change"] = change(evaluation.roc_auc, p)
             row["calibration_change"] = change(evaluation.calibration_error, p)
             row["sensitivity_change"] = change(sensitivity, p)
-            found[name].append(row | {"refused": float(refused.mean())})
+            row["refused"] = float(refused.mean())
+            row["melanomas_called_benign"] = float((~refused & (p < threshold))[y == 1].mean())
+            found[name].append(row)
             print(f"{name} {severity}: AUC {row['change']['value']:+.3f}", flush=True)
     return found
 
 
 def by_tone(table):
-    """Images, melanomas, and the AUC where there are enough of them, of each band of ITA."""
+    """Images, melanomas, share of follow-up moles of each band of ITA, and its AUC where there are
+    enough melanomas."""
     found = {}
     for name, part in table.groupby(shifts.skin_tone(table["ita"]), observed=True):
         y = part["melanoma"]
         found[name] = {"images": len(part), "melanomas": int(y.sum())}
-        if FEWEST <= y.sum() < len(part):
+        found[name]["follow_up"] = float((part["dx_type"] == "follow_up").mean())
+        if part["group"][y == 1].nunique() >= FEWEST and y.sum() < len(part):
             auc = evaluation.estimate(evaluation.roc_auc, y, part["probability"], part["group"])
             found[name]["roc_auc"] = auc.to_json()
     return found
+
+
+def tone_gap(table, bands=("bluish", "very light")):
+    """AUC of the first band minus that of the second, with follow-up moles and without them."""
+    tone = shifts.skin_tone(table["ita"])
+    found = {}
+    for name, rows in (("all", True), ("without follow-up", table["dx_type"] != "follow_up")):
+        first, second = (table[(tone == band) & rows] for band in bands)
+        gap = resampled(first, evaluation.roc_auc) - resampled(second, evaluation.roc_auc)
+        found[name] = as_estimate(gap)
+    return found
+
+
+def sex_gap(validation, test, threshold):
+    """Sensitivity of men minus that of women: in each set, pooled, and how the sets differ."""
+
+    def sensitivity(y, p):
+        return (p[y == 1] >= threshold).mean()
+
+    def gap(table):
+        men, women = (table[table["sex"] == sex] for sex in ("male", "female"))
+        return resampled(men, sensitivity) - resampled(women, sensitivity)
+
+    sets = {"validation": gap(validation), "test": gap(test)}
+    sets["pooled"] = gap(pd.concat([validation, test]))
+    sets["test minus validation"] = sets["test"] - sets["validation"]
+    return {name: as_estimate(values) for name, values in sets.items()}
+
+
+def resampled(table, measure):
+    """A measure of a table, then the same of 1,000 bootstrap samples of its lesions: ndarray."""
+    y, p = table["melanoma"].to_numpy(), table["probability"].to_numpy()
+    samples = [np.arange(len(y)), *evaluation.resampled_lesions(y, table["group"])]
+    return np.array([measure(y[rows], p[rows]) for rows in samples])
+
+
+def as_estimate(values):
+    """What ``resampled`` gave, or a difference of two such, for JSON."""
+    return evaluation.Estimate(float(values[0]), *evaluation.interval(values[1:])).to_json()
 
 
 INPUTS = {

@@ -7,6 +7,8 @@ import hashlib
 import json
 from functools import cache
 
+import numpy as np
+
 from utils import settings
 
 DRAWN_ONLY = {"utils/plots.py", "utils/diagrams.py"}  # no number comes from them
@@ -65,6 +67,12 @@ def imports(source):
 def of(content):
     """The digest of anything that JSON can hold: the first 16 digits of a SHA-256."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def of_pixels(images):
+    """The digest of an array, of its shape and its content: the first 16 digits of a SHA-256."""
+    content = hashlib.sha256(np.ascontiguousarray(images).view(np.uint8)).hexdigest()
+    return of([list(images.shape), content])
 
 
 def _parsed(file):

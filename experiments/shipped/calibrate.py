@@ -1,4 +1,5 @@
-"""Step 2: the temperature of the shipped model, from its validation images."""
+"""Step 2: the temperature of the shipped model, from its validation images, one of
+each lesion."""
 
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
@@ -19,6 +20,7 @@ def run():
     """
     model, facts, lesions = shipped_model.load()
     validation = lesions.subset("validation")
+    validation = validation.take(shipped_model.first_of_each(validation))
     log_odds = keras.Model(model.input, model.get_layer("temperature").input)
     raw = log_odds.predict(validation.images, batch_size=predict.BATCH, verbose=0)[:, 0]
     found = {"temperature": temperature(validation.melanoma, raw)}

@@ -1,7 +1,5 @@
-"""Step 3: the limits of the shipped model, from its training and validation images: threshold,
-refer band, guard."""
-
-import math
+"""Step 3: the limits of the shipped model, from its training and validation images: threshold and
+guard. One image of each lesion, as photographs of one lesion are not independent."""
 
 import numpy as np
 
@@ -23,23 +21,22 @@ def run():
     """
     model, facts, lesions = shipped_model.load()
     chosen = common.parameters("limits")
-    validation = lesions.subset("validation")
-    y = validation.melanoma
+    whole = lesions.subset("validation")
+    first = shipped_model.first_of_each(whole)
+    validation = whole.take(first)
 
     def features(layer, name, images=None):
         images = lesions.subset(name).images if images is None else images
-        return shipped_model.features(model, facts, layer, name, images)
+        found = shipped_model.features(model, facts, layer, name, images)
+        return found[first] if name == "validation" else found
 
     made_for = {name: facts[name] for name in ("model_sha256", "temperature")}
-    p = shipped_model.probability(model, facts, "validation", validation.images)
-    threshold = threshold_for_sensitivity(y, p, chosen["sensitivity"])
-    low, high = band(y, p, chosen["missed"])
+    p = shipped_model.probability(model, facts, "validation", whole.images)[first]
     layer, by_layer = choose_layer(features, validation, chosen)
     found = {
-        "threshold": threshold,
-        "threshold_chosen_for": f"finding {chosen['sensitivity']:.0%} of the validation "
-        "melanomas".replace("%", " %"),
-        "refer_between": [min(low, threshold), max(high, threshold)],
+        "threshold": threshold_for_sensitivity(validation.melanoma, p, chosen["sensitivity"]),
+        "threshold_chosen_for": f"finding {chosen['sensitivity']:.0%} of new melanomas like those "
+        "of the validation set".replace("%", " %"),
         "guard": {"layer": layer}
         | fit_guard(features, layer, chosen["refused"])
         | {"auc_by_layer": by_layer},
@@ -49,18 +46,13 @@ def run():
 
 
 def threshold_for_sensitivity(y, probability, sensitivity):
-    """The highest threshold that finds this share of the (validation) melanomas."""
-    highest_first = np.sort(np.asarray(probability)[np.asarray(y) == 1])[::-1]
-    return float(highest_first[math.ceil(round(sensitivity * len(highest_first), 6)) - 1])
+    """The highest threshold that new melanomas of the same kind reach with this chance.
 
-
-def band(y, probability, missed):
-    """Below the first number the share ``missed`` of melanomas may lie, from the second of others.
-
-    Both are conformal, for each class by itself (``evaluation.conformal_limit``)."""
-    low = 1 - evaluation.conformal_limit(1 - probability[y == 1], 1 - missed)
-    high = evaluation.conformal_limit(probability[y == 0], 1 - missed)
-    return [float(low), float(np.nextafter(high, 1))]
+    Conformal (``evaluation.conformal_limit``): with n melanomas it finds a little more than the
+    share asked for of these, so that on average the share of new ones is not smaller.
+    """
+    of_melanomas = np.asarray(probability)[np.asarray(y) == 1]
+    return float(-evaluation.conformal_limit(-of_melanomas, sensitivity))
 
 
 def choose_layer(features, validation, chosen):
