@@ -16,12 +16,21 @@ from utils import settings
 from utils.data import kaggle
 from utils.data.folder import Folder
 from utils.data.metadata import COLUMNS, DX
+from utils.data.segmentation import masks
 from utils.data.sets import SETS
 from utils.data.synthetic import Synthetic
 
 __all__ = [
-    *("COLUMNS", "DX", "SETS", "SOURCES", "Lesions"),
-    *("fingerprint", "load_lesions", "load_set", "load_table"),
+    "COLUMNS",
+    "DX",
+    "SETS",
+    "SOURCES",
+    "Lesions",
+    "fingerprint",
+    "load_lesions",
+    "load_set",
+    "load_table",
+    "masks",
 ]
 
 SOURCES = ("folder", "kaggle", "synthetic")

@@ -37,7 +37,7 @@ class NamedSet(Files):
     source = "folder"
 
     def __init__(self):
-        place, path, remedy = self._places()
+        place, path, remedy = self.places()
         if not path.is_file():
             raise FileNotFoundError(f"There is no {path}: {remedy}.")
         table = read_table(path, self.full, self.gaps, f"{self.title}'s")
@@ -51,12 +51,12 @@ class NamedSet(Files):
         self.table = self._described(table, path).reset_index(drop=True)
         self.line = f"Data: {self.title} ({len(self.table):,} images)."
 
-    def _places(self):
-        """The folder of images, the table, and what to do where they are not."""
-        folder = settings.folder(self.variable) or settings.ROOT / "data" / self.name
+    @classmethod
+    def places(cls):
+        """The folder of images and the table, as Paths, and what to do where they are not."""
+        folder = settings.folder(cls.variable) or settings.ROOT / "data" / cls.name
         remedy = (
-            f"put {self.title} there or set ${self.variable} to where it is (data/README.md says "
-            "how)"
+            f"put {cls.title} there or set ${cls.variable} to where it is (data/README.md says how)"
         )
         return folder / "images", folder / "metadata.csv", remedy
 
@@ -126,9 +126,10 @@ class Samples(NamedSet):
     name, title, source = "samples", "60 real images that may be shown", "repository"
     full = ("image_id", "label", "diagnosis", "source", "licence", "shape")
 
-    def _places(self):
-        place = settings.SAMPLES[self.name]
-        return place, place / f"{self.name}.csv", "it belongs to the course, so fetch that anew"
+    @classmethod
+    def places(cls):
+        place = settings.SAMPLES[cls.name]
+        return place, place / f"{cls.name}.csv", "it belongs to the course, so fetch that anew"
 
     def _described(self, table, path):
         dx = _coded(table, "label", {"melanoma": "mel", "other": "other"}, path)
