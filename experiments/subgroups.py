@@ -120,7 +120,7 @@ def by_tone(table):
     return found
 
 
-def tone_gap(table, bands=("bluish", "very light")):
+def tone_gap(table, bands=("very light", "bluish")):
     """AUC of the first band minus that of the second, with follow-up moles and without them."""
     tone = shifts.skin_tone(table["ita"])
     found = {}
