@@ -19,6 +19,7 @@ from utils.images import read, square
 
 EXPORT = "python -m experiments shipped.export"  # makes the shipped model's file
 FORMATS = ("float32", "float16", "int8")
+LOG = threading.Lock()  # two threads that turn standard error away would not find it again
 
 
 def convert(model, form="float32", images=None):
@@ -106,7 +107,7 @@ class Lite:
 
     def __init__(self, content):
         self._content, self._own = content, threading.local()
-        with _without_log():
+        with LOG, _without_log():
             self._interpreter()
 
     def __call__(self, images):

@@ -140,6 +140,7 @@ class Limits:
 @asynccontextmanager
 async def lifespan(app):
     """Load the model and let each worker answer once, so that nobody waits for a first answer."""
+    shipped()
     with ThreadPoolExecutor(WORKERS) as app.state.workers:
         first = png(Image.new("RGB", (200, 150)))
         await asyncio.gather(*(in_worker(app, answer, first) for _ in range(WORKERS)))

@@ -56,8 +56,8 @@ def keras_milliseconds(model, one):
     ways = {
         "model.predict": lambda: model.predict(one, verbose=0),
         "model(x)": lambda: np.asarray(model(one)),
-        "model.predict_on_batch": lambda: model.predict_on_batch(one),
-        "tf.function": lambda: compiled(tensor).numpy(),
+        "predict_on_batch": lambda: model.predict_on_batch(one),
+        "tf_function": lambda: compiled(tensor).numpy(),
     }
     return {name: milliseconds(call, KERAS_CALLS) for name, call in ways.items()}
 
