@@ -153,6 +153,8 @@ def serve(host, port):
     ------
     Refused
         If nothing can be served at this address, before the model is loaded; or in a notebook.
+    CourseError
+        If the model cannot be loaded.
     """
     import asyncio
     import socket
@@ -170,6 +172,9 @@ def serve(host, port):
         ) from error
     import uvicorn
 
+    from course.run.ask import shipped
+
+    shipped()  # uvicorn would put pages around the sentence that says what is wrong
     uvicorn.run("utils.serve:app", host=host, port=port)
     return 0
 

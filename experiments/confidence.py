@@ -9,8 +9,8 @@ from sklearn.model_selection import ShuffleSplit
 
 from experiments import common, shipped_model
 from utils import artefacts, evaluation, guard, other_images, results
+from utils.decision import decide
 from utils.evaluation import conformal_limit
-from utils.predict import decide
 
 LEVELS = (0.8, 0.9, 0.95)
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from course import cli
-from utils import serve
+from utils import lite, serve
 
 
 @pytest.fixture
@@ -43,3 +43,13 @@ def test_json_for_programs(files, capsys):
     assert second == {**second, "decision": "refused", "probability": None}
     assert third["error"].endswith("get a new copy of it.")
     assert "Not a medical device" in found["note"]
+
+
+def test_a_missing_file_of_the_model_is_said_in_one_sentence(files, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(lite.Shipped.__init__, "__defaults__", (tmp_path / "m.keras",))
+    for words in (["predict", files[0]], ["serve", "--port", "0"]):
+        assert cli.main(words) == 1
+        (said,) = capsys.readouterr().err.splitlines()
+        assert said.endswith(
+            "m.tflite: run `python -m experiments shipped.export`, which makes it."
+        )

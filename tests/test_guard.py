@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.covariance import EmpiricalCovariance
 
-from utils import guard, predict
+from utils import decision, guard, predict
 from utils.quiet import keras
 
 
@@ -28,7 +28,7 @@ def test_distance_is_scikit_learns():
     rng = np.random.default_rng(0)
     train, new = rng.normal(size=(50, 3)) @ rng.normal(size=(3, 3)), rng.normal(size=(9, 3))
     expected = EmpiricalCovariance().fit(train).mahalanobis(new)
-    np.testing.assert_allclose(guard.distance(new, **guard.fit(train)) ** 2, expected)
+    np.testing.assert_allclose(decision.distance(new, **guard.fit(train)) ** 2, expected)
 
 
 def test_features_are_means_of_channels_whatever_the_number_of_images():
@@ -52,7 +52,7 @@ def guarded(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("colour", "decision", "label"),
+    ("colour", "expected", "label"),
     [
         ((190, 40, 40), "melanoma", "melanoma"),
         ((70, 40, 40), "benign", "benign"),
@@ -62,9 +62,9 @@ def guarded(tmp_path_factory):
         ((255, 255, 255), "refused", "melanoma"),
     ],
 )
-def test_four_decisions(guarded, colour, decision, label):
+def test_four_decisions(guarded, colour, expected, label):
     found = predict.predict_skin_cancer(plain(colour, size=30)[0], guarded)
-    assert (found.decision, found.label) == (decision, label)
+    assert (found.decision, found.label) == (expected, label)
 
 
 def test_many_images_are_decided_as_each_by_itself(guarded):
@@ -72,7 +72,7 @@ def test_many_images_are_decided_as_each_by_itself(guarded):
     images = plain(*colours)
     model, facts = predict.load_model(guarded)
     far = guard.distances(model, facts["guard"], images)
-    found = predict.decide(predict.melanoma_probability(images, model), far, facts)
+    found = decision.decide(predict.melanoma_probability(images, model), far, facts)
     assert set(found) == {"refused", "refer", "melanoma", "benign"}
     alone = [predict.predict_skin_cancer(image, guarded).decision for image in images]
     assert alone == found.tolist()

@@ -1,9 +1,18 @@
 """LiteRT: the same answers as Keras, from less; what cannot be converted."""
 
+import shutil
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
+from PIL import Image
 
-from utils import lite, predict
+from utils import guard, lite, predict, settings
+from utils.data import synthetic
+from utils.decision import decide
+from utils.images import square
 from utils.quiet import keras
 
 
@@ -67,10 +76,79 @@ def test_what_cannot_be_converted_is_refused(model, images):
         lite.convert(learning)
 
 
-@pytest.mark.slow
-def test_the_shipped_model_keeps_its_answers():
+# --- the shipped model
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Squares as the shipped model takes them, and one that shows no lesion."""
+    ids = synthetic.metadata()["image_id"][:4]
+    squares = [square(Image.fromarray(one), 128) for one in synthetic.draw(ids)]
+    return np.stack([*squares, np.full((128, 128, 3), (250, 0, 0), np.uint8)])
+
+
+def test_the_shipped_file_answers_as_keras_does(drawn):
     model, facts = predict.load_model()
-    shape = (3, facts["source_size"], facts["source_size"], 3)
-    images = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
-    p = lite.Lite(lite.convert(model))(images)
-    np.testing.assert_allclose(p, predict.melanoma_probability(images, model), atol=1e-4)
+    shipped = lite.Shipped()
+    assert shipped.facts == facts
+    found = [shipped(image) for image in drawn]
+    far = guard.distances(model, facts["guard"], drawn)
+    p = predict.melanoma_probability(drawn, model)
+    np.testing.assert_allclose([one.probability for one in found], p, atol=1e-4)
+    assert [one.decision for one in found] == decide(p, far, facts).tolist()
+    assert len({one.decision for one in found}) > 1
+    means = np.concatenate([shipped._ask.outputs(image)["means"] for image in drawn])
+    features = guard.features(model, facts["guard"]["layer"], drawn)
+    np.testing.assert_allclose(means[:4], features[:4], atol=1e-4)
+    np.testing.assert_allclose(means, features, rtol=1e-4, atol=1e-4)  # red has means of -13
+
+
+def test_tensorflows_own_interpreter_gives_the_same_numbers(drawn, monkeypatch, capfd):
+    expected = [lite.Shipped()(image) for image in drawn]
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    with warnings.catch_warnings(record=True) as said:
+        shipped = lite.Shipped()
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(shipped, drawn))
+    assert type(shipped._ask._interpreter()[0]).__module__.startswith("tensorflow")
+    for one, other in zip(found, expected, strict=True):
+        assert one.probability == pytest.approx(other.probability, abs=1e-6)
+        assert one.decision == other.decision
+    assert said == [] and capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """The shipped model's files without the one for Keras, which nobody needs here."""
+    for path in settings.SHIPPED.parent.glob(f"{settings.SHIPPED.stem}.*"):
+        if path != settings.SHIPPED:
+            shutil.copy(path, tmp_path)
+    return tmp_path / settings.SHIPPED.name
+
+
+def test_a_file_of_another_model_is_refused(copied, mend):
+    assert lite.Shipped(copied).facts["guard"]
+    calibration, limits, file = (
+        copied.with_suffix(end) for end in (".calibration.json", ".limits.json", ".tflite")
+    )
+    another = rf"another training, temperature or layer.*: run `{lite.EXPORT}`"
+    before = {path: path.read_bytes() for path in copied.parent.iterdir()}
+    for change in (
+        limits.unlink,  # a file with a guard that nobody knows
+        lambda: mend(limits, '"block_9_add",', '"block_5_add",'),
+        lambda: mend(calibration, "1.24", "1.25"),
+        lambda: mend(copied.with_suffix(".json"), '"model_sha256": "', '"model_sha256": "0'),
+        lambda: file.write_bytes(file.read_bytes()[:-1]),
+    ):
+        change()
+        with pytest.raises(ValueError, match=another) as refused:
+            lite.Shipped(copied)
+        assert "\n" not in str(refused.value)
+        for path, content in before.items():
+            path.write_bytes(content)
+    copied.with_suffix(".export.json").write_text("{")
+    with pytest.raises(ValueError, match="is broken: fetch it again"):
+        lite.Shipped(copied)
+    file.unlink()
+    with pytest.raises(FileNotFoundError, match=f"no file .*tflite: run `{lite.EXPORT}`"):
+        lite.Shipped(copied)

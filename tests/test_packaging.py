@@ -27,7 +27,7 @@ EXTRAS = {
 }
 LEARNERS = EXTRAS["learn"] | EXTRAS["serve"] | EXTRAS["lab"]
 LOCKS = {"requirements.lock": LEARNERS, "requirements-dev.lock": LEARNERS | EXTRAS["dev"]}
-OPTIONAL = {"ai-edge-litert", "ray"}  # taken where they are installed
+OPTIONAL = {"ray"}  # taken where it is installed
 
 
 def locked(name):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils import augmentation, models, predict
+from utils import augmentation, decision, models, predict
 from utils.images import read, square
 from utils.quiet import keras
 
@@ -82,7 +82,7 @@ def test_label_follows_the_threshold_and_confidence_is_of_the_label(model):
     assert copy.deepcopy(answer).threshold == pickle.loads(pickle.dumps(answer)).threshold
     assert repr(answer).startswith("Prediction(label='benign', confidence=0.4")
     assert "threshold=0.6" in repr(answer) and "decision" not in repr(answer)
-    referred = repr(predict.Prediction(0.123456, 0.0911, "refer"))
+    referred = repr(decision.Prediction(0.123456, 0.0911, "refer"))
     assert "decision='refer'" in referred and len(repr(answer)) <= 90  # what JupyterLab shows whole
 
 
@@ -345,14 +345,14 @@ def keras_set_to(policy, floatx, image_data_format):
 )
 def test_settings_of_the_caller_change_no_answer(settings_of_the_caller):
     expected = predict.melanoma_probability(noise(3))
-    decision = predict.predict_skin_cancer(noise()[0]).decision
+    before = predict.predict_skin_cancer(noise()[0]).decision
     predict._load.cache_clear()
     with keras_set_to(*settings_of_the_caller):
         for _ in ("built", "already there"):
             p = predict.melanoma_probability(noise(3))
             assert p.dtype == np.float32
             np.testing.assert_allclose(p, expected, rtol=1e-5)
-            assert predict.predict_skin_cancer(noise()[0]).decision == decision
+            assert predict.predict_skin_cancer(noise()[0]).decision == before
 
 
 def test_a_predictor_is_built_and_asked_in_float32_whatever_is_set():
@@ -366,7 +366,7 @@ def test_a_predictor_is_built_and_asked_in_float32_whatever_is_set():
 
 
 def test_the_shipped_files_belong_to_each_other():
-    files = [json.loads(path.read_text()) for path in predict.files_beside(predict.SHIPPED)]
+    files = [json.loads(path.read_text()) for path in decision.files_beside(predict.SHIPPED)]
     model, facts = predict.load_model()
     assert facts == files[0] | files[1] | files[2] and len(facts["model_sha256"]) == 64
     assert predict.SHIPPED.stat().st_size < 4_000_000
@@ -424,7 +424,7 @@ LIMITS = {
 
 
 @pytest.mark.parametrize(
-    ("p", "distance", "decision"),
+    ("p", "distance", "expected"),
     [
         (0.05, 1, "benign"),
         (0.1, 1, "refer"),
@@ -434,9 +434,9 @@ LIMITS = {
         (0.05, None, "benign"),
     ],
 )
-def test_one_rule_decides(p, distance, decision):
+def test_one_rule_decides(p, distance, expected):
     far = None if distance is None else [distance]
-    assert predict.decide([p], far, LIMITS).tolist() == [decision]
+    assert decision.decide([p], far, LIMITS).tolist() == [expected]
 
 
 def _with(path, end, **content):

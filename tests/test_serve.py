@@ -1,7 +1,6 @@
 """The prediction service, over HTTP: answers, hostile files, limits, and what its own description
 promises."""
 
-import base64
 import io
 import re
 import socket
@@ -10,6 +9,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urljoin
 
 import httpx
@@ -64,22 +64,13 @@ def test_an_answer_is_that_of_predict_with_its_limits(url):
     assert found["threshold"] == facts["threshold"]
     assert facts["model_sha256"].startswith(found["model"])
     assert "not a medical device" in found["disclaimer"] and "doctor" in found["meaning"]
-    assert found["overlay"] is None
-
-
-def test_an_overlay_comes_on_request(url):
-    found = send(url, serve.sample_png(3), params={"overlay": True}).json()
-    head, content = found["overlay"].split(",")
-    image = Image.open(io.BytesIO(base64.b64decode(content)))
-    assert head == "data:image/png;base64" and image.size == (128, 128)
 
 
 @pytest.mark.parametrize("kind", other_images.OTHER_IMAGES)
 def test_what_is_no_lesion_is_refused_without_a_number(url, kind):
     pixels = other_images.make(kind, np.asarray(lesion().resize((128, 128)))[None])[0]
-    found = send(url, as_file(Image.fromarray(pixels)), params={"overlay": True}).json()
-    assert found["decision"] == "refused"
-    assert found["probability"] is None and found["overlay"] is None
+    found = send(url, as_file(Image.fromarray(pixels))).json()
+    assert found["decision"] == "refused" and found["probability"] is None
 
 
 def exif(orientation):
@@ -136,17 +127,42 @@ def test_one_lesion_has_one_probability_in_every_form(url, content, rgb):
         assert found.json()["probability"] == pytest.approx(expected, abs=0.02)
 
 
-def test_a_model_that_was_only_just_trained_answers_and_says_that_it_has_no_limits(
-    tmp_path, monkeypatch
-):
-    """Neither calibrated nor given limits yet: no refer band, no guard, a threshold of one half."""
-    trained = predict.SHIPPED.with_suffix(".json")
-    monkeypatch.setattr(
-        predict, "files_beside", lambda _: [trained, tmp_path / "a", tmp_path / "b"]
-    )
-    found = serve.answer(as_file(lesion()))
-    assert found.decision == "benign" and 0.1 < found.probability < found.threshold == 0.5
-    assert found.refer_between == (0.5, 0.5) and found.threshold_chosen_for == serve.NOT_CHOSEN
+PROCESS = """
+import asyncio, sys
+from utils import serve
+from course.run.ask import ask
+
+async def one(name):
+    async with serve.lifespan(serve.app):
+        return await serve.in_worker(serve.app, serve.answer, open(name, "rb").read())
+
+print(asyncio.run(one(sys.argv[1])).decision, ask(sys.argv[1:]), serve.model()["model"])
+heavy = "tensorflow keras matplotlib pandas scipy sklearn".split()
+print([name for name in heavy if name in sys.modules])
+"""
+
+
+def test_whoever_only_answers_loads_no_tensorflow(tmp_path):
+    """Nor what else takes memory and seconds; nothing is written past Python's own output."""
+    (tmp_path / "mole.png").write_bytes(serve.sample_png(3))
+    command = [sys.executable, "-c", PROCESS, str(tmp_path / "mole.png")]
+    done = subprocess.run(command, cwd=settings.ROOT, capture_output=True, text=True)
+    assert done.stderr == ""
+    *_, answered, loaded = done.stdout.splitlines()
+    assert answered.startswith("refer 0 ") and loaded == "[]"
+
+
+def test_large_images_take_turns_and_small_ones_do_not_wait(monkeypatch):
+    content = as_file(Image.new("RGB", (300, 200)))
+    with ThreadPoolExecutor() as pool, serve.TURNS:
+        assert pool.submit(serve.pixels, content, 8).result(timeout=10).shape == (8, 8, 3)
+        monkeypatch.setattr(serve, "MANY", 300 * 200 - 1)
+        waiting = pool.submit(serve.pixels, content, 8)
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.2)
+        serve.TURNS.release()
+        assert waiting.result(timeout=10).shape == (8, 8, 3)
+        serve.TURNS.acquire()
 
 
 # --- hostile and odd files
@@ -218,8 +234,8 @@ def test_wrong_requests_are_told_what_to_send(url):
     assert problem_of(httpx.get(f"{url}/nothing"))
     response = httpx.get(f"{url}/predict")
     assert response.headers["allow"] == "POST" and problem_of(response)
-    response = send(url, png, params={"overlay": "blue"})
-    assert response.status_code == 422 and "overlay" in problem_of(response)
+    response = httpx.get(f"{url}/sample", params={"seed": "blue"})
+    assert response.status_code == 422 and "seed" in problem_of(response)
 
 
 def test_what_is_too_large_is_refused_while_it_comes(url):

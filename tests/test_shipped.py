@@ -6,17 +6,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from experiments import common, ensemble, recipe
-from experiments.shipped import calibrate, judge, limits, train
+from experiments.shipped import calibrate, export, judge, limits, train
 from utils import (
     backbone,
     data,
+    lite,
     other_images,
     predict,
     pretrained,
     results,
+    serve,
     settings,
     splits,
     training,
@@ -79,11 +82,22 @@ def test_the_whole_recipe_in_small(tmp_path, monkeypatch, few_resamples):
 
     train.run()
     facts = predict.load_model()[1]
-    assert facts["temperature"] == 1 and facts["refer_between"] == [0.5, 0.5]  # it can serve
+    assert facts["temperature"] == 1 and facts["refer_between"] == [0.5, 0.5]
     assert "guard" not in facts
+    export.run()
+    monkeypatch.setattr(serve, "shipped", lambda: lite.Shipped(path))
+    found = serve.answer(serve.png(Image.fromarray(images[0])))  # it can serve
+    assert found.decision in ("benign", "melanoma") and found.threshold == 0.5
+    assert found.refer_between == (0.5, 0.5) and found.threshold_chosen_for == serve.NOT_CHOSEN
     calibrate.run()
     temperature = predict.load_model()[1]["temperature"]
+    with pytest.raises(ValueError, match="another training, temperature or layer"):
+        lite.Shipped(path)
     limits.run()
+    export.run()
+    shipped, expected = lite.Shipped(path), predict.predict_skin_cancer(images[0], path)
+    assert shipped(images[0]).probability == pytest.approx(expected.probability, abs=1e-4)
+    assert shipped(images[0]).decision == expected.decision
     model, facts = predict.load_model()
     assert model.output.shape == (None, 1) and model.input.shape == (None, 32, 32, 3)
     assert facts["temperature"] == temperature != 1

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 from sklearn.covariance import EmpiricalCovariance
 
+from utils.decision import distance
 from utils.quiet import keras
 
 
@@ -28,13 +29,14 @@ def features(model, layer, images):
     -------
     ndarray of float32, shape (n, channels)
     """
-    network = _network(model, layer)
+    asked = network(model, layer)
     batches = np.array_split(images, range(200, len(images), 200))
-    return np.concatenate([np.asarray(network.predict_on_batch(batch)) for batch in batches])
+    return np.concatenate([np.asarray(asked.predict_on_batch(batch)) for batch in batches])
 
 
 @lru_cache(maxsize=2)
-def _network(model, layer):
+def network(model, layer):
+    """The part of a model that computes ``features``, as a keras.Model; parameters as there."""
     one_view = model.get_layer("one_view")
     inside = keras.Model(one_view.input, one_view.get_layer(layer).output)
     pixels = keras.Input(model.input.shape[1:])
@@ -61,7 +63,7 @@ def distances(model, limits, images):
 
 
 def fit(found):
-    """What ``distance`` compares with.
+    """What ``decision.distance`` compares with.
 
     Parameters
     ----------
@@ -76,23 +78,3 @@ def fit(found):
     """
     fitted = EmpiricalCovariance().fit(found)
     return {"mean": fitted.location_, "precision": fitted.precision_}
-
-
-def distance(found, mean, precision):
-    """Mahalanobis distance: how many standard deviations from the mean, along each direction.
-
-    Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples and
-    Adversarial Attacks", NeurIPS 2018, arXiv:1807.03888, with one mean for all classes.
-
-    Parameters
-    ----------
-    found : ndarray of float, shape (n, channels)
-    mean, precision : array
-        From ``fit``.
-
-    Returns
-    -------
-    ndarray of float, shape (n,)
-    """
-    offset = found - np.asarray(mean)
-    return np.sqrt(np.einsum("ni,ij,nj->n", offset, np.asarray(precision), offset))

@@ -1,14 +1,25 @@
 """A small file for a phone: a model converted to LiteRT (once called TensorFlow Lite), and asked.
 
-Taught in the lesson deployment."""
+The service and the command line answer by such a file, and need neither TensorFlow nor Keras for
+it. Taught in the lesson deployment."""
 
+import json
+import os
 import re
 import tempfile
+import threading
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
 
+from utils import settings
+from utils.decision import Prediction, decide, distance, joined, read_beside, sha256
+from utils.images import read, square
+
+EXPORT = "python -m experiments shipped.export"  # makes the shipped model's file
 FORMATS = ("float32", "float16", "int8")
+LOG = threading.Lock()  # two threads that turn standard error away would not find it again
 
 
 def convert(model, form="float32", images=None):
@@ -81,30 +92,53 @@ def _in_float32(model):
 class Lite:
     """A converted model that answers for images, one after the other.
 
+    Several threads may ask it: each has an interpreter of its own, which computes with one thread.
+
     Parameters
     ----------
     content : bytes
         From ``convert``, or read from a ``.tflite`` file.
+
+    Raises
+    ------
+    ValueError
+        If it is no such file.
     """
 
     def __init__(self, content):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that TensorFlow's own interpreter will move out
-            self._interpreter = _interpreter()(model_content=content)
-        self._interpreter.allocate_tensors()
-        (self._input,) = self._interpreter.get_input_details()
-        (self._output,) = self._interpreter.get_output_details()
+        self._content, self._own = content, threading.local()
+        with LOG, _without_log():
+            self._interpreter()
 
     def __call__(self, images):
         """Probabilities of shape (n,) for pixels 0..255 of shape (n, size, size, 3)."""
-        return np.array([self._answer(image) for image in images], np.float32)
+        found = [self.outputs(image).values() for image in images]
+        return np.array([answer.item() for (answer,) in found], np.float32)
 
-    def _answer(self, image):
-        self._interpreter.set_tensor(self._input["index"], image[None].astype(self._input["dtype"]))
-        self._interpreter.invoke()
-        answer = float(self._interpreter.get_tensor(self._output["index"]).ravel()[0])
-        scale, zero = self._output["quantization"]
-        return scale * (answer - zero) if scale else answer
+    def outputs(self, pixels):
+        """All outputs for one image of shape (size, size, 3): dict of ndarray of shape (1, ...)."""
+        interpreter, asked, outputs = self._interpreter()
+        interpreter.set_tensor(asked["index"], pixels[None].astype(asked["dtype"]))
+        interpreter.invoke()
+        return {
+            name: _as_float(interpreter.get_tensor(one["index"]), one["quantization"])
+            for name, one in outputs.items()
+        }
+
+    def _interpreter(self):
+        """This thread's, with the details of its input and, by name, of its outputs."""
+        if not hasattr(self._own, "ready"):
+            interpreter = _interpreter()(model_content=self._content, num_threads=1)
+            interpreter.allocate_tensors()
+            (asked,) = interpreter.get_input_details()
+            outputs = interpreter.get_signature_runner().get_output_details()
+            self._own.ready = interpreter, asked, outputs
+        return self._own.ready
+
+
+def _as_float(found, quantization):
+    scale, zero = quantization
+    return np.float32(scale) * (found.astype(np.float32) - zero) if scale else found
 
 
 def _interpreter():
@@ -114,5 +148,98 @@ def _interpreter():
     except ImportError:
         import tensorflow as tf
 
+        warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated")
         Interpreter = tf.lite.Interpreter
     return Interpreter
+
+
+@contextmanager
+def _without_log():
+    """Without what C++ writes past Python: TensorFlow's import, and the first interpreter."""
+    try:
+        before = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
+        os.close(nowhere)
+
+
+# --- the shipped model ---------------------------------------------------------------------------
+
+
+def made_for(facts, content):
+    """What stands beside the shipped model's LiteRT file, so that nothing else is taken for it.
+
+    Parameters
+    ----------
+    facts : dict
+        Of the model, from ``decision.joined``.
+    content : bytes
+        The file's own.
+
+    Returns
+    -------
+    dict
+    """
+    own = {"layer": facts["guard"]["layer"] if "guard" in facts else None}
+    own |= {name: facts[name] for name in ("model_sha256", "temperature")}
+    return own | {"sha256": sha256(content)}
+
+
+class Shipped:
+    """The shipped model by its LiteRT file; ``predict.predict_skin_cancer`` without TensorFlow.
+
+    Parameters
+    ----------
+    path : Path
+        Of the ``.keras`` file, beside which the others stand; it need not be there itself.
+
+    Attributes
+    ----------
+    facts : dict
+        Of the model, from ``decision.joined``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is missing.
+    ValueError
+        If one is broken, or the LiteRT file was made for another training, temperature or layer.
+    """
+
+    def __init__(self, path=settings.SHIPPED):
+        file, beside = path.with_suffix(".tflite"), path.with_suffix(".export.json")
+        for one in (file, beside):
+            if not one.is_file():
+                raise FileNotFoundError(f"There is no file {one}: run `{EXPORT}`, which makes it.")
+        content = file.read_bytes()
+        try:
+            self.facts = joined(*read_beside(path))
+            same = json.loads(beside.read_bytes()) == made_for(self.facts, content)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"A file beside the model {path} is broken: fetch it again. [{error}]"
+            ) from error
+        if not same:
+            raise ValueError(
+                f"{file} was made for another training, temperature or layer of the guard: run "
+                f"`{EXPORT}`, which makes it anew."
+            )
+        self._ask = Lite(content)
+
+    def __call__(self, image):
+        """The Prediction for an image, as ``images.read`` takes it and with its errors."""
+        pixels = square(read(image), self.facts["source_size"])
+        found = self._ask.outputs(pixels)
+        probability, far = found["probability"].item(), None
+        if guard := self.facts.get("guard"):
+            far = distance(found["means"], guard["mean"], guard["precision"])
+        decision = decide([probability], far, self.facts).tolist()
+        return Prediction(probability, self.facts["threshold"], *decision)

@@ -1,70 +1,27 @@
-"""A trained model's answer for an image: saving, loading, asking, and the one rule of decision.
+"""A trained model's answer for an image, by Keras: saving, loading, asking.
+
+What a probability becomes says utils/decision.py; utils/lite.py asks the shipped model without
+Keras.
 
 Education only: this is not a medical device, and no answer of it is a diagnosis."""
 
-import hashlib
 import json
-import math
 import os
 import zipfile
-from collections import namedtuple
 from functools import lru_cache
-from numbers import Real
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from utils import guard, models, settings
+from utils import decision, guard, models, settings
+from utils.decision import Prediction, decide
 from utils.images import read, square
 from utils.models import plain_keras
 from utils.quiet import keras, require_threads
 
 SHIPPED = settings.SHIPPED
 BATCH = 8  # images at a time: the shipped model makes thirty-two views of each
-
-
-class Prediction(namedtuple("Prediction", "label confidence")):
-    """What the model says of one image. For education only, not a diagnosis.
-
-    Unpacks into ``label, confidence``.
-
-    Attributes
-    ----------
-    label : str
-        ``"melanoma"``, or ``"benign"``, which means *not melanoma* and includes other skin
-        cancers: whether the probability reaches the threshold.
-    confidence : float
-        The model's probability of that label, 0..1. Where the threshold is low, "melanoma" can
-        have a low one.
-    probability : float
-        Of melanoma, 0..1.
-    threshold : float
-        The model's own.
-    decision : str
-        ``"melanoma"`` or ``"benign"`` where the model answers; ``"refer"`` where it is too
-        uncertain, and a doctor has to look; ``"refused"`` where the image does not look like
-        those that it learned from. A model without limits of its own always answers: then it is
-        the label.
-    """
-
-    def __new__(cls, probability, threshold, decision=None):
-        melanoma = probability >= threshold
-        label = "melanoma" if melanoma else "benign"
-        self = super().__new__(cls, label, probability if melanoma else 1 - probability)
-        self.probability, self.threshold = probability, threshold
-        self.decision = decision or label
-        return self
-
-    def __getnewargs__(self):  # for copies
-        return self.probability, self.threshold, self.decision
-
-    def __repr__(self):
-        shown = {name: f"{getattr(self, name):.3f}" for name in ("probability", "threshold")}
-        if self.decision != self.label:
-            shown["decision"] = repr(self.decision)
-        rest = ", ".join(f"{name}={text}" for name, text in shown.items())
-        return f"Prediction(label={self.label!r}, confidence={self.confidence:.3f}, {rest})"
 
 
 @plain_keras()
@@ -96,35 +53,7 @@ def predict_skin_cancer(image, model=SHIPPED):
     pixels = square(read(image), _input_size(loaded))[None]
     probability = float(melanoma_probability(pixels, loaded)[0])
     far = guard.distances(loaded, facts["guard"], pixels) if "guard" in facts else None
-    decision = str(decide([probability], far, facts)[0])
-    return Prediction(probability, facts["threshold"], decision)
-
-
-def decide(probability, distance, facts):
-    """What is answered: the one rule, for a single image and for many.
-
-    Parameters
-    ----------
-    probability : array_like of float, shape (n,)
-        Of melanoma.
-    distance : array_like of float, shape (n,), or None
-        From ``guard.distances``; None where the model has no guard.
-    facts : dict
-        From ``load_model``: ``threshold``, ``refer_between`` (two probabilities, the threshold not
-        outside them), and where the model has a guard ``guard`` with its ``limit``.
-
-    Returns
-    -------
-    ndarray of str, shape (n,)
-        ``"refused"``, ``"refer"``, ``"melanoma"`` or ``"benign"``, the first that holds.
-    """
-    p = np.asarray(probability)
-    low, high = facts["refer_between"]
-    far = np.zeros(p.shape, bool)
-    if distance is not None:
-        far = np.asarray(distance) > facts["guard"]["limit"]
-    answers = [far, (low <= p) & (p < high), p >= facts["threshold"]]
-    return np.select(answers, ["refused", "refer", "melanoma"], "benign")
+    return Prediction(probability, facts["threshold"], *decide([probability], far, facts).tolist())
 
 
 @plain_keras()
@@ -209,7 +138,7 @@ def save_model(model, facts, path=None):
     path = trained() if path is None else Path(os.path.expanduser(path))
     if path.suffix != ".keras" or not {"threshold", "source"} <= facts.keys():
         raise ValueError("save_model needs a name in .keras and facts with threshold and source.")
-    facts = dict(facts) | {"threshold": _threshold(facts)}
+    facts = dict(facts) | {"threshold": decision.checked_threshold(facts)}
     _input_size(model)
     last = model
     while isinstance(last, keras.Model):
@@ -225,20 +154,10 @@ def save_model(model, facts, path=None):
 
     def write(to):
         model.save(to)
-        settings.write_json(path.with_suffix(".json"), facts | {"model_sha256": _sha256(to)})
+        own = {"model_sha256": decision.sha256(to.read_bytes())}
+        settings.write_json(path.with_suffix(".json"), facts | own)
 
     settings.write_atomically(path, write)
-
-
-def _sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _threshold(facts):
-    threshold = facts["threshold"]
-    if not isinstance(threshold, Real) or not math.isfinite(threshold):
-        raise ValueError(f"The threshold must be a number, not {threshold!r}.")
-    return float(threshold)
 
 
 def load_model(path=SHIPPED):
@@ -268,21 +187,15 @@ def load_model(path=SHIPPED):
                 f"There is no trained model {file}: run the lesson quickstart, which makes one."
             )
     state = path.stat()
-    texts = [f.read_bytes() if f.is_file() else b"{}" for f in files_beside(path)]
-    return _load(path, state.st_mtime_ns, state.st_size, *texts)
-
-
-def files_beside(path):
-    """Where a model's own facts, its calibration and its limits stand: three paths."""
-    return [path.with_suffix(end) for end in (".json", ".calibration.json", ".limits.json")]
+    return _load(path, state.st_mtime_ns, state.st_size, *decision.read_beside(path))
 
 
 @lru_cache(maxsize=2)
 @plain_keras()
 def _load(path, changed, size, *texts):
     try:
-        facts = _joined(*map(json.loads, texts))
-        if facts.get("model_sha256") not in (None, _sha256(path)):
+        facts = decision.joined(*texts)
+        if facts.get("model_sha256") not in (None, decision.sha256(path.read_bytes())):
             raise ValueError("its .json file belongs to another training")
     except (ValueError, OSError, KeyError, TypeError) as error:
         raise _broken(path, error) from error
@@ -305,21 +218,6 @@ def _load(path, changed, size, *texts):
     # to the layers after it: ``model(x)`` would train BatchNorm, and an export would keep it so.
     model.trainable = False
     return model, facts
-
-
-def _joined(facts, calibration, limits):
-    """Facts of a model with the calibration and the limits that were made for it."""
-    if calibration and calibration["model_sha256"] == facts.get("model_sha256"):
-        facts = facts | calibration
-    # Limits are probabilities: they hold for the temperature that they were found with.
-    made_for = ("model_sha256", "temperature")
-    if limits and all(limits[key] == facts.get(key) for key in made_for):
-        facts = facts | limits
-    threshold = _threshold(facts)
-    low, high = facts.setdefault("refer_between", [threshold, threshold])  # nothing lies between
-    if not low <= threshold <= high:
-        raise ValueError(f"its threshold {threshold:.3f} is not between {low:.3f} and {high:.3f}")
-    return facts
 
 
 def _keras_of(path):

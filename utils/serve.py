@@ -6,34 +6,40 @@ deployment.
 For education only: not a medical device. No upload touches the disk, and no log holds one."""
 
 import asyncio
-import base64
+import json
 import logging
+import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+from functools import cache
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Literal
 
-import numpy as np
 from fastapi import FastAPI, File, Query, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from matplotlib import colormaps
 from PIL import Image
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartParser
 
-from utils import explain, predict, results
-from utils.data import synthetic
-from utils.images import read, square
+from utils import lite, settings
+from utils.images import FORMATS, read, square
 
 MEGABYTE = 2**20
 LARGEST = 10 * MEGABYTE  # bytes of a request
 SECONDS = 20  # for an upload, and then for its answer
 WAITING = 32  # requests inside at a time; further ones are told to come again
+WORKERS = os.cpu_count() or 1  # threads; decoding and computing do not hold Python's lock
+# Decoded, an image needs up to 16 bytes a pixel, and may have 89 million of them: 1.4 GB. So that
+# there is one such at a time and not one a worker, those with more pixels than this take turns.
+MANY = 4_000_000
+TURNS = threading.Lock()
+RECORD = settings.ROOT / "results" / "shipped_model.json"  # read here: `results` loads pandas
 PROBLEM = "application/problem+json"  # RFC 9457
 DISCLAIMER = (
     "For education only. This is not a medical device, and no answer of it is a diagnosis. Show a "
@@ -63,7 +69,6 @@ class Answer(BaseModel):
     threshold: float = Field(description="From it on, predict_skin_cancer's label is melanoma")
     threshold_chosen_for: str
     refer_between: tuple[float, float] = Field(description="Probabilities that go to a doctor")
-    overlay: str | None = Field(description="Grad-CAM as a data URI, a PNG, if asked for")
     model: str = Field(description="First digits of the model file's SHA-256")
     disclaimer: str
 
@@ -76,7 +81,6 @@ class Answer(BaseModel):
                 "threshold": 0.091,
                 "threshold_chosen_for": "finding 90 % of the validation melanomas",
                 "refer_between": [0.034, 0.39],
-                "overlay": None,
                 "model": "e013d60db2aff656",
                 "disclaimer": DISCLAIMER,
             }
@@ -135,9 +139,11 @@ class Limits:
 
 @asynccontextmanager
 async def lifespan(app):
-    """Load the model once and let it answer once, so that nobody waits for its first answer."""
-    with ThreadPoolExecutor(1) as app.state.worker:
-        await in_worker(app, answer, sample_png(0), True)
+    """Load the model and let each worker answer once, so that nobody waits for a first answer."""
+    shipped()
+    with ThreadPoolExecutor(WORKERS) as app.state.workers:
+        first = png(Image.new("RGB", (200, 150)))
+        await asyncio.gather(*(in_worker(app, answer, first) for _ in range(WORKERS)))
         yield
 
 
@@ -154,12 +160,18 @@ app.add_middleware(Limits)
 
 
 async def in_worker(app, call, *given):
-    """Run a call in the one thread that uses the model, off the event loop."""
+    """Run a call in one of the threads that use the model, off the event loop."""
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(app.state.worker, call, *given)
+    return await loop.run_in_executor(app.state.workers, call, *given)
 
 
-def answer(content, overlay=False):
+@cache
+def shipped():
+    """The model, loaded once: a service that runs does not notice when its files change."""
+    return lite.Shipped()
+
+
+def answer(content):
     """The service's answer for the bytes of an image file.
 
     Raises
@@ -167,9 +179,9 @@ def answer(content, overlay=False):
     ValueError
         If it is no usable image; the sentence says why.
     """
-    image = read(content)
-    found = predict.predict_skin_cancer(image)
-    model, facts = predict.load_model()
+    model = shipped()
+    facts = model.facts
+    found = model(pixels(content, facts["source_size"]))
     return Answer(
         decision=found.decision,
         meaning=MEANING[found.decision],
@@ -177,18 +189,19 @@ def answer(content, overlay=False):
         threshold=found.threshold,
         threshold_chosen_for=facts.get("threshold_chosen_for", NOT_CHOSEN),
         refer_between=facts["refer_between"],
-        overlay=heat_map(model, image) if overlay and found.decision != "refused" else None,
         model=facts["model_sha256"][:16],
         disclaimer=DISCLAIMER,
     )
 
 
-def heat_map(model, image):
-    """Grad-CAM over the square that the model sees, as a data URI."""
-    pixels = square(image, model.input.shape[1])
-    heat = colormaps["inferno"](explain.grad_cam(model, pixels[None])[0])[..., :3]
-    mixed = Image.fromarray((0.5 * pixels + 0.5 * 255 * heat).astype(np.uint8))
-    return "data:image/png;base64," + base64.b64encode(png(mixed)).decode()
+def pixels(content, size):
+    """What the model sees of an image file: ``images.square``, with the errors of ``read``."""
+    try:
+        width, height = Image.open(BytesIO(content), formats=FORMATS).size  # no pixel is decoded
+    except Exception:  # of a dozen kinds; `read` says what is wrong
+        width = height = 0
+    with TURNS if width * height > MANY else nullcontext():
+        return square(read(content), size)
 
 
 def png(image):
@@ -200,6 +213,8 @@ def png(image):
 
 def sample_png(seed):
     """A drawn lesion as a PNG file."""
+    from utils.data import synthetic  # here, since it loads pandas and SciPy
+
     ids = synthetic.metadata()["image_id"]
     chosen = ids.sample(1, random_state=seed)
     return png(Image.fromarray(synthetic.draw(chosen)[0]))
@@ -241,7 +256,6 @@ PROBLEMS = {
 async def predict_image(
     request: Request,
     image: Annotated[UploadFile, File(description="JPEG, PNG, WebP, BMP, TIFF or GIF")],
-    overlay: Annotated[bool, Query(description="Also show where the model looks")] = False,
 ) -> Answer:
     """One image in the form field `image`. Nothing of it is kept."""
     if len((await request.form()).multi_items()) != 1:
@@ -249,7 +263,7 @@ async def predict_image(
     content = await image.read()
     try:
         async with asyncio.timeout(SECONDS):
-            return await in_worker(app, answer, content, overlay)
+            return await in_worker(app, answer, content)
     except ValueError as error:
         raise HTTPException(422, str(error)) from None
     except TimeoutError:
@@ -265,8 +279,8 @@ async def health() -> dict[str, str]:
 @app.get("/model", summary="The model, from its card")
 def model() -> dict:
     """What it was trained on, its figures and its limits."""
-    facts = predict.load_model()[1]
-    record = results.committed("shipped_model") or {}
+    facts = shipped().facts
+    record = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
     own = record.get("model_sha256") == facts["model_sha256"]  # not another training's figures
     return {
         "model": facts["model_sha256"][:16],
@@ -275,7 +289,7 @@ def model() -> dict:
         "input_pixels": facts["source_size"],
         "threshold": facts["threshold"],
         "refer_between": facts["refer_between"],
-        "test": {name: one.to_json() for name, one in record["shipped"].items()} if own else {},
+        "test": record["shipped"] if own else {},
         "not_tested_on": "phone images, other cameras, dark skin, children, nails, mucosa",
         "disclaimer": DISCLAIMER,
     }

@@ -3,7 +3,8 @@
 import json
 import sys
 
-from utils import predict
+from course.errors import CourseError
+from utils import lite
 
 NOTE = "For education only. Not a medical device; no answer is a diagnosis."
 
@@ -16,11 +17,16 @@ def ask(paths, as_json=False):
     paths : list of str
     as_json : bool
         One JSON object instead of a table.
+
+    Raises
+    ------
+    CourseError
+        As ``shipped``.
     """
-    rows = []
+    rows, model = [], shipped()
     for path in paths:
         try:
-            found = predict.predict_skin_cancer(path)
+            found = model(path)
         except (OSError, ValueError) as error:
             rows.append({"image": path, "error": str(error)})
             continue
@@ -40,6 +46,20 @@ def ask(paths, as_json=False):
         _table([row for row in rows if "error" not in row])
         print("\n".join(failed), end="\n" * bool(failed), file=sys.stderr)
     return 1 if failed else 0
+
+
+def shipped():
+    """The shipped model, as ``lite.Shipped``.
+
+    Raises
+    ------
+    CourseError
+        If a file of it is missing, broken or made for another one.
+    """
+    try:
+        return lite.Shipped()
+    except (OSError, ValueError) as error:
+        raise CourseError(str(error)) from error
 
 
 def _table(rows):

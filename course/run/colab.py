@@ -15,8 +15,9 @@ from course.run.terminal import shown
 from utils import settings
 
 VERSIONS = Path(__file__).with_name("colab.txt")
-# A notebook there needs neither of these; the lesson that shows MAPIE goes on without it.
-NOT_IN_COLAB = {"jupyterlab", "mapie", "papermill", "setuptools"}
+# A notebook there needs none of these; the lesson that shows MAPIE goes on without it, and
+# TensorFlow's interpreter takes the place of LiteRT's.
+NOT_IN_COLAB = {"ai-edge-litert", "jupyterlab", "mapie", "papermill", "setuptools"}
 
 
 def surroundings(folder):

@@ -1,36 +1,48 @@
-"""How long a learner waits for the shipped model's first answer, and for each one after it.
+"""How long a person waits for `python -m course predict`, from a cold start, and for Keras.
 
-A fresh process each time: import, load and first answer, then one image after the other."""
+A fresh process each time. Keras: import, load and first answer, then one image after another."""
 
-import multiprocessing
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
-IMAGES, REPEATS = 50, 3
+import numpy as np
+from PIL import Image
 
+from utils import settings
 
-def in_a_fresh_process(_):
+IMAGES, REPEATS = 20, 3
+WITH_KERAS = f"""
+import sys, time
+from utils.predict import predict_skin_cancer
+for _ in range({IMAGES}):
     start = time.perf_counter()
-    import numpy as np
-
-    from utils.predict import predict_skin_cancer
-
-    images = np.random.default_rng(0).integers(0, 256, (IMAGES, 450, 600, 3), dtype=np.uint8)
-    predict_skin_cancer(images[0])
-    first = time.perf_counter() - start
-    seconds = []
-    for image in images:
-        start = time.perf_counter()
-        predict_skin_cancer(image)
-        seconds.append(time.perf_counter() - start)
-    return first, float(np.median(seconds)), max(seconds)
+    predict_skin_cancer(sys.argv[1])
+    print(time.perf_counter() - start)
+"""
 
 
 def run():
-    for repeat in range(REPEATS):
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            (times,) = pool.map(in_a_fresh_process, [None])
-        first, median, slowest = times
-        print(
-            f"run {repeat + 1}: first answer after {first:.1f} s with import; then\n       "
-            f"{1000 * median:.0f} ms an image (median of {IMAGES}), at most {1000 * slowest:.0f}"
-        )
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "x.jpg")
+        pixels = np.random.default_rng(0).integers(0, 256, (450, 600, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+        for _ in range(REPEATS):
+            whole, _ = seconds(["-m", "course", "predict", path])
+            keras, said = seconds(["-c", WITH_KERAS, path])
+            later = [float(line) for line in said.splitlines()[1:]]
+            print(
+                f"course predict x.jpg: {whole:.2f} s; Keras: {keras - sum(later):.2f} s for the "
+                f"first answer, then {1000 * np.median(later):.0f} ms an image"
+            )
+
+
+def seconds(words):
+    """How long a Python program takes, and what it prints."""
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, *words], cwd=settings.ROOT, check=True, capture_output=True, text=True
+    )
+    return time.perf_counter() - start, done.stdout

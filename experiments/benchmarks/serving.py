@@ -2,7 +2,7 @@
 
 Each client sends a drawn lesion, waits for the answer, and sends the next; told 503, it waits as
 long as Retry-After says. Recorded: answers' times in seconds, throughput, counts by status, the
-service's memory before and after."""
+service's memory before and after. Then the same again for the same service asked through Keras."""
 
 import asyncio
 import os
@@ -15,10 +15,28 @@ import httpx
 import numpy as np
 import psutil
 
-from utils import predict, results, settings
+from utils import predict, results, serve, settings
 
 CLIENTS, SECONDS, PORT = 200, 30, 8765
 URL = f"http://127.0.0.1:{PORT}"
+APPS = {"litert": "utils.serve:app", "keras": "experiments.benchmarks.serving:with_keras"}
+
+
+class Keras:
+    """What ``lite.Shipped`` is, by Keras."""
+
+    def __init__(self):
+        self.facts = predict.load_model()[1]
+
+    def __call__(self, image):
+        return predict.predict_skin_cancer(image)
+
+
+def with_keras():
+    """The service as it would be with Keras, in one thread: a factory for uvicorn."""
+    model = Keras()
+    serve.WORKERS, serve.shipped = 1, lambda: model
+    return serve.app
 
 
 async def client(http, image, end, seen):
@@ -43,10 +61,10 @@ async def load():
     return seen
 
 
-def run():
-    started = time.monotonic()
-    command = [sys.executable, "-m", "uvicorn", "utils.serve:app", "--port", str(PORT)]
-    command += ["--log-level", "warning"]
+def under_load(app):
+    """Start a service, send it all that the clients have, and stop it: what is recorded, a dict."""
+    command = [sys.executable, "-m", "uvicorn", app, "--port", str(PORT)]
+    command += ["--log-level", "warning"] + ["--factory"] * app.endswith("with_keras")
     with subprocess.Popen(command, cwd=settings.ROOT) as server:
         try:
             while True:
@@ -64,15 +82,19 @@ def run():
             server.terminate()
     counts = Counter(str(status) for status, _ in seen)
     taken = np.array([seconds for status, seconds in seen if status == 200])
-    content = {
-        "processors": os.cpu_count(),
-        "clients": CLIENTS,
-        "seconds": SECONDS,
+    return {
         "counts": dict(counts),
         "answers_a_second": counts["200"] / SECONDS,
         "percentiles": {f"p{q}": float(np.percentile(taken, q)) for q in (50, 95, 99)},
         "megabytes": {"before": before / 1e6, "after": after / 1e6},
     }
-    print(content)
+
+
+def run():
+    started = time.monotonic()
+    found = {engine: under_load(app) for engine, app in APPS.items()}
+    print(found)
+    machine = {"processors": os.cpu_count(), "clients": CLIENTS, "seconds": SECONDS}
+    content = machine | found["litert"] | {"keras": found["keras"]}
     sha256 = predict.load_model()[1]["model_sha256"]
     results.commit("serving", content, None, {}, started, model_sha256=sha256)

@@ -7,6 +7,7 @@ from sklearn.metrics import log_loss
 
 from experiments import shipped_model
 from utils import predict, settings
+from utils.decision import files_beside
 from utils.quiet import keras
 
 
@@ -24,7 +25,7 @@ def run():
     log_odds = keras.Model(model.input, model.get_layer("temperature").input)
     raw = log_odds.predict(validation.images, batch_size=predict.BATCH, verbose=0)[:, 0]
     found = {"temperature": temperature(validation.melanoma, raw)}
-    _, path, _ = predict.files_beside(predict.SHIPPED)
+    _, path, _ = files_beside(predict.SHIPPED)
     settings.write_json(path, {"model_sha256": facts["model_sha256"]} | found)
 
 

@@ -1,4 +1,4 @@
-"""Step 4: the figures of the shipped model on its test set, from which the card is rendered."""
+"""Step 5: the figures of the shipped model on its test set, from which the card is rendered."""
 
 import time
 

@@ -5,6 +5,7 @@ import numpy as np
 
 from experiments import common, shipped_model
 from utils import evaluation, guard, other_images, predict, settings
+from utils.decision import distance, files_beside
 
 LAYERS = ("block_2_add", "block_5_add", "block_9_add", "block_12_add", "block_15_add")
 LAST = "out_relu"  # for comparison: its covariance of 1,280 channels is larger than the model
@@ -41,7 +42,7 @@ def run():
         | fit_guard(features, layer, chosen["refused"])
         | {"auc_by_layer": by_layer},
     }
-    _, _, path = predict.files_beside(predict.SHIPPED)
+    _, _, path = files_beside(predict.SHIPPED)
     settings.write_json(path, made_for | found)
 
 
@@ -72,9 +73,9 @@ def choose_layer(features, validation, chosen):
     found = {}
     for layer in (*LAYERS, LAST):
         fitted = guard.fit(features(layer, "train"))
-        near = guard.distance(features(layer, "validation"), **fitted)
+        near = distance(features(layer, "validation"), **fitted)
         found[layer] = {
-            kind: _auc(near, guard.distance(features(layer, kind, images), **fitted))
+            kind: _auc(near, distance(features(layer, kind, images), **fitted))
             for kind, images in made.items()
         }
     return max(LAYERS, key=lambda layer: np.mean(list(found[layer].values()))), found
@@ -87,6 +88,6 @@ def _auc(near, far):
 def fit_guard(features, layer, refused):
     """Mean and precision from training images, the limit from validation images."""
     fitted = guard.fit(features(layer, "train"))
-    near = guard.distance(features(layer, "validation"), **fitted)
+    near = distance(features(layer, "validation"), **fitted)
     limit = float(evaluation.conformal_limit(near, 1 - refused))
     return {name: array.tolist() for name, array in fitted.items()} | {"limit": limit}
