@@ -23,7 +23,7 @@ def files(tmp_path):
 def test_a_table_for_people(files, capsys):
     assert cli.main(["predict", *files[:2]]) == 0
     out, err = capsys.readouterr()
-    assert "refer     0.282" in out and "refused   -" in out and err == ""
+    assert "melanoma  0." in out and "refused   -" in out and err == ""
     assert "Not a medical device" in out and "not harmless" in out
 
 
@@ -39,7 +39,9 @@ def test_json_for_programs(files, capsys):
     assert cli.main(["predict", "--json", files[0], files[1], files[2]]) == 1
     found = json.loads(capsys.readouterr().out)
     first, second, third = found["answers"]
-    assert first["decision"] == "refer" and first["probability"] == pytest.approx(0.2822, abs=1e-3)
+    assert first["decision"] == "melanoma" and first["probability"] == pytest.approx(
+        0.2822, abs=1e-3
+    )
     assert second == {**second, "decision": "refused", "probability": None}
     assert third["error"].endswith("get a new copy of it.")
     assert "Not a medical device" in found["note"]

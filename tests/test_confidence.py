@@ -8,7 +8,7 @@ import pytest
 
 from experiments import common, confidence
 from experiments.shipped import limits
-from utils import other_images, predict, results
+from utils import decision, other_images, predict, results
 from utils.data import Lesions
 from utils.evaluation import conformal_limit
 
@@ -26,13 +26,15 @@ def test_the_promise_holds_on_average_over_many_samples():
     assert np.mean(held) == pytest.approx(32 / 40, abs=0.02)
 
 
-def test_band_leaves_one_in_twenty_of_either_class_outside():
+def test_the_threshold_finds_the_share_of_new_melanomas_that_was_asked_for():
     rng = np.random.default_rng(2)
-    y = np.repeat([0, 1], [900, 300])
-    p = np.where(y == 1, rng.beta(4, 2, 1200), rng.beta(1, 6, 1200))
-    low, high = limits.band(y, p, 0.05)
-    assert 0.03 <= np.mean(p[y == 1] < low) <= 0.05
-    assert 0.03 <= np.mean(p[y == 0] >= high) <= 0.05
+    draws = rng.beta(4, 2, (4000, 40))
+    y = np.r_[np.zeros(3), np.ones(39)]
+    found = [
+        new >= limits.threshold_for_sensitivity(y, [0.9, 0.9, 0.9, *rest], 0.9)
+        for new, *rest in draws
+    ]
+    assert np.mean(found) == pytest.approx(0.9, abs=0.015)
 
 
 def lesions(n=400):
@@ -44,12 +46,12 @@ def lesions(n=400):
 
 def test_decisions_are_shares_that_add_up(few_resamples):
     test, p = lesions()
-    facts = {"threshold": 0.5, "refer_between": [0.3, 0.7], "guard": {"limit": 1}}
+    facts = {"threshold": 0.5, "guard": {"limit": 1}}
     found = confidence.decisions(test, p, np.arange(len(p)) % 100 / 99 + 0.005, facts)
     for kind in ("melanoma", "not melanoma"):
         assert sum(share["value"] for share in found[kind].values()) == pytest.approx(1)
     assert found["all"]["refused"] == 0.01
-    said = predict.decide(p, np.arange(len(p)) % 100 / 99 + 0.005, facts)
+    said = decision.decide(p, np.arange(len(p)) % 100 / 99 + 0.005, facts)
     assert found["called_benign"] == (said == "benign").sum()
     assert found["melanomas_called_benign"] == ((said == "benign") & (test.melanoma == 1)).sum()
 
@@ -67,7 +69,7 @@ def test_a_limit_for_all_forgets_the_rare_class_and_its_own_does_not():
     y = (rng.random(3000) < 0.1).astype(int)
     p = np.where(y == 1, rng.beta(2, 2, 3000), rng.beta(1, 9, 3000))
     asked = common.parameters("confidence")
-    found = confidence.coverage_over_splits(y, p, np.arange(3000), 0.9, asked)
+    found = confidence.coverage_over_splits(y, p, 0.9, asked)
     assert found["marginal"]["all"]["mean"] == pytest.approx(0.9, abs=0.01)
     assert found["marginal"]["melanoma"]["mean"] < 0.5
     assert found["by class"]["melanoma"]["mean"] == pytest.approx(0.9, abs=0.02)
@@ -92,10 +94,10 @@ def test_the_sets_are_mapies():
 
 def test_the_record_has_the_shipped_models_limits_and_keeps_its_promise():
     found, facts = results.committed("confidence"), predict.load_model()[1]
-    assert found["refer_between"] == facts["refer_between"]
     assert found["layer"] == facts["guard"]["layer"]
-    low, high = facts["refer_between"]
-    assert low < facts["threshold"] < high
+    band = found["band"]
+    assert band["one threshold at low"]["melanomas_missed"] == band["melanomas_missed"]
+    assert band["one threshold at low"]["load"] == band["load"]
     assert set(found["other_images"]) == set(other_images.OTHER_IMAGES)
     for level, ways in found["conformal"].items():  # within two points
         assert abs(ways["marginal"]["all"]["mean"] - float(level)) < 0.02

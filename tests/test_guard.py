@@ -39,12 +39,12 @@ def test_features_are_means_of_channels_whatever_the_number_of_images():
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
-    """Saved, with a guard that knows dark reds and refers probabilities of .4 to .6."""
+    """Saved, with a guard that knows dark reds."""
     rng = np.random.default_rng(0)
     reds = plain(*[(rng.integers(60, 200), *rng.integers(20, 60, 2)) for _ in range(60)])
     fitted = guard.fit(guard.features(with_one_view(), "maps", reds))
     limits = {name: array.tolist() for name, array in fitted.items()}
-    facts = {"threshold": 0.5, "source": "synthetic", "refer_between": [0.4, 0.6]}
+    facts = {"threshold": 0.5, "source": "synthetic"}
     facts["guard"] = limits | {"layer": "maps", "limit": 4.0}
     path = tmp_path_factory.mktemp("guarded") / "red.keras"
     predict.save_model(with_one_view(), facts, path)
@@ -56,13 +56,13 @@ def guarded(tmp_path_factory):
     [
         ((190, 40, 40), "melanoma", "melanoma"),
         ((70, 40, 40), "benign", "benign"),
-        ((130, 40, 40), "refer", "melanoma"),
-        ((122, 40, 40), "refer", "benign"),
-        ((130, 200, 40), "refused", "melanoma"),  # though the probability is in the band
+        ((130, 40, 40), "melanoma", "melanoma"),
+        ((122, 40, 40), "benign", "benign"),
+        ((130, 200, 40), "refused", "melanoma"),  # though the probability is high
         ((255, 255, 255), "refused", "melanoma"),
     ],
 )
-def test_four_decisions(guarded, colour, expected, label):
+def test_three_decisions(guarded, colour, expected, label):
     found = predict.predict_skin_cancer(plain(colour, size=30)[0], guarded)
     assert (found.decision, found.label) == (expected, label)
 
@@ -73,7 +73,7 @@ def test_many_images_are_decided_as_each_by_itself(guarded):
     model, facts = predict.load_model(guarded)
     far = guard.distances(model, facts["guard"], images)
     found = decision.decide(predict.melanoma_probability(images, model), far, facts)
-    assert set(found) == {"refused", "refer", "melanoma", "benign"}
+    assert set(found) == {"refused", "melanoma", "benign"}
     alone = [predict.predict_skin_cancer(image, guarded).decision for image in images]
     assert alone == found.tolist()
 

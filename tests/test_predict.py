@@ -82,8 +82,10 @@ def test_label_follows_the_threshold_and_confidence_is_of_the_label(model):
     assert copy.deepcopy(answer).threshold == pickle.loads(pickle.dumps(answer)).threshold
     assert repr(answer).startswith("Prediction(label='benign', confidence=0.4")
     assert "threshold=0.6" in repr(answer) and "decision" not in repr(answer)
-    referred = repr(decision.Prediction(0.123456, 0.0911, "refer"))
-    assert "decision='refer'" in referred and len(repr(answer)) <= 90  # what JupyterLab shows whole
+    refused = repr(decision.Prediction(0.123456, 0.0911, "refused"))
+    assert (
+        "decision='refused'" in refused and len(repr(answer)) <= 90
+    )  # what JupyterLab shows whole
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 300), (5000, 1), (30, 40, 1), (28, 28, 3)])
@@ -418,7 +420,6 @@ def test_calling_a_loaded_model_predicts_and_changes_nothing(tmp_path):
 
 LIMITS = {
     "threshold": 0.2,
-    "refer_between": [0.1, 0.5],
     "guard": {"layer": "pooled", "mean": [0.0] * 3, "precision": np.eye(3).tolist(), "limit": 9.0},
 }
 
@@ -427,9 +428,7 @@ LIMITS = {
     ("p", "distance", "expected"),
     [
         (0.05, 1, "benign"),
-        (0.1, 1, "refer"),
-        (0.3, 1, "refer"),
-        (0.5, 1, "melanoma"),
+        (0.2, 1, "melanoma"),
         (0.9, 9.1, "refused"),
         (0.05, None, "benign"),
     ],
@@ -460,28 +459,13 @@ def test_limits_and_calibration_are_used_if_they_were_made_for_the_model(red):
         _with(path, ".calibration.json", model_sha256=calibrated, temperature=temperature)
         _with(path, ".limits.json", **LIMITS, model_sha256=limited, temperature=found_at)
         facts = predict.load_model(path)[1]
-        return (
-            facts.get("temperature"),
-            facts["threshold"],
-            facts["refer_between"],
-            "guard" in facts,
-        )
+        return facts.get("temperature"), facts["threshold"], "guard" in facts
 
-    assert loaded(own, 2.0, own, 2.0) == (2.0, 0.2, [0.1, 0.5], True)
-    without = 0.6, [0.6, 0.6], False  # as the model's own file says
+    assert loaded(own, 2.0, own, 2.0) == (2.0, 0.2, True)
+    without = 0.6, False  # as the model's own file says
     assert loaded(own, 3.0, own, 2.0) == (3.0, *without)
     assert loaded(own, 2.0, other, 2.0) == (2.0, *without)
     assert loaded(other, 2.0, own, 2.0) == (None, *without)
-
-
-def test_a_threshold_outside_the_refer_band_is_refused(red):
-    path, own = red
-    _with(path, ".calibration.json", model_sha256=own, temperature=2.0)
-    _with(
-        path, ".limits.json", **LIMITS | {"model_sha256": own, "temperature": 2, "threshold": 0.7}
-    )
-    with pytest.raises(ValueError, match=r"threshold 0\.700 is not between 0\.100 and 0\.500"):
-        predict.load_model(path)
 
 
 def test_a_learners_model_is_loaded_by_keras_whatever_else_its_facts_hold(tmp_path):

@@ -59,8 +59,7 @@ def test_an_answer_is_that_of_predict_with_its_limits(url):
     facts = predict.load_model()[1]
     found = send(url, serve.sample_png(3)).json()
     assert found["probability"] == pytest.approx(expected.probability, abs=1e-5)
-    assert found["decision"] == expected.decision == "refer"
-    assert found["refer_between"] == facts["refer_between"]
+    assert found["decision"] == expected.decision == "melanoma"
     assert found["threshold"] == facts["threshold"]
     assert facts["model_sha256"].startswith(found["model"])
     assert "not a medical device" in found["disclaimer"] and "doctor" in found["meaning"]
@@ -149,7 +148,7 @@ def test_whoever_only_answers_loads_no_tensorflow(tmp_path):
     done = subprocess.run(command, cwd=settings.ROOT, capture_output=True, text=True)
     assert done.stderr == ""
     *_, answered, loaded = done.stdout.splitlines()
-    assert answered.startswith("refer 0 ") and loaded == "[]"
+    assert answered.startswith("melanoma 0 ") and loaded == "[]"
 
 
 def test_large_images_take_turns_and_small_ones_do_not_wait(monkeypatch):
@@ -317,7 +316,7 @@ def test_logs_hold_nothing_of_an_upload(url, caplog):
 
 def test_model_and_sample(url):
     found, facts = httpx.get(f"{url}/model").json(), predict.load_model()[1]
-    assert found["refer_between"] == facts["refer_between"]
+    assert found["threshold"] == facts["threshold"]
     assert 0.8 < found["test"]["roc_auc"]["low"] < found["test"]["roc_auc"]["value"] < 1
     first, second = (httpx.get(f"{url}/sample", params={"seed": s}).content for s in (1, 2))
     assert Image.open(io.BytesIO(first)).size == (200, 150) and first != second

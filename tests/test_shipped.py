@@ -82,13 +82,13 @@ def test_the_whole_recipe_in_small(tmp_path, monkeypatch, few_resamples):
 
     train.run()
     facts = predict.load_model()[1]
-    assert facts["temperature"] == 1 and facts["refer_between"] == [0.5, 0.5]
+    assert facts["temperature"] == 1 and facts["threshold"] == 0.5
     assert "guard" not in facts
     export.run()
     monkeypatch.setattr(serve, "shipped", lambda: lite.Shipped(path))
     found = serve.answer(serve.png(Image.fromarray(images[0])))  # it can serve
     assert found.decision in ("benign", "melanoma") and found.threshold == 0.5
-    assert found.refer_between == (0.5, 0.5) and found.threshold_chosen_for == serve.NOT_CHOSEN
+    assert found.threshold_chosen_for == serve.NOT_CHOSEN
     calibrate.run()
     temperature = predict.load_model()[1]["temperature"]
     with pytest.raises(ValueError, match="another training, temperature or layer"):

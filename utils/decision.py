@@ -32,10 +32,8 @@ class Prediction(namedtuple("Prediction", "label confidence")):
     threshold : float
         The model's own.
     decision : str
-        ``"melanoma"`` or ``"benign"`` where the model answers; ``"refer"`` where it is too
-        uncertain, and a doctor has to look; ``"refused"`` where the image does not look like
-        those that it learned from. A model without limits of its own always answers: then it is
-        the label.
+        The label where the model answers; ``"refused"`` where the image does not look like those
+        that it learned from. A model without a guard always answers.
     """
 
     def __new__(cls, probability, threshold, decision=None):
@@ -67,21 +65,19 @@ def decide(probability, distance, facts):
     distance : array_like of float, shape (n,), or None
         From ``guard.distances``; None where the model has no guard.
     facts : dict
-        From ``joined``: ``threshold``, ``refer_between`` (two probabilities, the threshold not
-        outside them), and where the model has a guard ``guard`` with its ``limit``.
+        From ``joined``: ``threshold``, and where the model has a guard ``guard`` with its
+        ``limit``.
 
     Returns
     -------
     ndarray of str, shape (n,)
-        ``"refused"``, ``"refer"``, ``"melanoma"`` or ``"benign"``, the first that holds.
+        ``"refused"``, ``"melanoma"`` or ``"benign"``, the first that holds.
     """
     p = np.asarray(probability)
-    low, high = facts["refer_between"]
     far = np.zeros(p.shape, bool)
     if distance is not None:
         far = np.asarray(distance) > facts["guard"]["limit"]
-    answers = [far, (low <= p) & (p < high), p >= facts["threshold"]]
-    return np.select(answers, ["refused", "refer", "melanoma"], "benign")
+    return np.select([far, p >= facts["threshold"]], ["refused", "melanoma"], "benign")
 
 
 def distance(found, mean, precision):
@@ -128,7 +124,7 @@ def joined(own, calibration, limits):
     Returns
     -------
     dict
-        With ``threshold`` and ``refer_between``, and whatever else the files hold.
+        With ``threshold``, and whatever else the files hold.
 
     Raises
     ------
@@ -142,10 +138,7 @@ def joined(own, calibration, limits):
     made_for = ("model_sha256", "temperature")
     if limits and all(limits[key] == facts.get(key) for key in made_for):
         facts = facts | limits
-    threshold = checked_threshold(facts)
-    low, high = facts.setdefault("refer_between", [threshold, threshold])  # nothing lies between
-    if not low <= threshold <= high:
-        raise ValueError(f"its threshold {threshold:.3f} is not between {low:.3f} and {high:.3f}")
+    checked_threshold(facts)
     return facts
 
 

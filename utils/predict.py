@@ -165,7 +165,7 @@ def load_model(path=SHIPPED):
 
     Beside the shipped model stand ``NAME.calibration.json`` and ``NAME.limits.json``. What was made
     for another model is left out: without them it answers uncalibrated, by the threshold in its
-    own file, and refers and refuses nothing.
+    own file, and refuses nothing.
 
     Returns
     -------

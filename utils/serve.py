@@ -50,7 +50,6 @@ MEANING = {
     "melanoma": "The model finds melanoma likely. Only a doctor can tell.",
     "benign": "The model finds melanoma unlikely. That is not harmless: other skin cancers count "
     "as benign here, and it misses melanomas.",
-    "refer": "The model is too uncertain to answer: a doctor has to look.",
     "refused": "The image does not look like those that the model learned from, so it does not "
     "answer: send a dermatoscopic image of one lesion.",
 }
@@ -61,26 +60,24 @@ logging.getLogger("python_multipart").setLevel(logging.ERROR)  # its warnings qu
 class Answer(BaseModel):
     """What the model says of one image."""
 
-    decision: Literal["melanoma", "benign", "refer", "refused"]
+    decision: Literal["melanoma", "benign", "refused"]
     meaning: str = Field(description="The decision in a sentence")
     probability: float | None = Field(
         description="Of melanoma, calibrated; none where the image is refused", ge=0, le=1
     )
     threshold: float = Field(description="From it on, predict_skin_cancer's label is melanoma")
     threshold_chosen_for: str
-    refer_between: tuple[float, float] = Field(description="Probabilities that go to a doctor")
     model: str = Field(description="First digits of the model file's SHA-256")
     disclaimer: str
 
     model_config = {
         "json_schema_extra": {
             "example": {
-                "decision": "refer",
-                "meaning": MEANING["refer"],
+                "decision": "melanoma",
+                "meaning": MEANING["melanoma"],
                 "probability": 0.12,
                 "threshold": 0.091,
                 "threshold_chosen_for": "finding 90 % of the validation melanomas",
-                "refer_between": [0.034, 0.39],
                 "model": "e013d60db2aff656",
                 "disclaimer": DISCLAIMER,
             }
@@ -188,7 +185,6 @@ def answer(content):
         probability=None if found.decision == "refused" else found.probability,
         threshold=found.threshold,
         threshold_chosen_for=facts.get("threshold_chosen_for", NOT_CHOSEN),
-        refer_between=facts["refer_between"],
         model=facts["model_sha256"][:16],
         disclaimer=DISCLAIMER,
     )
@@ -288,7 +284,6 @@ def model() -> dict:
         "data": "HAM10000, split by lesion, CC BY-NC 4.0",
         "input_pixels": facts["source_size"],
         "threshold": facts["threshold"],
-        "refer_between": facts["refer_between"],
         "test": record["shipped"] if own else {},
         "not_tested_on": "phone images, other cameras, dark skin, children, nails, mucosa",
         "disclaimer": DISCLAIMER,

@@ -68,6 +68,6 @@ def _table(rows):
     for row in rows:
         p = "-" if row["probability"] is None else f"{row['probability']:.3f}"
         print(f"{row['image']:{width}}  {row['decision']:8}  {p}")
-    print('"benign" means no melanoma, not harmless; "refer": too uncertain, a doctor has to look;')
+    print('"benign" means no melanoma, not harmless;')
     print('"refused": does not look like a dermatoscopic image of a lesion.')
     print(NOTE)
