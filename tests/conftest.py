@@ -181,4 +181,6 @@ def few_resamples(monkeypatch):
     from utils import evaluation
 
     draw = evaluation.resampled_lesions
-    monkeypatch.setattr(evaluation, "resampled_lesions", lambda y, g, n, seed: draw(y, g, 50, seed))
+    monkeypatch.setattr(
+        evaluation, "resampled_lesions", lambda y, g, n=50, seed=0: draw(y, g, 50, seed)
+    )

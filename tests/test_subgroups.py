@@ -62,6 +62,8 @@ def test_shifts_are_paired_with_the_images_as_they_were(few_resamples):
         assert [row["roc_auc"] for row in found[name]] == [1, 1, 1, 0.5]
         assert [row["sensitivity"] for row in found[name]] == [1, 0, 0, 0]
         assert [row["refused"] for row in found[name]] == pytest.approx([0.1, 0.2, 0.3, 0.4])
+        slipped = [row["melanomas_called_benign"] for row in found[name]]
+        assert slipped[0] == 0 and 1 > slipped[1] > slipped[2] > slipped[3] > 0
         same, last = found[name][0], found[name][3]
         for measure in ("change", "calibration_change", "sensitivity_change"):
             assert same[measure] == {"value": 0, "low": 0, "high": 0}
@@ -72,14 +74,46 @@ def test_shifts_are_paired_with_the_images_as_they_were(few_resamples):
 
 
 def test_bands_of_skin_tone_have_an_auc_where_there_are_melanomas(few_resamples):
-    table = people(60).assign(ita=np.repeat([70.0, 0.0, 120.0], 20))
-    table["melanoma"] = [0, 1] * 10 + [0] * 15 + [1] * 5 + [0, 1] * 10
-    table["probability"] = table["melanoma"] * 0.5 + np.r_[np.zeros(40), np.tile([0.5, 0], 10)]
+    table = people(120).assign(ita=np.repeat([70.0, 0.0, 120.0], 40))
+    table["melanoma"] = [0, 1] * 20 + [0] * 30 + [1] * 10 + [0, 1] * 20
+    table["probability"] = table["melanoma"] * 0.5 + np.r_[np.zeros(80), np.tile([0.5, 0], 20)]
     found = subgroups.by_tone(table)
-    assert found["brown, dark"] == {"images": 20, "melanomas": 5}
+    dark = found["brown, dark"]
+    assert (dark["images"], dark["melanomas"]) == (40, 10) and "roc_auc" not in dark
     assert found["very light"]["roc_auc"]["value"] == 1
     assert found["bluish"]["roc_auc"]["value"] == 0.5
     assert set(found) == {"brown, dark", "very light", "bluish"}
+
+
+def test_a_gap_that_follow_up_moles_make_is_gone_without_them(few_resamples):
+    """Easy moles that are only watched lift the AUC of one band; the model is the same in both."""
+    rng = np.random.default_rng(5)
+    n = 3000
+    table = people(n).assign(ita=np.where(np.arange(n) % 2, 70.0, 120.0), dx_type="histo")
+    table["melanoma"] = (rng.random(n) < 0.3).astype(int)
+    watched = (table["melanoma"] == 0) & (table["ita"] == 70) & (rng.random(n) < 0.7)
+    table.loc[watched, "dx_type"] = "follow_up"
+    p = rng.normal(0.4 + 0.15 * table["melanoma"], 0.15)
+    table["probability"] = np.where(watched, 0.01, p.clip(0.02, 1))
+    found = subgroups.tone_gap(table)
+    assert found["all"]["low"] > 0
+    assert found["without follow-up"]["low"] < 0 < found["without follow-up"]["high"]
+
+
+def test_the_gap_between_men_and_women_is_pooled_and_compared(few_resamples):
+    rng = np.random.default_rng(6)
+
+    def set_of(men, women, n=2000):
+        table = people(n).assign(melanoma=(np.arange(n) % 2))
+        chance = np.where(table["sex"] == "male", men, women)
+        return table.assign(probability=np.where(rng.random(n) < chance, 0.9, 0.1))
+
+    found = subgroups.sex_gap(set_of(0.8, 0.8), set_of(0.9, 0.7), 0.5)
+    assert found["validation"]["value"] == pytest.approx(0, abs=0.08)
+    assert found["test"]["value"] == pytest.approx(0.2, abs=0.08) and found["test"]["low"] > 0
+    assert found["pooled"]["value"] == pytest.approx(0.1, abs=0.06)
+    difference = found["test"]["value"] - found["validation"]["value"]
+    assert found["test minus validation"]["value"] == pytest.approx(difference)
 
 
 def test_an_interrupted_experiment_asks_for_no_image_twice(tmp_path, monkeypatch, few_resamples):
@@ -102,6 +136,7 @@ def test_an_interrupted_experiment_asks_for_no_image_twice(tmp_path, monkeypatch
     monkeypatch.setattr(lite, "Lite", lambda content: ask)
     monkeypatch.setattr(guard, "distances", lambda *_: np.zeros(30))
     monkeypatch.setattr(common, "lesions", lambda size: Lesions(images, table, "folder"))
+    monkeypatch.setattr(subgroups, "tone_gap", lambda table: {})  # too few in a band here
     monkeypatch.setattr(results, "COMMITTED", tmp_path)
     monkeypatch.setenv("COURSE_WORK_DIR", str(tmp_path))
     with pytest.raises(KeyboardInterrupt):
