@@ -24,7 +24,7 @@ def run():
     model, facts, lesions = shipped_model.load()
     test = lesions.subset("test")
     found = [shipped_model.kept_seven(model, facts, test.images)]
-    found += common.in_parallel(one, [(seed, facts["temperature"]) for seed in seeds])
+    found += common.in_parallel(one, [(seed,) for seed in seeds])
     findings = {"seeds": [facts["seed"], *seeds]} | judge(
         test.table, found, shipped_model.training_shares(lesions)
     )
@@ -32,7 +32,7 @@ def run():
     results.commit("ensemble", findings, lesions.source, {}, started, **origin)
 
 
-def one(seed, temperature):
+def one(seed):
     """Probabilities (n, 7) for the test set from one training."""
     recipe = common.parameters("train")
     lesions = common.lesions(recipe["source_size"])
@@ -40,10 +40,10 @@ def one(seed, temperature):
     def make(_):
         train = lesions.subset("train")
         network = shipped_model.train_recipe(recipe, seed, train.images, train.diagnosis)
-        whole = models.as_predictor(network, recipe["source_size"], temperature)
+        whole = models.as_predictor(network, recipe["source_size"], 1.0)
         return shipped_model.seven_probabilities(whole, lesions.subset("test").images)
 
-    return common.kept(__name__, f"seed{seed}", [recipe, seed, temperature], make)
+    return common.kept(__name__, f"seed{seed}", [recipe, seed], make)
 
 
 def judge(table, found, shares):
