@@ -18,10 +18,6 @@ def pixels():
     return np.random.RandomState(0).randint(0, 256, (4, 28, 28, 3)).astype(np.uint8)
 
 
-def slow(*values):
-    return pytest.param(*values, marks=pytest.mark.slow)
-
-
 def answer(model, x):
     """As ``predict``, without its compiling, which takes longer than a few images."""
     return np.asarray(model(np.asarray(x, "float32"), training=False))
@@ -54,10 +50,6 @@ def test_training_a_piece_trains_the_whole(base):
     _, suffix = backbone.cut(base, "block_14_add")
     kernel = suffix.get_layer("Conv_1").kernel
     assert kernel is base.get_layer("Conv_1").kernel
-
-
-def test_top_of_twenty_layers_begins_after_block_14(base):
-    assert base.layers[-21].name == "block_14_add"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +109,9 @@ def test_layers_are_saved_and_loaded_by_their_names(base, pixels, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")
-@pytest.mark.parametrize(("alpha", "kept"), [(0.35, 100_000), slow(0.5, None)])
+@pytest.mark.parametrize(
+    ("alpha", "kept"), [(0.35, 100_000), pytest.param(0.5, None, marks=pytest.mark.slow)]
+)
 def test_weights_that_are_broken_or_do_not_fit_are_named(tmp_path, alpha, kept):
     path = tmp_path / "w.weights.h5"
     path.write_bytes(pretrained.SHIPPED.read_bytes()[:kept])
@@ -140,6 +134,7 @@ def test_wrong_parameters_are_refused(arguments, message):
 def test_unfreezing_leaves_batch_norm_frozen():
     base = backbone.mobilenet_v2(source_size=28, size=32)
     backbone.unfreeze_top(base, 20)
+    assert base.layers[-21].name == backbone.FROZEN_END
     trainable = [layer for layer in base.layers if layer.trainable_weights]
     assert [layer.name for layer in trainable] == [
         "block_15_expand",
@@ -218,12 +213,3 @@ def test_macs_that_cannot_be_counted_are_refused():
     x = keras.Input((8, 8, 3))
     with pytest.raises(ValueError, match="is a SeparableConv2D"):
         backbone.macs(keras.Model(x, keras.layers.SeparableConv2D(2, 3)(x)))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [({"size": 28}, "32 px or more"), ({"weights": "random"}, "must be a file")],
-)
-def test_a_wrong_choice_is_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        backbone.mobilenet_v2(**arguments)

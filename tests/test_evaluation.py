@@ -113,6 +113,7 @@ def test_interval_covers_the_true_auc_about_as_often_as_it_says():
     assert covered >= 33  # fewer than 33 of 40 has a chance of 1 in 200 at 95 %
 
 
+@pytest.mark.slow
 def test_interval_of_a_difference_covers_the_truth_about_as_often_as_it_says():
     def two_models(n, seed):
         y, p = scores(n, seed=seed)
