@@ -27,10 +27,6 @@ def surroundings(folder):
     ``git clone`` gets from the course's address is this very tree with all its changes, on the
     badge's branch and as the release; the branch that a clone gets unasked is empty.
 
-    Parameters
-    ----------
-    folder : Path
-
     Returns
     -------
     dict of str to str
@@ -63,10 +59,6 @@ def surroundings(folder):
 
 def pins(path):
     """The versions in an output of ``pip freeze``; what was installed from a file has none.
-
-    Parameters
-    ----------
-    path : Path
 
     Returns
     -------
