@@ -5,6 +5,7 @@ What takes seconds to import is imported where it is used, so that help and refu
 
 import argparse
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -96,54 +97,42 @@ def _parser():
 
 
 def _call(arguments, options):
-    if arguments.command in ("run", "record", "test-colab"):
-        words = arguments.settings + split_make(arguments.make)
-        if arguments.command == "test-colab":
-            from course.run.colab import test_colab
+    def call(place, *given):
+        module, _, function = place.rpartition(".")
+        return getattr(importlib.import_module(f"course.{module}"), function)(*given)
 
-            return test_colab(words)
-        given = split_settings(words)
-        if arguments.command == "run":
-            from course.run.terminal import run
-
-            return run(given)
-        from course.run.record import record
-
-        return record(given)
-    if arguments.command == "test":
-        return test(options)
-    if arguments.command == "lab":
-        from course.run.lab import lab
-
-        return lab(options)
-    if arguments.command == "notebooks":
-        from course.build import graph, notebooks
-
-        done = notebooks.notebooks(arguments.all, arguments.lessons)
-        if "DVC_STAGE" not in os.environ:  # by hand: `refresh` itself writes the lock
-            graph.accept(chosen(",".join(arguments.lessons)) + ["pages"] * (not arguments.lessons))
-        return done
-    if arguments.command == "check-lessons":
-        from course.build.check import check_lessons
-
-        return check_lessons(arguments.lessons)
-    if arguments.command == "pages":
-        from course.build.pages import pages
-
-        return pages(arguments.check)
-    if arguments.command == "status":
-        from course.build.graph import status
-
-        return status()
-    if arguments.command == "refresh":
-        from course.build.graph import refresh
-
-        return refresh(arguments.stages, arguments.dry)
-    if arguments.command == "predict":
-        from course.run.ask import ask
-
-        return ask(arguments.images, arguments.json)
+    match arguments.command:
+        case "test-colab":
+            return call("run.colab.test_colab", _words(arguments))
+        case "run":
+            return call("run.terminal.run", split_settings(_words(arguments)))
+        case "record":
+            return call("run.record.record", split_settings(_words(arguments)))
+        case "test":
+            return test(options)
+        case "lab":
+            return call("run.lab.lab", options)
+        case "notebooks":
+            done = call("build.notebooks.notebooks", arguments.all, arguments.lessons)
+            if "DVC_STAGE" not in os.environ:  # by hand: `refresh` itself writes the lock
+                pages = ["pages"] * (not arguments.lessons)
+                call("build.graph.accept", chosen(",".join(arguments.lessons)) + pages)
+            return done
+        case "check-lessons":
+            return call("build.check.check_lessons", arguments.lessons)
+        case "pages":
+            return call("build.pages.pages", arguments.check)
+        case "status":
+            return call("build.graph.status")
+        case "refresh":
+            return call("build.graph.refresh", arguments.stages, arguments.dry)
+        case "predict":
+            return call("run.ask.ask", arguments.images, arguments.json)
     return serve(arguments.host, arguments.port)
+
+
+def _words(arguments):
+    return arguments.settings + split_make(arguments.make)
 
 
 def serve(host, port):

@@ -109,10 +109,6 @@ def parameters(notebook):
     notebook : nbformat.NotebookNode, dict or Path
         Not executed.
 
-    Returns
-    -------
-    dict of str to bool, int, float or str
-
     Raises
     ------
     ValueError
@@ -157,11 +153,6 @@ def parse_value(name, text, default):
 
 def plan(lessons, given):
     """What each lesson gets of the parameters given.
-
-    Parameters
-    ----------
-    lessons : list of Path
-    given : dict of str to str
 
     Returns
     -------

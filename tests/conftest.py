@@ -4,6 +4,7 @@ import ipaddress
 import os
 import shutil
 import socket
+import sys
 
 import pytest
 
@@ -15,6 +16,8 @@ from utils import settings
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ["COURSE_OFFLINE"] = "1"
+# A grammar of addresses that jsonschema compiles for a second, and that no notebook needs.
+sys.modules.setdefault("rfc3987_syntax", None)
 settings.make_folders_absolute()
 
 

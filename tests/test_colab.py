@@ -1,7 +1,9 @@
 """The lessons as Colab opens them: alone, in an empty folder, without the course."""
 
 import json
+import os
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -103,6 +105,18 @@ def test_the_command_runs_each_lesson_alone_and_says_which_failed(tmp_path, monk
     assert cell.outputs[0].data["text/plain"] == "['00_one.ipynb']"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell script as a program")
+def test_a_lesson_that_does_not_end_is_stopped_and_named(tmp_path, monkeypatch):
+    """Also where its kernel, here the shell's ``sleep``, keeps the pipes open."""
+    (tmp_path / "jupyter-execute").write_text("#!/bin/sh\nsleep 20\n")
+    (tmp_path / "jupyter-execute").chmod(0o755)
+    monkeypatch.setattr(colab, "MINUTES", 0.01)
+    begun = time.monotonic()
+    said = colab._execute(tmp_path / "python", tmp_path / "03_four.ipynb", dict(os.environ))
+    assert said == "lesson 03_four was stopped: it did not end within 0.01 minutes"
+    assert time.monotonic() - begun < 15
+
+
 def test_what_the_command_does_not_know_is_refused():
     with pytest.raises(Refused, match="LESSONS and PACKAGES only, not SOURCE"):
         colab.test_colab(["LESSONS=00", "SOURCE=folder"])
@@ -144,10 +158,7 @@ def test_a_list_of_colab_that_lacks_what_lessons_need_is_refused_in_one_sentence
         CourseError, match=r"^Colab moved: its list has no scikit-learn, seaborn, which"
     ):
         colab.install(tmp_path, today)
-    for path, what in (
-        (tmp_path / "no.txt", "cannot be read"),
-        (tmp_path / "empty.txt", "no line NAME"),
-    ):
-        (tmp_path / "empty.txt").write_text("404: Not Found")
+    (tmp_path / "empty.txt").write_text("404: Not Found")
+    for name, what in (("no.txt", "cannot be read"), ("empty.txt", "no line NAME")):
         with pytest.raises(CourseError, match=what):
-            colab.install(tmp_path, path)
+            colab.install(tmp_path, tmp_path / name)

@@ -76,22 +76,6 @@ def test_a_limit_for_all_forgets_the_rare_class_and_its_own_does_not():
     assert found["by class"]["not melanoma"]["mean"] == pytest.approx(0.9, abs=0.01)
 
 
-def test_the_sets_are_mapies():
-    mapie = pytest.importorskip("mapie.classification")
-    from sklearn.linear_model import LogisticRegression
-
-    rng = np.random.default_rng(5)
-    y = rng.integers(0, 2, 200)
-    x = rng.normal(size=(200, 2)) + y[:, None]
-    model = LogisticRegression().fit(x[:100], y[:100])
-    p = model.predict_proba(x)[:, 1]
-    ours = conformal_limit(np.where(y == 1, 1 - p, p)[100:], 0.9)
-    theirs = mapie.SplitConformalClassifier(model, confidence_level=0.9)
-    theirs.conformalize(x[100:], y[100:])
-    sets = theirs.predict_set(x)[1][:, :, 0]
-    np.testing.assert_array_equal(sets, np.stack([p <= ours, 1 - p <= ours], axis=1))
-
-
 def test_the_record_has_the_shipped_models_limits_and_keeps_its_promise():
     found, facts = results.committed("confidence"), predict.load_model()[1]
     assert found["layer"] == facts["guard"]["layer"]

@@ -18,12 +18,13 @@ from utils.exercises import CHECKS
 
 for name in lessons.names():
     exercises.import_module(f"utils.exercises.{name}")
-# Their checks train or convert networks.
-TRAINS = {"mobilenetv2.4", "fine_tuning.1", "fine_tuning.4", "deployment.2"}
+# Their checks build, train or convert networks, or read data sets again and again.
+SLOW = {"mobilenetv2.2", "mobilenetv2.4", "transfer.3", "fine_tuning.1", "fine_tuning.4"}
+SLOW |= {"deployment.2", "deployment.3", "data_loading.4", "splitting.2"}
 each_exercise = pytest.mark.parametrize("number", sorted(CHECKS))
 each_by_cost = pytest.mark.parametrize(
     "number",
-    [pytest.param(n, marks=pytest.mark.slow) if n in TRAINS else n for n in sorted(CHECKS)],
+    [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in sorted(CHECKS)],
 )
 
 

@@ -1,5 +1,7 @@
 """600 images judged on all test images: by hand."""
 
+import functools
+
 import numpy as np
 
 from experiments import common, full_test
@@ -12,6 +14,7 @@ def test_the_network_is_judged_on_all_test_images_beside_the_colours(
 ):
     table = synthetic.metadata().assign(copy_of=lambda t: t["image_id"])
 
+    @functools.cache  # a split takes half a second
     def lesions(size, select=splits.full):
         chosen = select(table)
         return Lesions(np.zeros((len(chosen), 1, 1, 3), np.uint8), chosen, "folder")

@@ -117,13 +117,6 @@ def test_another_folder_is_opened_instead(toy, started, monkeypatch, option):
     assert not (toy / "my_notebooks").exists()
 
 
-def test_folders_given_from_here_hold_in_the_notebooks_folder(toy, started, monkeypatch):
-    monkeypatch.chdir(toy)
-    monkeypatch.setenv("HAM10K_DIR", "notebooks")
-    lab.lab([])
-    assert started[0][1]["HAM10K_DIR"] == str(toy / "notebooks")
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_jupyterlab_ends_with_the_command(toy, tmp_path, name):

@@ -11,6 +11,12 @@ from utils.evaluation import Estimate
 matplotlib.use("agg")
 
 
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plots.plt.close("all")
+
+
 @pytest.fixture
 def test_set():
     rng = np.random.default_rng(0)
@@ -33,8 +39,7 @@ def figures(test_set):
             "samples": plots.sample_predictions(images, y, p, 0.3, source),
         }
 
-    yield draw
-    plots.plt.close("all")
+    return draw
 
 
 def heading(figure):
@@ -90,7 +95,6 @@ def test_feature_maps_show_the_channels_that_vary_most_in_every_row():
     assert [s.max() for s in shown] == [0, 6, 3, 0, 7, 4]
     assert heading(figure).startswith("SYNTHETIC")
     assert figure.axes[1].get_title() == "Conv1\n4 x 4"
-    plots.plt.close("all")
 
 
 def test_the_ladder_shows_each_gain_with_its_interval_and_the_auc_reached():
@@ -120,7 +124,6 @@ def test_guesses_stand_beside_outcomes():
     intervals = [[tuple(end) for end in ax.collections[0].get_segments()[0]] for ax in axes]
     assert intervals == [[(0.7, 0), (0.85, 0)], [(0.5, 0), (0.7, 0)]]
     assert [ax.get_yticklabels()[0].get_text() for ax in axes] == ["accuracy", "AUC"]
-    plots.plt.close("all")
 
 
 RATES = {
@@ -137,7 +140,6 @@ def test_learning_rates_are_drawn_from_low_to_high_and_one_can_be_picked():
     picked = plots.learning_rates(RATES, 0.86, "folder", 1e-2).axes[0].lines
     assert picked[0].get_color() != loss.lines[0].get_color()
     assert picked[1].get_color() == loss.lines[1].get_color()
-    plots.plt.close("all")
 
 
 def test_overlays_show_each_map_on_its_image_and_say_where_there_is_none():
@@ -151,7 +153,6 @@ def test_overlays_show_each_map_on_its_image_and_say_where_there_is_none():
         np.testing.assert_array_equal(shown[2 + k][1], maps[k])
     assert [ax.get_title() for ax in figure.axes[:4]] == ["a", "b", "", "no evidence"]
     assert heading(figure).startswith("SYNTHETIC")
-    plots.plt.close("all")
 
 
 def test_unit_values_show_shares_of_each_state():
@@ -159,7 +160,6 @@ def test_unit_values_show_shares_of_each_state():
     for ax in figure.axes:
         assert sum(bar.get_height() for bar in ax.patches) == pytest.approx(1)
     assert heading(figure).startswith("SYNTHETIC")
-    plots.plt.close("all")
 
 
 def test_paired_seeds_join_the_trainings_of_a_seed():
@@ -169,4 +169,3 @@ def test_paired_seeds_join_the_trainings_of_a_seed():
     drawn = [list(line.get_ydata()) for line in ax.lines]
     assert drawn[:3] == [[0.76, 0.78], [0.8, 0.8], [0.7, 0.85]]
     assert heading(ax.figure).startswith("SYNTHETIC")
-    plots.plt.close("all")

@@ -3,6 +3,7 @@ import os
 import re
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import h5py
 import pytest
@@ -50,7 +51,7 @@ def a_host(content, status=200, missing=0):
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/", asked
         server.shutdown()
 
@@ -124,20 +125,17 @@ def test_a_broken_file_is_named(cache):
 
 
 @pytest.mark.parametrize(
-    ("name", "description"),
+    ("path", "description"),
     [
-        (file_of(0.35, 96), "ImageNet, width 0.35, trained at 96 px"),
-        (file_of(1.0, 224), "ImageNet, width 1, trained at 224 px"),
-        ("mine.weights.h5", "mine.weights.h5"),
+        (Path("x", file_of(0.35, 96)), "ImageNet, width 0.35, trained at 96 px"),
+        (Path("x", file_of(1.0, 224)), "ImageNet, width 1, trained at 224 px"),
+        (Path("x", "mine.weights.h5"), "mine.weights.h5"),
+        (None, "RANDOM"),
+        (pretrained.SHIPPED, "SHIPPED"),
     ],
 )
-def test_a_file_is_described(tmp_path, name, description):
-    assert pretrained.describe(tmp_path / name) == description
-
-
-def test_what_is_not_imagenet_says_so_first():
-    assert pretrained.describe(None).startswith("RANDOM")
-    assert pretrained.describe(pretrained.SHIPPED).startswith("SHIPPED")
+def test_a_file_is_described_and_what_is_not_imagenet_says_so_first(path, description):
+    assert pretrained.describe(path).startswith(description)
 
 
 # --- what is downloaded

@@ -4,7 +4,6 @@ import random
 
 import nbformat
 import numpy as np
-import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
@@ -102,42 +101,33 @@ def test_sizes_that_no_output_need_show_are_those_of_the_data():
 
 KINDS = {
     "0.00 to 1.00": lambda: f"{random.random():.2f}",
-    "gain, two digits": lambda: f"{random.choice((-1, 1)) * random.uniform(0.01, 0.3):+.2f}",
-    "gain, three digits": lambda: f"{random.choice((-1, 1)) * random.uniform(0.001, 0.2):+.3f}",
+    "gain": lambda: f"{random.choice((-1, 1)) * random.uniform(0.001, 0.2):+.3f}",
     "per cent": lambda: f"{random.randint(0, 100)} %",
-    "N of M": lambda: "{} of {}".format(*sorted((random.randint(1, 300), random.randint(1, 300)))),
-    "N of 48, 152 or 200": lambda: random.choice(
-        [f"{random.randint(0, m)} of {m}" for m in (48, 152, 200)]
-    ),
+    "N of M": lambda: "{} of {}".format(*sorted(random.choices(range(1, 300), k=2))),
     "N, 10 to 2,000": lambda: f"{random.randint(10, 2000):,}",
 }
 
 
-def share_that_passes(written, notebook, drawn):
-    """Of arbitrary numbers at arbitrary words of a lesson's prose: by kind, in per cent."""
-    weights, shares = [], []
-    for cell, text, shown, _ in prose_numbers.parts(written, notebook):
-        if cell.cell_type == "markdown":
-            weights.append(len(prose_numbers.TEMPLATE.sub(" ", text).split()))
-            shares.append([share(numbers, shown) for numbers in drawn.values()])
-    return dict(zip(drawn, np.average(shares, axis=0, weights=weights), strict=True))
-
-
-def share(numbers, shown):
-    return 100 * np.mean([all(n.is_in(shown) for n in claims) for claims in numbers])
-
-
 def test_few_arbitrary_numbers_pass():
-    """Of those that stand at an arbitrary word of a committed lesson's prose."""
+    """Of those that stand at an arbitrary word of a committed lesson's prose, in per cent."""
     random.seed(0)
-    texts = {kind: [f"It is {draw()} here." for _ in range(60)] for kind, draw in KINDS.items()}
-    drawn = {kind: [prose_numbers.claims(text) for text in found] for kind, found in texts.items()}
-    rows = {}
+    drawn = [
+        [prose_numbers.claims(f"It is {draw()}.") for _ in range(40)] for draw in KINDS.values()
+    ]
+    rows = []
     for lesson in source.sources():
         notebook = source.render(lesson)
-        stored = nbformat.read(lessons.notebook(lesson.stem), 4)
-        source.copy_outputs(stored, notebook)
-        rows[lesson.stem] = share_that_passes(source.written(lesson), notebook, drawn)
-    table = pd.DataFrame(rows).T
-    print(table.round(1).to_string(), table.mean().round(1).to_string(), sep="\n")
-    assert table.mean().max() < 4
+        source.copy_outputs(nbformat.read(lessons.notebook(lesson.stem), 4), notebook)
+        parts = prose_numbers.parts(source.written(lesson), notebook)
+        parts = [part for part in parts if part[0].cell_type == "markdown"]
+        shares = [
+            [
+                100 * np.mean([all(n.is_in(shown) for n in claims) for claims in kind])
+                for kind in drawn
+            ]
+            for _, _, shown, _ in parts
+        ]
+        words = [len(prose_numbers.TEMPLATE.sub(" ", text).split()) for _, text, _, _ in parts]
+        rows.append(np.average(shares, axis=0, weights=words))
+    passing = dict(zip(KINDS, np.mean(rows, axis=0).round(1), strict=True))
+    assert max(passing.values()) < 4, passing

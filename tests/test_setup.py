@@ -43,6 +43,14 @@ def begin(tmp_path, monkeypatch):
     return run
 
 
+@pytest.fixture
+def without(tmp_path):
+    """``without(*names)``: Python does not find these packages."""
+    code = "import importlib.util as u\nfind = u.find_spec\n"
+    code += "u.find_spec = lambda name, *rest: None if name in {} else find(name, *rest)\n"
+    return lambda *names: (tmp_path / "sitecustomize.py").write_text(code.format(names))
+
+
 def course_in(folder):
     (folder / "utils").mkdir(parents=True)
     (folder / "notebooks" / "src").mkdir(parents=True)
@@ -83,25 +91,16 @@ def test_without_git_a_sentence_says_what_to_do(begin, tmp_path):
     )
 
 
-def test_only_what_is_missing_is_installed_and_without_network_a_sentence_says_so(begin, tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(
-        "import importlib.util as u\n"
-        "find = u.find_spec\n"
-        "u.find_spec = lambda name, *rest: None if name == 'kagglehub' else find(name, *rest)\n"
-    )
+def test_only_what_is_missing_is_installed_or_a_sentence_says_so(begin, without, tmp_path):
+    without("kagglehub")
     said = begin(tmp_path / "content")
     assert (tmp_path / "asked.txt").read_text() == "install -q kagglehub"
     assert said.endswith("kagglehub could not be installed: is there network?")
 
 
-def test_without_pip_a_sentence_says_what_to_type(begin, tmp_path):
+def test_without_pip_a_sentence_says_what_to_type(begin, without, tmp_path):
     """Environments that uv makes have none."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import importlib.util as u\n"
-        "find = u.find_spec\n"
-        "no = ('kagglehub', 'pip')\n"
-        "u.find_spec = lambda name, *rest: None if name in no else find(name, *rest)\n"
-    )
+    without("kagglehub", "pip")
     said = begin(tmp_path / "content")
     assert said.endswith("There is no pip here: run `uv pip install kagglehub` first.")
     assert not (tmp_path / "asked.txt").exists()

@@ -25,10 +25,6 @@ def source_problems(notebook, path):
     notebook : nbformat.NotebookNode
     path : Path
         Where it stands, or will.
-
-    Returns
-    -------
-    list of str
     """
     source = path.parent / "src" / f"{lessons.name_of(path)}.py"
     if not source.exists():
@@ -55,16 +51,7 @@ def _content(notebook):
 
 
 def output_problems(notebook):
-    """What is wrong with a notebook's stored outputs, one sentence each.
-
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-
-    Returns
-    -------
-    list of str
-    """
+    """What is wrong with a notebook's stored outputs, one sentence each."""
     import nbformat
 
     found = []
@@ -112,10 +99,6 @@ def _complaints(cell, output):
 
 def lesson_problems(source):
     """What a lesson costs its reader, and where it breaks the rules of its form.
-
-    Parameters
-    ----------
-    source : Path
 
     Returns
     -------

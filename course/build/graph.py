@@ -95,9 +95,13 @@ def stale():
     """
     with _repository() as repository:
         import networkx
+        from dvc.repo import lock_repo
 
-        order = [stage.addressing for stage in networkx.topological_sort(repository.index.graph)]
-        found = repository.status()
+        with lock_repo(repository):  # held once: whenever it is taken, all files are read anew
+            order = [
+                stage.addressing for stage in networkx.topological_sort(repository.index.graph)
+            ]
+            found = repository.status()
     return {
         name: [reason for entry in found[name] for reason in _reasons(entry)]
         for name in reversed(order)

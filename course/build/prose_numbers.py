@@ -67,10 +67,6 @@ def problems(written, notebook):
     notebook : nbformat.NotebookNode
         With outputs. Those of cells tagged ``pictures`` come from synthetic lesions: they show
         nothing, unless the cell's own code says SYNTHETIC beside its numbers.
-
-    Returns
-    -------
-    list of str
     """
     found = []
     everything = set().union(*(values(outputs(cell)) for cell in notebook.cells))

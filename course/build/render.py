@@ -20,10 +20,6 @@ def render(text, **names):
     **names
         Values to be used by name.
 
-    Returns
-    -------
-    str
-
     Raises
     ------
     CourseError
@@ -84,10 +80,6 @@ def verdict(name, keys, above="clear", below="clear", zero="inconclusive"):
     above, below, zero : str or None
         What to say of an interval above zero, below zero, and of one that holds zero. None: the
         sentence around it would be wrong then, and someone has to write another.
-
-    Returns
-    -------
-    str
 
     Raises
     ------

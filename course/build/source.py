@@ -62,10 +62,6 @@ def render(source, seconds=style.SECONDS):
     seconds : float
         Of its default run, for ``minutes``.
 
-    Returns
-    -------
-    nbformat.NotebookNode
-
     Raises
     ------
     CourseError

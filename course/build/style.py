@@ -79,16 +79,7 @@ def texts(notebook):
 
 
 def read(notebook):
-    """The cells of a notebook by kind: ``prose`` (texts), ``taught``, ``folded``, ``exercises``.
-
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-
-    Returns
-    -------
-    dict of str to list
-    """
+    """The cells of a notebook by kind: ``prose`` (texts), ``taught``, ``folded``, ``exercises``."""
     found = {"prose": [prose(DETAILS.sub("", text)) for text in texts(notebook)]}
     found |= {"taught": [], "folded": [], "exercises": []}
     for cell in notebook.cells[:-1]:  # without ``LAST``
@@ -138,10 +129,6 @@ def budget_problems(notebook, seconds=SECONDS, quickstart=False):
     seconds : float
     quickstart : bool
         Lesson 00 has a budget of its own.
-
-    Returns
-    -------
-    list of str
     """
     limits = QUICKSTART if quickstart else LIMITS
     cell_lines = QUICKSTART_CELL_LINES if quickstart else CELL_LINES

@@ -18,6 +18,7 @@ VERSIONS = Path(__file__).with_name("colab.txt")
 # A notebook there needs none of these; the lesson that shows MAPIE goes on without it, and
 # TensorFlow's interpreter takes the place of LiteRT's.
 NOT_IN_COLAB = {"ai-edge-litert", "jupyterlab", "mapie", "papermill", "setuptools"}
+MINUTES = 10  # that a lesson may take, of which it needs one; a kernel that hangs never ends
 
 
 def surroundings(folder):
@@ -26,10 +27,6 @@ def surroundings(folder):
     ``google`` has no ``__init__.py`` there, so that ``google.protobuf`` stays importable. What
     ``git clone`` gets from the course's address is this very tree with all its changes, on the
     badge's branch and as the release; the branch that a clone gets unasked is empty.
-
-    Parameters
-    ----------
-    folder : Path
 
     Returns
     -------
@@ -63,10 +60,6 @@ def surroundings(folder):
 
 def pins(path):
     """The versions in an output of ``pip freeze``; what was installed from a file has none.
-
-    Parameters
-    ----------
-    path : Path
 
     Returns
     -------
@@ -209,15 +202,9 @@ def test_colab(words=()):
             content, start = Path(folder) / lesson.stem, time.monotonic()
             content.mkdir()
             shutil.copy(lesson, content)
-            command = [python.parent / "jupyter-execute", "--inplace", lesson.name]
-            done = subprocess.run(command, cwd=content, env=own, capture_output=True, text=True)
+            result = _execute(python, content / lesson.name, own)
             seconds = f"{time.monotonic() - start:.0f}"
-            result = "ran"
-            if done.returncode:
-                print(done.stderr, file=sys.stderr)
-                lines = re.sub(r"\x1b\[[\d;]*m", "", done.stderr).split("\n")  # without colours
-                result = next(filter(str.strip, reversed(lines)), "failed")
-            elif _packages(python) != packages:
+            if result == "ran" and _packages(python) != packages:
                 result = "changed the installed packages"
             rows.append((lesson.stem, seconds, result))
             shutil.copy(content / lesson.name, runs)
@@ -225,6 +212,21 @@ def test_colab(words=()):
     for stem, seconds, result in rows:
         print(f"{stem:20} {seconds:>7}  {result}")
     return int(any(result != "ran" for _, _, result in rows[1:]))
+
+
+def _execute(python, notebook, environment):
+    """Run a notebook in its folder and in place. Returns "ran", or in one line why it did not."""
+    command = [python.parent / "jupyter-execute", "--inplace", notebook.name]
+    options = {"cwd": notebook.parent, "env": environment, "capture_output": True, "text": True}
+    try:
+        done = subprocess.run(command, timeout=60 * MINUTES, **options)
+    except subprocess.TimeoutExpired:  # its kernel ends by itself when jupyter-execute is gone
+        return f"lesson {notebook.stem} was stopped: it did not end within {MINUTES} minutes"
+    if not done.returncode:
+        return "ran"
+    print(done.stderr, file=sys.stderr)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", done.stderr).split("\n")  # without colours
+    return next(filter(str.strip, reversed(lines)), "failed")
 
 
 def _packages(python):
