@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from experiments import common, shipped_model
-from utils import artefacts, predict, results
+from utils import artefacts, results
 from utils.evaluation import student
 
 
@@ -36,13 +36,12 @@ def run():
         "artefacts": {name: {} for name in artefacts.ARTEFACTS},
     }
     for kind, found in kinds.items():
-        before = predict.melanoma_probability(found.images, model)
+        before = shipped_model.probability(model, facts, kind, found.images)
         alarms = before >= facts["threshold"]
         findings["alarms"][kind] = float(alarms.mean())
         for name in artefacts.ARTEFACTS:
-            after = predict.melanoma_probability(
-                artefacts.add(name, found.images, asked["SEED"]), model
-            )
+            changed = artefacts.add(name, found.images, asked["SEED"])
+            after = shipped_model.probability(model, facts, f"{name} {kind}", changed)
             findings["artefacts"][name][kind] = {
                 "probability": student(after - before).to_json(),
                 "alarms": student((after >= facts["threshold"]) * 1.0 - alarms).to_json(),

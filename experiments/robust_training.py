@@ -11,8 +11,7 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import convolve
 
 from experiments import common, shipped_model
-from utils import artefacts, evaluation, lite, models, results, shifts, splits
-from utils.quiet import keras
+from utils import artefacts, evaluation, models, results, shifts, splits
 
 UNSEEN = ("hair", "motion blur", "gel bubbles", "noise")  # that no view imitates
 EPOCHS = 10  # averaged, in the second line of each candidate
@@ -57,9 +56,8 @@ def judged(name, recipe, seed):
         network = shipped_model.train_recipe(recipe, seed, train.images, train.diagnosis)
         whole = models.as_predictor(network, recipe["source_size"], 1.0)
         whole.trainable = False
-        ask = lite.Lite(lite.convert(whole))
-        keras.backend.clear_session()
-        return np.concatenate([ask(one) for one in conditions(recipe["source_size"]).values()])
+        asked = conditions(recipe["source_size"]).values()
+        return np.concatenate([shipped_model.asked(whole, images) for images in asked])
 
     kept_as = f"{name}-mean{recipe['average']}-seed{seed}"
     p = common.kept(__name__, kept_as, [recipe, seed], make)

@@ -1,5 +1,9 @@
 """What experiments about the shipped model share: the model itself, and its recipe."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
 import numpy as np
 from PIL import Image
 from scipy.special import softmax
@@ -10,6 +14,7 @@ from utils import (
     data,
     digest,
     guard,
+    lite,
     models,
     predict,
     pretrained,
@@ -143,9 +148,22 @@ def first_of_each(lesions):
 def probability(model, facts, name, images):
     """Of melanoma, by the shipped model as it is calibrated, kept; ``name`` says of what images."""
     made_by = [facts["model_sha256"], facts["temperature"], digest.of_pixels(images)]
-    return common.kept(
-        __name__, name, made_by, lambda _: predict.melanoma_probability(images, model)
-    )
+    return common.kept(__name__, name, made_by, lambda _: asked(model, images))
+
+
+def asked(model, images):
+    """Probabilities of melanoma by a model as LiteRT, which is ten times faster than Keras.
+
+    The numbers are the same (``benchmarks.litert``: to 1e-5).
+    """
+    parts = np.array_split(images, range(100, len(images), 100))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return np.concatenate(list(pool.map(_converted(model), parts)))
+
+
+@lru_cache(maxsize=1)
+def _converted(model):
+    return lite.Lite(lite.convert(model))
 
 
 def features(model, facts, layer, name, images):

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from experiments import common, shipped_model
-from utils import evaluation, guard, lite, results, shifts
+from utils import evaluation, guard, results, shifts
 
 FEWEST = 20  # lesions that are melanomas, for an AUC of a band of skin tones
 KEPT = ["image_id", "group", "dx", "dx_type", "age", "sex", "localization"]
@@ -32,21 +32,19 @@ def run():
     """
     started = time.monotonic()
     model, facts, lesions = shipped_model.load()
-    made_by = [facts["model_sha256"], facts["temperature"]]
-    ask = lite.Lite(lite.convert(model))  # the same probabilities, and faster
     large, sets = common.lesions(shipped_model.LARGE).subset("test").images, {}
 
     def answer(name, severity):
         """Probabilities of the shifted test images, and which of them the guard refuses."""
         shifted = shifts.shift(name, large, severity)
         changed = shipped_model.made_small(shifted, facts["source_size"])
-        p = common.kept(__name__, f"{name}-{severity}", made_by, lambda _: ask(changed))
+        p = shipped_model.probability(model, facts, f"{name}-{severity}", changed)
         far = guard.distances(model, facts["guard"], changed)  # quick, and another guard may come
         return p, far > facts["guard"]["limit"]
 
     for name in ("validation", "test"):
         part = lesions.subset(name)
-        p = common.kept(__name__, name, made_by, lambda _, part=part: ask(part.images))
+        p = shipped_model.probability(model, facts, name, part.images)
         sets[name] = part.table[KEPT].reset_index(drop=True)
         sets[name] = sets[name].assign(
             melanoma=part.melanoma,

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from experiments import artefacts as experiment
-from experiments import common
+from experiments import common, shipped_model
 from utils import artefacts, predict, results
 from utils.data import Lesions
 
@@ -63,11 +63,16 @@ def test_the_shipped_models_answers_are_compared_lesion_by_lesion(tmp_path, monk
     images = np.full((n, 32, 32, 3), 250, np.uint8)
     images[table["dx"] == "mel"] = 90
     images += np.arange(n, dtype=np.uint8)[:, None, None, None] // 4  # not all alike
-    facts = {"threshold": 0.5, "source_size": 32, "split_fingerprint": "s", "model_sha256": "m"}
+    facts = {
+        "threshold": 0.5,
+        "source_size": 32,
+        "split_fingerprint": "s",
+        "model_sha256": "m",
+        "temperature": 1.0,
+    }
     monkeypatch.setattr(predict, "load_model", lambda: ("model", facts))
-    monkeypatch.setattr(
-        predict, "melanoma_probability", lambda x, model: 1 - x.mean(axis=(1, 2, 3)) / 255
-    )
+    monkeypatch.setattr(shipped_model, "asked", lambda model, x: 1 - x.mean(axis=(1, 2, 3)) / 255)
+    monkeypatch.setenv("COURSE_WORK_DIR", str(tmp_path))
     monkeypatch.setattr(common, "lesions", lambda size: Lesions(images, table, "folder"))
     monkeypatch.setattr(results, "COMMITTED", tmp_path)
     experiment.run()

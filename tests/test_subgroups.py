@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import common, subgroups
+from experiments import common, shipped_model, subgroups
 from utils import evaluation, guard, lite, predict, results, shifts
 from utils.data import Lesions
 
@@ -133,6 +133,7 @@ def test_an_interrupted_experiment_asks_for_no_image_twice(tmp_path, monkeypatch
 
     monkeypatch.setattr(predict, "load_model", lambda: ("model", facts))
     monkeypatch.setattr(lite, "convert", lambda model: "content")
+    shipped_model._converted.cache_clear()
     monkeypatch.setattr(lite, "Lite", lambda content: ask)
     monkeypatch.setattr(guard, "distances", lambda *_: np.zeros(30))
     monkeypatch.setattr(common, "lesions", lambda size: Lesions(images, table, "folder"))
