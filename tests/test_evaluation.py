@@ -109,7 +109,7 @@ def test_interval_covers_the_true_auc_about_as_often_as_it_says():
     covered = 0
     for seed in range(40):
         y, p = scores(200, seed=seed + 1)
-        e = evaluation.estimate(roc_auc_score, y, p, np.arange(200), n_resamples=100)
+        e = evaluation.estimate(evaluation.roc_auc, y, p, np.arange(200), n_resamples=100)
         covered += e.low <= truth <= e.high
     assert covered >= 33  # fewer than 33 of 40 has a chance of 1 in 200 at 95 %
 

@@ -121,6 +121,7 @@ stages:
 """
 
 
+@pytest.mark.slow  # each stage is a process of DVC's
 def test_what_is_stale_is_made_in_order_and_without_images_skipped(tmp_path, monkeypatch, capfd):
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n")
