@@ -123,19 +123,25 @@ def test_a_damaged_copy_is_found_out(tmp_path, mutation):
     assert message in "; ".join(problems(copy))
 
 
+SECONDS = 480  # for a lesson, which takes about one minute
+
+
 def nbval(notebook, scratch):
     """Run nbval on a notebook or a folder of them. Returns exit code and output."""
     folder = notebook if notebook.is_dir() else notebook.parent
     command = [sys.executable, "-m", "pytest", "--nbval-lax", "-q", "-p", "nbval.plugin"]
     own = {"HAM10K_SOURCE": "synthetic", "COURSE_RESULTS_DIR": str(scratch)}
     # Other plugins take seconds to import and have nothing to do here.
-    with environment(**own, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"):
-        done = subprocess.run(
-            [*command, "-p", "no:cacheprovider", f"--rootdir={folder}", "-c", os.devnull, notebook],
-            capture_output=True,
-            text=True,
-        )
-    return done.returncode, done.stdout[-5000:] + done.stderr[-2000:]
+    command += ["-p", "no:cacheprovider", f"--rootdir={folder}", "-c", os.devnull, notebook]
+    for tried in (1, 2):
+        with environment(**own, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"):
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+                return done.returncode, done.stdout[-5000:] + done.stderr[-2000:]
+            except subprocess.TimeoutExpired:
+                # Under load a message between kernel and client was seen to be lost: both wait.
+                assert tried == 1, f"{notebook} did not end within {SECONDS} s, twice"
+    return None
 
 
 @pytest.mark.slow
