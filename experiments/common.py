@@ -36,23 +36,41 @@ def lesions(size, select=splits.full):
     ValueError
         If it holds other images than those that the records come from.
     """
-    known, here = parameters("data")["ham10000"], data.fingerprint("folder")
-    if here != known:
-        raise ValueError(
-            f"These are other files of HAM10000 ({here}) than those that the records come from "
-            f"({known}): their numbers must not be mixed. Write {here} into params.yaml and run "
-            "`python -m course refresh`, which makes all of them anew."
-        )
+    _require_recorded("ham10000", "HAM10000")
     return data.load_lesions("folder", size, select)
 
 
-def key(code, parameters, depends):
+@cache
+def data_set(name, size):
+    """Another data set, of ``data.SETS``, as ``data.load_set`` gives it.
+
+    Raises
+    ------
+    OSError, ValueError
+        As ``data.load_set``; also if it holds other images than those that the records come from.
+    """
+    _require_recorded(name, data.SETS[name].title)
+    return data.load_set(name, size)
+
+
+def _require_recorded(name, title):
+    known, here = parameters("data")[name], data.fingerprint(name)
+    if here != known:
+        raise ValueError(
+            f"These are other files of {title} ({here}) than those that the records come from "
+            f"({known}): their numbers must not be mixed. Write {here} into params.yaml and run "
+            "`python -m course refresh`, which makes all of them anew."
+        )
+
+
+def key(code, parameters, depends, data_sets=("ham10000",)):
     """A digest of all that an answer depends on: code, parameters, data, versions and the rest."""
-    whole = [digest.of_code(*code), parameters, _all()["data"], results.versions(), depends]
-    return digest.of(whole)
+    known = _all()["data"]
+    here = {name: known[name] for name in data_sets}
+    return digest.of([digest.of_code(*code), parameters, here, results.versions(), depends])
 
 
-def kept(module, name, depends, make):
+def kept(module, name, depends, make, data_sets=("ham10000",)):
     """An array that takes long to make, kept in runs/kept/ under all that it depends on.
 
     Parameters
@@ -66,6 +84,8 @@ def kept(module, name, depends, make):
     make : callable
         Takes the path of a backup from which it may resume (it ends in ``.weights.h5``), and
         returns the array. The backup is removed afterwards.
+    data_sets : tuple of str
+        Those that it is made from, as params.yaml names them.
 
     Returns
     -------
@@ -73,7 +93,7 @@ def kept(module, name, depends, make):
     """
     experiment = module.removeprefix("experiments.")
     code = [Path(sys.modules[module].__file__)]
-    found = key(code, _all().get(experiment.split(".")[-1]), depends)
+    found = key(code, _all().get(experiment.split(".")[-1]), depends, data_sets)
     folder = settings.make_folder(settings.runs() / "kept" / experiment)
     path = folder / f"{name.replace(': ', '-').replace(' ', '-')}-{found}.npy"
     if not path.exists():

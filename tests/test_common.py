@@ -1,16 +1,19 @@
 """What experiments share: answers are kept under all that they depend on."""
 
 import os
+import re
 import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import yaml
 
+from course.build import graph
 from experiments import common
 from utils import data, results, settings
 
-PARAMETERS = "data: {ham10000: 0beb}\ntoy: {SIZE: 28}\nother: {SIZE: 28}\n"
+PARAMETERS = "data: {ham10000: 0beb, isic2017: 1abc}\ntoy: {SIZE: 28}\nother: {SIZE: 28}\n"
 
 
 @pytest.fixture
@@ -44,6 +47,7 @@ def ask(toy):
     [
         ("params.yaml", "toy: {SIZE: 28}", "toy: {SIZE: 64}", 2),
         ("params.yaml", "0beb", "1beb", 2),
+        ("params.yaml", "1abc", "2abc", 1),  # of a data set that plays no part
         ("experiments/toy.py", "x = 1", "x = 2", 2),
         ("params.yaml", "other: {SIZE: 28}", "other: {SIZE: 64}", 1),
         ("experiments/toy.py", "x = 1", "x = 1  # why", 1),
@@ -82,15 +86,63 @@ def test_an_interrupted_answer_leaves_its_backup_and_finds_it_again(toy):
     assert common.kept("experiments.toy", "x", 0, stop).tolist() == [0, 1, 2]
 
 
+def test_an_answer_about_another_data_set_hangs_on_that_one(toy, mend):
+    made = []
+
+    def ask():
+        made.append(1)
+        find = common.kept("experiments.toy", "x", 0, lambda _: np.array(made), ("isic2017",))
+        return len(find)
+
+    assert [ask(), ask()] == [1, 1]
+    mend(toy / "params.yaml", "0beb", "1beb")
+    assert ask() == 1
+    mend(toy / "params.yaml", "1abc", "2abc")
+    assert ask() == 4
+
+
 def test_images_of_another_data_set_are_refused(toy, monkeypatch):
     monkeypatch.setattr(data, "load_lesions", lambda *given: given)
-    monkeypatch.setattr(data, "fingerprint", lambda source: "1bad")
+    monkeypatch.setattr(data, "load_set", lambda *given: given)
+    here = {"ham10000": "1bad", "isic2017": "1bad"}
+    monkeypatch.setattr(data, "fingerprint", here.get)
     common.lesions.cache_clear()
     with pytest.raises(ValueError, match=r"other files of HAM10000 \(1bad\) than .*\(0beb\)"):
         common.lesions(28, "full")
-    monkeypatch.setattr(data, "fingerprint", lambda source: "0beb")
+    with pytest.raises(ValueError, match=r"other files of ISIC 2017 \(1bad\) than .*\(1abc\)"):
+        common.data_set("isic2017", 28)
+    here.update(ham10000="0beb", isic2017="1abc")
     assert common.lesions(28, "full") == ("folder", 28, "full")
+    assert common.data_set("isic2017", 28) == ("isic2017", 28)
     common.lesions.cache_clear()
+    common.data_set.cache_clear()
+
+
+def test_records_know_every_data_set_and_a_stage_those_that_it_uses():
+    assert common.parameters("data").keys() == {"ham10000", *data.SETS}
+    stages = yaml.safe_load((settings.ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    for name, stage in stages.items():
+        named = {p.removeprefix("data.") for p in stage["params"] if str(p)[:5] == "data."}
+        needs = set(stage.get("meta", {}).get("needs", "").replace("images", "ham10000").split())
+        assert needs == named - set(settings.SAMPLES), name  # those are always there
+        file = settings.ROOT / "experiments" / f"{stage['cmd'].split()[-1].replace('.', '/')}.py"
+        if file.exists():
+            asked = re.findall(r'data_set\("(\w+)"', file.read_text(encoding="utf-8"))
+            assert set(asked) <= named, name
+
+
+def test_a_stage_is_skipped_where_one_of_its_data_sets_is_not(tmp_path, monkeypatch, capsys):
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config").write_text("[core]\n    no_scm = true\n")
+    (tmp_path / "dvc.yaml").write_text(
+        "stages: {elsewhere: {cmd: no-such-command, meta: {needs: images isic2017}}}"
+    )
+    monkeypatch.setattr(settings, "ROOT", tmp_path)
+    monkeypatch.setattr(graph, "write_digests", lambda: None)
+    monkeypatch.setattr(graph, "missing_images", lambda: None)
+    monkeypatch.delenv("ISIC2017_DIR", raising=False)
+    assert graph.refresh() == 0
+    assert "elsewhere is stale and skipped: it needs the real images" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -17,9 +17,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / "models" / "melanoma_mobilenetv2.keras"  # the model that the course ships
+# Real images that may be shown, in the repository: the folder of each set, with NAME.csv in it.
+SAMPLES = {
+    "samples": ROOT / "data" / "samples",
+    "elsewhere": ROOT / "data" / "samples" / "elsewhere",
+}
 # Environment variables that name a folder. `python -m course` makes them absolute, since lessons
 # run in notebooks/ and not where the command was typed.
-FOLDERS = ("HAM10K_DIR", "KAGGLEHUB_CACHE", "KERAS_HOME", "COURSE_RESULTS_DIR", "COURSE_WORK_DIR")
+FOLDERS = (
+    *("HAM10K_DIR", "HAM10K_MASKS_DIR", "ISIC2017_DIR", "PAD_UFES_20_DIR"),
+    *("KAGGLEHUB_CACHE", "KERAS_HOME", "COURSE_RESULTS_DIR", "COURSE_WORK_DIR"),
+)
 
 # Where Keras, too, turns to without a home folder.
 TEMPORARY = Path("/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir())

@@ -15,7 +15,7 @@ from course import lessons
 from course.build import notebooks, pages, source
 from course.errors import CourseError, Refused
 from course.run.terminal import missing_images
-from utils import digest, results, settings
+from utils import data, digest, results, settings
 
 DIGESTS = settings.ROOT / "digests.json"
 PIPELINE = settings.ROOT / "notebooks" / "dvc.yaml"
@@ -182,7 +182,9 @@ def refresh(wanted=(), dry=False):
     """
     if dry:
         return status()
-    images = missing_images() is None
+    missing = {name for name, one in data.SETS.items() if not one.places()[1].is_file()}
+    if missing_images():
+        missing.add("images")
     python = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     with _repository() as repository:
         import networkx
@@ -199,7 +201,8 @@ def refresh(wanted=(), dry=False):
             name = _short(stage.addressing)
             if not repository.status(targets=[stage.addressing]):
                 continue
-            if skipped & set(graph.successors(stage)) or (stage.meta and not images):
+            needs = set(stage.meta["needs"].split()) if stage.meta else set()
+            if skipped & set(graph.successors(stage)) or needs & missing:
                 skipped.add(stage)
                 print(f"{name} is stale and skipped: it needs the real images (data/README.md).")
                 continue

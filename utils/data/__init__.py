@@ -1,6 +1,8 @@
-"""HAM10000 from one of three sources: images, the table that describes them, and where from.
+"""Data sets by name: images, the table that describes them, and where they come from.
 
-Taught in the lesson data_loading. Sources, licence and the layout of ``data/``: data/README.md."""
+HAM10000 (``load_lesions``, from one of three sources) is taught in the lesson data_loading; the
+others (``load_set``) are for judging models. Licences and the layout of ``data/``: data/README.md.
+"""
 
 import hashlib
 import os
@@ -14,9 +16,22 @@ from utils import settings
 from utils.data import kaggle
 from utils.data.folder import Folder
 from utils.data.metadata import COLUMNS, DX
+from utils.data.segmentation import masks
+from utils.data.sets import SETS
 from utils.data.synthetic import Synthetic
 
-__all__ = ["COLUMNS", "DX", "SOURCES", "Lesions", "fingerprint", "load_lesions", "load_table"]
+__all__ = [
+    "COLUMNS",
+    "DX",
+    "SETS",
+    "SOURCES",
+    "Lesions",
+    "fingerprint",
+    "load_lesions",
+    "load_set",
+    "load_table",
+    "masks",
+]
 
 SOURCES = ("folder", "kaggle", "synthetic")
 SMALLEST = 28  # pixels
@@ -33,15 +48,23 @@ class Lesions:
     table : DataFrame
         One row an image, in the images' order, index 0..n-1.
     source : str
-        ``"folder"``, ``"kaggle"`` or ``"synthetic"``.
+        Where they come from: ``"folder"``, ``"kaggle"``, ``"synthetic"`` or ``"repository"``.
+    data_set : str
+        ``"ham10000"`` or a name of ``SETS``.
     """
 
     images: np.ndarray
     table: pd.DataFrame
     source: str
+    data_set: str = "ham10000"
 
     def __len__(self):
         return len(self.table)
+
+    @property
+    def drawn(self):
+        """Whether they are drawn, so that no number from them says anything about skin: bool."""
+        return self.source == "synthetic"
 
     @property
     def melanoma(self):
@@ -50,7 +73,7 @@ class Lesions:
 
     @property
     def diagnosis(self):
-        """ndarray of int64, shape (n,): where each diagnosis stands in ``DX``."""
+        """ndarray of int64, shape (n,): where each diagnosis stands in ``DX``, -1 if it is not."""
         return pd.Index(DX).get_indexer(self.table["dx"]).astype(np.int64)
 
     def subset(self, name):
@@ -72,7 +95,7 @@ class Lesions:
     def take(self, rows):
         """The images of these row numbers, in this order, as Lesions."""
         table = self.table.iloc[rows].reset_index(drop=True)
-        return Lesions(self.images[rows], table, self.source)
+        return Lesions(self.images[rows], table, self.source, self.data_set)
 
 
 def load_table(source="auto"):
@@ -105,14 +128,28 @@ def load_table(source="auto"):
     return opened.table, opened.name
 
 
-def fingerprint(source="folder"):
-    """One digest of a source's images and of what is known of each: 16 digits of a SHA-256.
+def fingerprint(name="ham10000"):
+    """One digest of a data set's images and of what is known of each: 16 digits of a SHA-256.
 
-    Parameters and errors as for ``load_table``. Where the files lie, their dates and the order of
-    the rows do not matter.
+    Where the files lie, their dates and the order of the rows do not matter.
+
+    Parameters
+    ----------
+    name : str
+        ``"ham10000"``, of which the folder's files are taken, or one of ``SETS``.
+
+    Raises
+    ------
+    OSError, ValueError
+        As for ``load_table`` and ``load_set``.
     """
-    opened = _open(source, SMALLEST)
-    rows = opened.table[list(COLUMNS)].assign(key=opened.table["image_id"].map(opened.key))
+    if name == "ham10000":
+        opened = _open("folder", SMALLEST)
+        rows = opened.table[list(COLUMNS)]
+    else:
+        opened = _named(name)
+        rows = opened.table
+    rows = rows.assign(key=rows["image_id"].map(opened.key))
     text = rows.sort_values("image_id").to_csv(index=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -150,8 +187,7 @@ def load_lesions(source="auto", size=28, select=None, in_memory=True):
     OSError, ConnectionError
         As for ``load_table``; also if the cache cannot be written.
     """
-    if not isinstance(size, (int, np.integer)) or size < SMALLEST:
-        raise ValueError(f"The size must be a whole number from {SMALLEST} on, not {size!r}.")
+    _require_size(size)
     opened = _open(source, size)
     table = opened.table if select is None else select(opened.table)
     if len(table) == 0:
@@ -159,6 +195,54 @@ def load_lesions(source="auto", size=28, select=None, in_memory=True):
     table = table.reset_index(drop=True)
     load = opened.pixels if in_memory else opened.paths
     return Lesions(load(list(table["image_id"]), size), table, opened.name)
+
+
+def load_set(name, size):
+    """All images of another data set, for judging a model, as square as those it was trained on.
+
+    Parameters
+    ----------
+    name : str
+        One of ``SETS``: ``"isic2017"`` (dermatoscopic images of other clinics, squashed to squares
+        in the copy used), ``"pad_ufes_20"`` (photographs by smartphones), ``"samples"`` or
+        ``"elsewhere"`` (60 images that may be shown, and 300 more; in the repository).
+    size : int
+        As for ``load_lesions``.
+
+    Returns
+    -------
+    Lesions
+        The table has ``image_id``, ``dx``, ``group``, ``split`` and what else is known. ``dx`` is
+        ``"other"`` where only melanoma is told from the rest. ``group`` is the content for ISIC
+        2017 and the samples, the patient for PAD-UFES-20: which images of ISIC 2017 show the same
+        lesion cannot be told.
+
+    Raises
+    ------
+    ValueError
+        If the name or the size is not possible, or a table or an image is wrong.
+    OSError
+        If the folder, its table or some of its images are not there, or the cache cannot be
+        written.
+    """
+    _require_size(size)
+    opened = _named(name)
+    pixels = opened.pixels(list(opened.table["image_id"]), size)
+    return Lesions(pixels, opened.table, opened.source, name)
+
+
+def _require_size(size):
+    if not isinstance(size, (int, np.integer)) or size < SMALLEST:
+        raise ValueError(f"The size must be a whole number from {SMALLEST} on, not {size!r}.")
+
+
+def _named(name):
+    """The data set of this name, opened; says which it is."""
+    if name not in SETS:
+        raise ValueError(f"There is no data set {name!r}: take one of {', '.join(SETS)}.")
+    opened = SETS[name]()
+    _say(opened.line)
+    return opened
 
 
 _said = set()  # data lines that this process has printed
@@ -188,10 +272,15 @@ def _open(source, size):
                 ) from error
             opened, why = Synthetic(), f"Why: data/ham10000 is empty, and {reason}."
     line = "\n".join([opened.line, *textwrap.wrap(why, 90, max_lines=2, placeholder=" ...")])
+    _say(line)
+    return opened
+
+
+def _say(line):
+    """Print a data line once in a process."""
     if line not in _said:
         _said.add(line)
         print(line)
-    return opened
 
 
 def _holds_something(folder):

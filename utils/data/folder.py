@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from utils import images
-from utils.data.metadata import read_table
+from utils.data.metadata import read_ham10000
 from utils.data.source import Source
 
 METADATA = ("HAM10000_metadata.csv", "HAM10000_metadata.tab", "HAM10000_metadata")
@@ -14,7 +14,36 @@ PACKED = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 DEPTH = 3  # folders in folders that are searched: archive/part_1/part_1
 
 
-class Folder(Source):
+class Files(Source):
+    """Images that are files.
+
+    Parameters
+    ----------
+    path_of : dict of str to Path
+        By image_id.
+    """
+
+    def __init__(self, path_of):
+        self._path_of, self._digest = path_of, {}
+
+    def image(self, image_id, size):
+        path = self._path_of[image_id]
+        image = images.read(path)
+        if size > min(image.size):
+            raise ValueError(
+                f"{path} has {image.width}x{image.height} pixels, too few for {size}x{size}: ask "
+                "for a smaller size or fetch a larger image."
+            )
+        return image
+
+    def key(self, image_id):
+        path = self._path_of[image_id]
+        if path not in self._digest:
+            self._digest[path] = hashlib.sha256(images.content_of(path)).hexdigest()[:16]
+        return self._digest[path]
+
+
+class Folder(Files):
     """A folder that holds a metadata table and images, each at its top or in folders below.
 
     Parameters
@@ -37,7 +66,7 @@ class Folder(Source):
             )
         files, closed = _files(folder)
         metadata = _metadata(folder, files, closed)
-        table = read_table(metadata)
+        table = read_ham10000(metadata)
         self.name = name
         self.line = f"Data: {what} ({len(table):,} images)."
         named = {}
@@ -51,7 +80,7 @@ class Folder(Source):
                 f"{len(missing):,} of {len(table):,} images of {metadata.name} are not in {folder} "
                 f"(the first: {missing[0]}.jpg){_beside(files, closed)}: put them there, unpacked."
             )
-        self._path_of = {image_id: _image(named[image_id]) for image_id in table["image_id"]}
+        super().__init__({image_id: _image(named[image_id]) for image_id in table["image_id"]})
         used = {path.parent for path in self._path_of.values()}
         extra = sum(not used.isdisjoint(p.parent for p in some) for some in named.values())
         extra -= len(table)
@@ -60,7 +89,6 @@ class Folder(Source):
                 f"{metadata} has no end of line after its last row, and {extra:,} images have no "
                 "row: if it is truncated, fetch it again, else end that line."
             )
-        self._digest = {}
         self.table = table.assign(copy_of=self._copies(table["image_id"]))
 
     def _copies(self, image_id):
@@ -70,22 +98,6 @@ class Folder(Source):
         alike = length.duplicated(keep=False)
         content = image_id.mask(alike, image_id[alike].map(self.key))
         return image_id.groupby(content).transform("first")
-
-    def image(self, image_id, size):
-        path = self._path_of[image_id]
-        image = images.read(path)
-        if size > min(image.size):
-            raise ValueError(
-                f"{path} has {image.width}x{image.height} pixels, too few for {size}x{size}: ask "
-                "for a smaller size or fetch a larger image."
-            )
-        return image
-
-    def key(self, image_id):
-        path = self._path_of[image_id]
-        if path not in self._digest:
-            self._digest[path] = hashlib.sha256(images.content_of(path)).hexdigest()[:16]
-        return self._digest[path]
 
 
 def _files(folder):

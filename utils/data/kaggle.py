@@ -14,7 +14,7 @@ from PIL import Image
 
 from utils import settings
 from utils.data.folder import Folder
-from utils.data.metadata import DX, first_line, read_table
+from utils.data.metadata import DX, first_line, read_ham10000
 from utils.data.source import Source
 
 # With a version in the handle kagglehub answers from its cache without asking the network.
@@ -86,7 +86,7 @@ class Table(Source):
     name = "kaggle"
 
     def __init__(self, metadata, pixels):
-        table = read_table(metadata)
+        table = read_ham10000(metadata)
         values = _read_pixels(pixels)
         if len(values) != len(table):
             raise ValueError(

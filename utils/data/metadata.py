@@ -1,4 +1,4 @@
-"""The metadata of HAM10000, read from whatever kind of text table it was saved as."""
+"""Metadata of images, read from whatever kind of text table it was saved as."""
 
 import csv
 
@@ -10,7 +10,7 @@ COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization
 PLAIN_NAME = r"[\w-][\w.-]{0,99}"  # an image_id becomes part of a file name in the cache
 
 
-def read_table(path):
+def read_table(path, full, gaps=(), whose="HAM10000's"):
     """A metadata file as a DataFrame.
 
     Delimiters (comma, semicolon, tab) are detected; byte order marks, blanks after a delimiter,
@@ -19,16 +19,21 @@ def read_table(path):
     Parameters
     ----------
     path : Path
+    full, gaps : list of str
+        The columns to read: those with a value in every row, ``image_id`` among them, and those
+        that may have gaps.
+    whose : str
+        For the sentence if one is missing.
 
     Returns
     -------
     DataFrame
-        ``COLUMNS``, one row an image; ``age`` is float (years), everything else str.
+        ``full`` and ``gaps``, one row an image, all str.
 
     Raises
     ------
     OSError
-        If the file may not be read.
+        If the file is not there or may not be read.
     ValueError
         If it is no such table; the sentence names what was found.
     """
@@ -50,18 +55,19 @@ def read_table(path):
             f"{path} cannot be read as a table of UTF-8 text ({first_line(error)}): fetch it "
             "again, or save it as CSV in UTF-8."
         ) from error
-    missing = [column for column in COLUMNS if column not in table]
+    columns = [*full, *gaps]
+    missing = [column for column in columns if column not in table]
     if missing:
         raise ValueError(
             f"{path} has no column {', '.join(missing)}, and its first line has "
-            f"{', '.join(map(str, table.columns[:8]))}: take HAM10000's own table of metadata."
+            f"{', '.join(map(str, table.columns[:8]))}: take {whose} own table of metadata."
         )
-    table = table[list(COLUMNS)].dropna(how="all")
+    table = table[columns].dropna(how="all")
     if len(table) == 0:
         raise ValueError(f"{path} has no rows: fetch it again.")
-    for column in COLUMNS:
+    for column in full:
         empty = table.index[table[column].isna()]
-        if column != "age" and len(empty):
+        if len(empty):
             raise ValueError(
                 f"{path} has no {column} in line {empty[0] + 2}: if it is damaged or truncated, "
                 "fetch it again, else fill it in."
@@ -76,6 +82,23 @@ def read_table(path):
     twice = image_id[image_id.duplicated()]
     if len(twice):
         raise ValueError(f"{path} has {twice.iloc[0]} twice: each image must have one row.")
+    return table.assign(image_id=image_id).reset_index(drop=True)
+
+
+def read_ham10000(path):
+    """HAM10000's metadata, as ``read_table``, with the diagnoses and ages checked.
+
+    Returns
+    -------
+    DataFrame
+        ``COLUMNS``; ``age`` is float (years), everything else str.
+
+    Raises
+    ------
+    OSError, ValueError
+        As ``read_table``; also if a diagnosis is none of ``DX``.
+    """
+    table = read_table(path, [column for column in COLUMNS if column != "age"], ["age"])
     unknown = table.loc[~table["dx"].isin(DX)]
     if len(unknown):
         raise ValueError(
@@ -89,7 +112,7 @@ def read_table(path):
             f"{path} has an age that is no number ({first_line(error)}): leave it empty if it is "
             "unknown."
         ) from error
-    return table.assign(image_id=image_id, age=age).reset_index(drop=True)
+    return table.assign(age=age)[list(COLUMNS)]
 
 
 def first_line(error):
