@@ -148,3 +148,9 @@ def test_a_centre_blob_knows_the_centre_alone():
     np.testing.assert_array_equal(blob, blob.T)
     np.testing.assert_array_equal(blob, blob[::-1])
     assert explain.centre_blob(8)[3, 3] == pytest.approx(explain.centre_blob(8)[4, 4])
+
+
+def test_a_coarse_blob_is_enlarged_as_maps_are():
+    coarse = explain.centre_blob(6, 3)
+    assert coarse.shape == (6, 6) and coarse.max() == 1
+    np.testing.assert_array_equal(coarse, explain.enlarged(explain.centre_blob(3)[None], (6, 6))[0])

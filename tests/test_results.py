@@ -113,13 +113,11 @@ def test_an_experiments_record_says_where_its_numbers_come_from(own):
     assert "source" not in results.committed("x")
 
 
-def test_numbers_of_drawn_lesions_are_committed_only_where_the_record_is_about_them(own):
+def test_numbers_of_drawn_lesions_are_not_committed(own):
     results.commit("x", {"n": 1}, "folder", {}, 0)
     with pytest.raises(ValueError, match=r"results/x.json was not written: its lesions are drawn"):
         results.commit("x", {"n": 2}, "synthetic", {}, 0)
     assert results.committed("x")["n"] == 1
-    results.commit("x", {"n": 3}, "synthetic", {}, 0, synthetic=True)
-    assert results.committed("x")["n"] == 3 and results.committed("x")["source"] == "synthetic"
 
 
 def test_every_committed_figure_is_strict_json_with_its_interval_in_one_way():

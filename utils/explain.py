@@ -67,7 +67,7 @@ def grad_cam(model, images, layer=None, output=None):
         raise ValueError(f"The output does not depend on the layer {chosen.name}: take another.")
     activation, gradient = (tf.cast(t, tf.float32) for t in (seen[-1], gradient))
     weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
-    return _scaled(tf.reduce_sum(weights * activation, axis=-1).numpy(), images.shape[1:3])
+    return enlarged(tf.reduce_sum(weights * activation, axis=-1).numpy(), images.shape[1:3])
 
 
 def occlusion(model, images, cells=8, output=None):
@@ -110,25 +110,50 @@ def occlusion(model, images, cells=8, output=None):
                 covered = x.copy()
                 covered[:, rows[i] : rows[i + 1], columns[j] : columns[j + 1]] = mean
                 maps[:, i, j] = whole - ask(covered)
-    return _scaled(maps, images.shape[1:3])
+    return enlarged(maps, images.shape[1:3])
 
 
-def centre_blob(size):
+def centre_blob(size, cells=None):
     """A map that has seen neither image nor model: the baseline for every other map.
 
     Parameters
     ----------
     size : int
         Pixels a side.
+    cells : int, optional
+        Numbers a side, enlarged as the map is with which it is compared: a coarse map lies on a
+        lesion less well than a fine one, whatever it shows. Default: ``size``.
 
     Returns
     -------
     ndarray of float32, shape (size, size)
         A round hill, 1 in the centre, with a standard deviation of a quarter of the side.
     """
-    distance = (np.arange(size) - (size - 1) / 2) / (size / 4)
+    side = cells or size
+    distance = (np.arange(side) - (side - 1) / 2) / (side / 4)
     hill = np.exp(-(distance**2) / 2)
-    return np.outer(hill, hill).astype(np.float32)
+    blob = np.outer(hill, hill).astype(np.float32)
+    return enlarged(blob[None], (size, size))[0] if cells else blob
+
+
+def enlarged(maps, size):
+    """Maps as large as the images, without what is negative, each divided by its largest value.
+
+    Parameters
+    ----------
+    maps : ndarray of float32, shape (n, rows, columns)
+    size : (int, int)
+        Height and width of the images.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, height, width)
+        From 0 to 1; a map of zeros where nothing is positive.
+    """
+    maps = np.maximum(maps, 0)[..., None]
+    maps = np.array(keras.ops.image.resize(maps, size))[..., 0]
+    largest = maps.max(axis=(1, 2), keepdims=True)
+    return np.divide(maps, largest, out=np.zeros_like(maps), where=largest > 0)
 
 
 def share_inside(maps, masks):
@@ -275,11 +300,3 @@ def _watched(layer, tape):
         yield seen
     finally:
         del layer.call  # the class has its own
-
-
-def _scaled(maps, size):
-    """Positive parts as large as the images, each divided by its largest value if it has one."""
-    maps = np.maximum(maps, 0)[..., None]
-    maps = np.array(keras.ops.image.resize(maps, size))[..., 0]
-    largest = maps.max(axis=(1, 2), keepdims=True)
-    return np.divide(maps, largest, out=np.zeros_like(maps), where=largest > 0)

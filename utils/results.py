@@ -97,7 +97,7 @@ def keep(name, source, table, parameters, findings, headline=None):
     return path
 
 
-def commit(name, findings, source, parameters, started, synthetic=False, **origin):
+def commit(name, findings, source, parameters, started, **origin):
     """Write what an experiment found to the committed records, ``results/NAME.json``.
 
     Parameters
@@ -109,17 +109,15 @@ def commit(name, findings, source, parameters, started, synthetic=False, **origi
         Where the lesions come from, as ``lesions.source``; None where no lesion plays a part.
     started : float
         ``time.monotonic()`` when the experiment began.
-    synthetic : bool
-        Whether the record is about drawn lesions, and says so.
     **origin : object
         What else the numbers depend on, such as ``split_fingerprint`` and ``model_sha256``.
 
     Raises
     ------
     ValueError
-        If the lesions are drawn, and the record is not about drawn ones.
+        If the lesions are drawn.
     """
-    if source == "synthetic" and not synthetic:
+    if source == "synthetic":
         raise ValueError(
             f"results/{name}.json was not written: its lesions are drawn, and results/ holds "
             "numbers of real ones. Set HAM10K_DIR to a folder of HAM10000 (data/README.md)."

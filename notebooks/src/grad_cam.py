@@ -55,9 +55,9 @@ EPOCHS = 30
 # %% [markdown]
 # ## Lesions that know where they are
 #
-# To judge a map you must know the right answer: which pixels are the lesion? HAM10000 does not say.
-# So this lesson works on **drawn** lesions: we drew them, so we know the mask of each. Every number
-# from them says SYNTHETIC. At the end you look at lesions from your own source.
+# To judge a map you must know which pixels are the lesion. HAM10000's masks are another download, so
+# this lesson works on **drawn** lesions, whose masks we know. Every number from them says SYNTHETIC. At
+# the end you look at lesions from your own source.
 #
 # The network is that of lesson {{ number_of("training") }}: a frozen MobileNetV2 and one `Dense` layer.
 
@@ -301,15 +301,17 @@ for name in ["Grad-CAM", "occlusion"]:
 
 # %% [markdown]
 # Both intervals hold zero: inconclusive. We have no evidence that a heat map finds the lesion
-# better than a hill in the middle. And the model that the course ships? On
-# {{ quote("attribution", "parameters.N", "d") }} drawn lesions (`results/attribution.json`),
-# {{ quote("attribution", "maps.Grad-CAM.empty", "d") }} maps of Grad-CAM are empty. For the
-# others, the share on the lesion, minus the hill's, is
-# {{ quote("attribution", "maps.Grad-CAM.share_inside_minus_blob", "+.2f") }}:
-# {{ verdict("attribution", "maps.Grad-CAM.share_inside_minus_blob", above="*better* than the hill", below="*worse* than the hill") }}.
-# Occlusion: {{ quote("attribution", "maps.occlusion.share_inside_minus_blob", "+.2f") }},
-# {{ verdict("attribution", "maps.occlusion.share_inside_minus_blob", above="*better*", below="*worse*") }}.
-# Keep that in mind when somebody shows you four beautiful maps.
+# better than the hill. And the shipped model? On
+# {{ quote("attribution", "lesions", "d") }} real melanomas (`results/attribution.json`),
+# {{ quote("attribution", "maps.Grad-CAM.empty", "d") }} maps of Grad-CAM are empty. The others'
+# share on the lesion, minus an equally coarse hill's:
+# {{ quote("attribution", "maps.Grad-CAM.share.minus_blob", "+.2f") }},
+# {{ verdict("attribution", "maps.Grad-CAM.share.minus_blob", above="*better*", below="*worse*") }}.
+# {{ quote("attribution", "random_heads.share.as_high", "d") }} of
+# {{ quote("attribution", "random_heads.heads", "d") }} untrained last layers put as much on the
+# lesion. If we blur what the map marks, does the probability fall sooner than with the hill?
+# {{ verdict("attribution", "maps.Grad-CAM.area.minus_blob", above="No, *later*", below="Yes", zero="Inconclusive") }}.
+# Remember that at the next beautiful map.
 
 # %% [markdown]
 # A low share is not always the map's fault. Perhaps the network does look at the skin beside the
@@ -468,6 +470,10 @@ _ = plots.overlays(lesions.images, on_real, names, lesions.source)
 #   [arXiv:1810.03292](https://arxiv.org/abs/1810.03292).
 # - Zhang et al.: Top-down Neural Attention by Excitation Backprop. ECCV 2016,
 #   [arXiv:1608.00507](https://arxiv.org/abs/1608.00507) (the pointing game).
+# - Petsiuk, Das, Saenko: RISE. BMVC 2018, [arXiv:1806.07421](https://arxiv.org/abs/1806.07421) (removing
+#   what a map marks).
+# - Tschandl et al.: Human–computer collaboration for skin cancer recognition. Nature Medicine 26:1229,
+#   2020 (the masks of HAM10000).
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 _ = results.keep(
