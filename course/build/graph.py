@@ -16,6 +16,7 @@ from course.build import notebooks, pages, source
 from course.errors import CourseError, Refused
 from course.run.terminal import missing_images
 from utils import data, digest, results, settings
+from utils.data import segmentation
 
 DIGESTS = settings.ROOT / "digests.json"
 PIPELINE = settings.ROOT / "notebooks" / "dvc.yaml"
@@ -189,6 +190,8 @@ def refresh(wanted=(), dry=False):
     missing = {name for name, one in data.SETS.items() if not one.places()[1].is_file()}
     if missing_images():
         missing.add("images")
+    if not segmentation.folder().is_dir():
+        missing.add("masks")
     python = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     with _repository() as repository:
         import networkx

@@ -5,6 +5,11 @@ import numpy as np
 from utils import images, settings
 
 
+def folder():
+    """Where the masks are looked for: Path."""
+    return settings.folder("HAM10K_MASKS_DIR") or settings.ROOT / "data" / "ham10000_masks"
+
+
 def masks(table, size):
     """Where the lesion is in each image, as square as ``load_lesions`` makes the image.
 
@@ -27,13 +32,12 @@ def masks(table, size):
     ValueError
         If a mask is no image.
     """
-    folder = settings.folder("HAM10K_MASKS_DIR") or settings.ROOT / "data" / "ham10000_masks"
     # As Dataverse and Kaggle name them, or as the images.
-    found = {path.stem.removesuffix("_segmentation"): path for path in folder.rglob("*.png")}
+    found = {path.stem.removesuffix("_segmentation"): path for path in folder().rglob("*.png")}
     missing = [image_id for image_id in table["image_id"] if image_id not in found]
     if missing:
         raise FileNotFoundError(
-            f"{len(missing):,} of {len(table):,} masks are not in {folder} (the first: "
+            f"{len(missing):,} of {len(table):,} masks are not in {folder()} (the first: "
             f"{missing[0]}.png): put HAM10000's lesion masks there, unpacked, or set "
             "$HAM10K_MASKS_DIR to where they are (data/README.md says how)."
         )
