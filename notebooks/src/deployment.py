@@ -329,8 +329,9 @@ change = evaluation.difference(
 )
 
 # %% [markdown]
-# Faster, and the same answers. `model.predict` spends most of its time on preparing for
-# many images. On all 1,999 test images (`results/litert.json`):
+# Faster, and the same answers. `model.predict` spends much of its time on preparing for many
+# images: compiled by `tf.function`, Keras needs {{ quote("litert", "keras_ms.tf_function", ".0f") }} ms, LiteRT
+# {{ quote("litert", "forms.float32.ms", ".0f") }}. On all 1,999 test images (`results/litert.json`):
 
 # %%
 rows = {}
