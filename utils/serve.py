@@ -34,7 +34,9 @@ MEGABYTE = 2**20
 LARGEST = 10 * MEGABYTE  # bytes of a request
 SECONDS = 20  # for an upload, and then for its answer
 WAITING = 32  # requests inside at a time; further ones are told to come again
-WORKERS = os.cpu_count() or 1  # threads; decoding and computing do not hold Python's lock
+# Threads; decoding and computing do not hold Python's lock. One processor is left to the event
+# loop, which else hears of new requests late: they wait, where a prompt 503 would be better.
+WORKERS = max(1, (os.cpu_count() or 1) - 1)
 # Decoded, an image needs up to 16 bytes a pixel, and may have 89 million of them: 1.4 GB. So that
 # there is one such at a time and not one a worker, those with more pixels than this take turns.
 MANY = 4_000_000
