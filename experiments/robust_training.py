@@ -11,10 +11,9 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import convolve
 
 from experiments import common, shipped_model
-from utils import artefacts, evaluation, models, results, shifts, splits
+from utils import artefacts, evaluation, models, predict, results, shifts, splits
 
 UNSEEN = ("hair", "motion blur", "gel bubbles", "noise")  # that no view imitates
-EPOCHS = 10  # averaged, in the second line of each candidate
 
 
 def run():
@@ -29,17 +28,13 @@ def run():
     """
     started, asked = time.monotonic(), common.parameters("robust_training")
     today = asked["candidates"]["today"]
-    jobs = [
-        (name, today | change | {"average": average}, seed)
-        for name, change in asked["candidates"].items()
-        for seed in asked["seeds"]
-        for average in (1, EPOCHS)
-    ]
-    found = [judged(*job) for job in jobs]
-    findings = {"rule": asked["rule"], "candidates": {}}
-    for (name, recipe, _), one in zip(jobs, found, strict=True):
-        name += "" if recipe["average"] == 1 else f", mean of {EPOCHS} epochs"
-        findings["candidates"].setdefault(name, []).append(one)
+    findings = {
+        "rule": asked["rule"],
+        "candidates": {
+            name: [judged(name, today | change, seed) for seed in asked["seeds"]]
+            for name, change in asked["candidates"].items()
+        },
+    }
     lesions = common.lesions(today["source_size"])
     fingerprint = splits.fingerprint(lesions.table)
     results.commit(
@@ -52,14 +47,11 @@ def judged(name, recipe, seed):
     lesions = common.lesions(recipe["source_size"])
 
     def make(_):
-        train = lesions.subset("train")
-        network = shipped_model.train_recipe(recipe, seed, train.images, train.diagnosis)
-        whole = models.as_predictor(network, recipe["source_size"], 1.0)
-        whole.trainable = False
+        whole = trained(recipe, seed, lesions.subset("train"))
         asked = conditions(recipe["source_size"]).values()
         return np.concatenate([shipped_model.asked(whole, images) for images in asked])
 
-    kept_as = f"{name}-mean{recipe['average']}-seed{seed}"
+    kept_as = f"{name}-seed{seed}"
     p = common.kept(__name__, kept_as, [recipe, seed], make)
     validation = lesions.subset("validation")
     clean, y = p[: len(validation)], validation.melanoma
@@ -79,6 +71,17 @@ def judged(name, recipe, seed):
     for kind, one in found["conditions"].items():
         print(f"  {kind:15}", " ".join(f"{value:.3f}" for value in one.values()), flush=True)
     return found
+
+
+def trained(recipe, seed, train):
+    """A predictor by a recipe: the shipped model where that is this training, else trained here."""
+    model, facts = predict.load_model()
+    if (recipe | {"seed": seed}).items() <= ({"strength": "plain", "average": 1} | facts).items():
+        return model
+    network = shipped_model.train_recipe(recipe, seed, train.images, train.diagnosis)
+    whole = models.as_predictor(network, recipe["source_size"], 1.0)
+    whole.trainable = False
+    return whole
 
 
 def one_a_lesion(validation):
