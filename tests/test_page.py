@@ -60,7 +60,7 @@ def test_a_sample_is_judged_and_axe_finds_nothing(open_page, size, scheme):
     page = open_page(viewport=SIZES[size], color_scheme=scheme)
     assert Axe().run(page).violations_count == 0
     page.get_by_role("button", name="Try a drawn sample").click()
-    page.get_by_role("heading", name="Melanoma").wait_for()
+    page.get_by_role("heading", name="Melanoma", exact=True).wait_for()
     assert "SYNTHETIC" in page.locator("#caption").inner_text()
     assert "28 %" in page.locator("#answer").inner_text()
     assert page.get_by_text("Not a medical device").is_visible()
@@ -80,13 +80,13 @@ def test_by_keyboard_alone(open_page):
     assert page.evaluate("document.activeElement.id") == "file"
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Melanoma").wait_for()
+    page.get_by_role("heading", name="Melanoma", exact=True).wait_for()
 
 
 def test_dropped_images_are_judged_refused_or_explained(open_page, tmp_path):
     page = open_page()
     page.evaluate(DROP, ["mole.png", list(serve.sample_png(0))])
-    page.get_by_role("heading", name="Melanoma").wait_for()
+    page.get_by_role("heading", name="Melanoma", exact=True).wait_for()
     flower = tmp_path / "red.png"
     from PIL import Image
 

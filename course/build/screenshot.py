@@ -41,7 +41,7 @@ def take():
                 )
                 page.goto(url)
                 page.get_by_role("button", name="Try a drawn sample").click()
-                page.get_by_role("heading", name="Melanoma").wait_for()
+                page.get_by_role("heading", name="Melanoma", exact=True).wait_for()
                 page.evaluate("window.scrollTo(0, 0)")
                 settings.write_atomically(PICTURE, lambda path: page.screenshot(path=path))
                 opened.close()
