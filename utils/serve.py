@@ -49,9 +49,9 @@ DISCLAIMER = (
 )
 NOT_CHOSEN = "nothing: it stands as it is until limits are chosen for this model"
 MEANING = {
-    "melanoma": "The model finds melanoma likely. Only a doctor can tell.",
-    "benign": "The model finds melanoma unlikely. That is not harmless: other skin cancers count "
-    "as benign here, and it misses melanomas.",
+    "melanoma": "The probability of melanoma reaches the threshold. Only a doctor can tell.",
+    "benign": "The probability of melanoma is below the threshold. That is not harmless: other "
+    "skin cancers count as benign here, and the model misses melanomas.",
     "refused": "The image does not look like those that the model learned from, so it does not "
     "answer: send a dermatoscopic image of one lesion.",
 }
