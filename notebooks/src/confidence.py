@@ -392,7 +392,8 @@ pd.DataFrame.from_dict(rows, orient="index", columns=columns).round(2)
 # Nearly all other images are refused (0.86 of the negatives), and few lesions. The limit is
 # conformal again: 1 % of the lesions or fewer should be refused. We took a layer in the middle
 # because it keeps colour and texture in only {{ fact("24", "channels of block_9_add") }} numbers.
-#
+
+# %% [markdown]
 # ## The model that the course ships
 #
 # Does it need both limits? Count what the doctor has to see: what is referred, and what is called
