@@ -136,7 +136,7 @@ def test_a_file_of_another_model_is_refused(copied, mend):
     for change in (
         limits.unlink,  # a file with a guard that nobody knows
         lambda: mend(limits, '"block_9_add",', '"block_5_add",'),
-        lambda: mend(calibration, "1.24", "1.25"),
+        lambda: mend(calibration, '"temperature": ', '"temperature": 1'),
         lambda: mend(copied.with_suffix(".json"), '"model_sha256": "', '"model_sha256": "0'),
         lambda: file.write_bytes(file.read_bytes()[:-1]),
     ):
