@@ -224,9 +224,7 @@ def _execute(python, notebook, environment):
             break
         except subprocess.TimeoutExpired:  # the kernel ends by itself when jupyter-execute is gone
             if tried == 2:
-                return (
-                    f"lesson {notebook.stem} was stopped: twice {MINUTES} minutes were not enough"
-                )
+                return f"lesson {notebook.stem} did not end, twice within {MINUTES} minutes"
     if not done.returncode:
         return "ran"
     print(done.stderr, file=sys.stderr)
