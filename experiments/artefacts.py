@@ -23,13 +23,8 @@ def run():
     started, asked = time.monotonic(), common.parameters("artefacts")
     model, facts, lesions = shipped_model.load()
     lesions = lesions.subset("test")
-    first = np.flatnonzero(~lesions.table["group"].duplicated())
-    others = first[lesions.melanoma[first] == 0]
-    chosen = np.random.default_rng(asked["SEED"]).permutation(others)[: asked["N_OTHERS"]]
-    kinds = {
-        "not melanoma": lesions.take(np.sort(chosen)),
-        "melanoma": lesions.take(first[lesions.melanoma[first] == 1]),
-    }
+    chosen = shipped_model.one_a_lesion(lesions, asked["N_OTHERS"], asked["SEED"])
+    kinds = {kind: lesions.take(rows) for kind, rows in chosen.items()}
     findings = {
         "lesions": {kind: len(found) for kind, found in kinds.items()},
         "alarms": {},

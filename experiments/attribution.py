@@ -30,8 +30,8 @@ def run():
     started, asked = time.monotonic(), common.parameters("attribution")
     model, facts, lesions = shipped_model.load()
     lesions = lesions.subset("test")
-    first = ~lesions.table["group"].duplicated().to_numpy()
-    lesions = lesions.take(np.flatnonzero(first & (lesions.melanoma == 1)))
+    first = shipped_model.first_of_each(lesions)
+    lesions = lesions.take(first[lesions.melanoma[first] == 1])
     masks = data.masks(lesions.table, facts["source_size"])
     network = model.get_layer("one_view")
     maps = {

@@ -104,6 +104,12 @@ def kept(module, name, depends, make, data_sets=("ham10000",)):
     return np.load(path)
 
 
+def commit(name, findings, lesions, used, started):
+    """``results.commit`` of what was found on some Lesions: where from, and their split."""
+    fingerprint = splits.fingerprint(lesions.table)
+    results.commit(name, findings, lesions.source, used, started, split_fingerprint=fingerprint)
+
+
 def in_parallel(function, arguments):
     """What ``function(*one)`` returns for each of ``arguments``, in ``$JOBS`` processes (1).
 

@@ -112,18 +112,21 @@ def band_or_threshold(validation, p_validation, test, p_test, missed=0.05):
     y, p = validation.melanoma[once], p_validation[once]
     low = 1 - conformal_limit(1 - p[y == 1], 1 - missed)
     high = max(low, conformal_limit(p[y == 0], 1 - missed))
-    seen, truth = p_test >= low, test.melanoma
+    said = np.select([p_test < low, p_test >= high], ["benign", "melanoma"], "refer")
+
+    def cost(seen):
+        return {
+            "load": float(seen.mean()),
+            "melanomas_missed": int(test.melanoma[~seen].sum()),
+        }
+
     return {
         "low": float(low),
         "high": float(high),
-        "referred": float((seen & (p_test < high)).mean()),
-        "called melanoma": float((p_test >= high).mean()),
-        "load": float(seen.mean()),
-        "melanomas_missed": int((truth[~seen] == 1).sum()),
-        "one threshold at low": {
-            "load": float((p_test >= low).mean()),
-            "melanomas_missed": int((truth[p_test < low] == 1).sum()),
-        },
+        "referred": float((said == "refer").mean()),
+        "called melanoma": float((said == "melanoma").mean()),
+        **cost(said != "benign"),
+        "one threshold at low": cost(p_test >= low),
     }
 
 
@@ -156,7 +159,7 @@ def coverage_over_splits(y, p, level, asked):
 
 def _some(test, asked):
     """So many test lesions, the first photograph of each."""
-    first = np.flatnonzero(~test.table["group"].duplicated())
+    first = shipped_model.first_of_each(test)
     chosen = np.random.default_rng(asked["SEED"]).permutation(first)[: asked["N_OTHERS"]]
     return test.take(np.sort(chosen))
 
@@ -188,8 +191,8 @@ def on_other_images(model, facts, test, softmax, asked):
 
 def on_artefacts(model, facts, test, asked):
     """Decisions on melanomas with something drawn on them, and the share of all lesions refused."""
-    first = ~test.table["group"].duplicated().to_numpy()
-    melanomas = test.take(np.flatnonzero(first & (test.melanoma == 1)))
+    first = shipped_model.first_of_each(test)
+    melanomas = test.take(first[test.melanoma[first] == 1])
     others, found, seed = _some(test, asked), {}, asked["SEED"]
     for name in (None, *artefacts.ARTEFACTS):
         images = melanomas.images if name is None else artefacts.add(name, melanomas.images, seed)

@@ -28,20 +28,19 @@ def run():
     model, facts, lesions = shipped_model.load()
     home, train = lesions.subset("test"), lesions.subset("train")
     sets = {name: common.data_set(name, facts["source_size"]) for name in OTHERS}
-    answered = {"ham10000": home} | sets
-    tables = {}
-    for name, one in answered.items():
-        kept_as = "test" if name == "ham10000" else name
-        (colours,) = baselines.baseline_probabilities(train, one)["colour baseline"]
-        tables[name] = one.table.assign(
+    answered, validation = {"test": home} | sets, lesions.subset("validation")
+    beside = baselines.baseline_probabilities(train, validation, *answered.values())
+    colours, *others = beside["colour baseline"]
+    tables = {
+        name: one.table.assign(
             melanoma=one.melanoma,
-            shipped=shipped_model.probability(model, facts, kept_as, one.images),
-            colours=colours,
+            shipped=shipped_model.probability(model, facts, name, one.images),
+            colours=theirs,
             distance=guard.distances(model, facts["guard"], one.images),
         )
+        for (name, one), theirs in zip(answered.items(), others, strict=True)
+    }
     # The colours' threshold, as the shipped model's: what found as many validation melanomas.
-    validation = lesions.subset("validation")
-    (colours,) = baselines.baseline_probabilities(train, validation)["colour baseline"]
     share = common.parameters("limits")["sensitivity"]
     of_melanomas = colours[validation.melanoma == 1]
     thresholds = {
@@ -59,7 +58,7 @@ def run():
 
 def rows_of(tables):
     """What is judged apart: tables by the name that pages show."""
-    home, isic, pad = (tables[name] for name in ("ham10000", *OTHERS))
+    home, isic, pad = (tables[name] for name in ("test", *OTHERS))
     return {
         "HAM10000, test": home,
         "HAM10000, test, without follow-up": home[home["dx_type"] != "follow_up"],

@@ -6,7 +6,7 @@ import time
 import numpy as np
 
 from experiments import common
-from utils import backbone, baselines, evaluation, models, pretrained, results, splits, training
+from utils import backbone, baselines, evaluation, models, pretrained, splits, training
 from utils.evaluation import roc_auc
 from utils.quiet import keras
 
@@ -39,10 +39,7 @@ def run():
         "lesions": int(groups.nunique()),
         "melanomas": int(y.sum()),
     }
-    fingerprint = splits.fingerprint(whole.table)
-    results.commit(
-        "full_test", findings, whole.source, asked, started, split_fingerprint=fingerprint
-    )
+    common.commit("full_test", findings, whole, asked, started)
 
 
 def network(size):

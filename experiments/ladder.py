@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from experiments import common
-from utils import backbone, baselines, evaluation, models, pretrained, results, splits, training
+from utils import backbone, baselines, evaluation, models, pretrained, splits, training
 from utils.evaluation import roc_auc
 from utils.quiet import keras
 
@@ -82,10 +82,7 @@ def run():
             for name in BALANCE[1:]
         },
     }
-    fingerprint = splits.fingerprint(lesions.table)
-    results.commit(
-        "ladder", findings, lesions.source, asked, started, split_fingerprint=fingerprint
-    )
+    common.commit("ladder", findings, lesions, asked, started)
 
 
 def trainings():

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import expit
 
 from experiments import common, shipped_model
-from utils import evaluation, models, results, splits
+from utils import evaluation, models
 from utils.quiet import keras
 
 EIGHT, CORNERS = slice(0, 8), slice(8, 40)  # rows of what ``answers`` returns
@@ -40,8 +40,7 @@ def run():
         "ways": {name: evaluation.ranking(y, several, groups) for name, several in ways.items()},
         "mini_600": from_600(mini_of(lesions), of_600),
     }
-    fingerprint = splits.fingerprint(lesions.table)
-    results.commit("recipe", findings, lesions.source, used, started, split_fingerprint=fingerprint)
+    common.commit("recipe", findings, lesions, used, started)
 
 
 def answers(seed, mini):

@@ -5,13 +5,14 @@ Images are disturbed at 150 pixels a side, as they come, and made smaller afterw
 are. The test set is not touched."""
 
 import time
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw
 from scipy.ndimage import convolve
 
 from experiments import common, shipped_model
-from utils import artefacts, evaluation, models, predict, results, shifts, splits
+from utils import artefacts, evaluation, models, predict, shifts
 
 UNSEEN = ("hair", "motion blur", "gel bubbles", "noise")  # that no view imitates
 
@@ -36,10 +37,7 @@ def run():
         },
     }
     lesions = common.lesions(today["source_size"])
-    fingerprint = splits.fingerprint(lesions.table)
-    results.commit(
-        "robust_training", findings, lesions.source, asked, started, split_fingerprint=fingerprint
-    )
+    common.commit("robust_training", findings, lesions, asked, started)
 
 
 def judged(name, recipe, seed):
@@ -86,13 +84,11 @@ def trained(recipe, seed, train):
 
 def one_a_lesion(validation):
     """Rows of the validation set: the first image of each melanoma, and of some others."""
-    first = shipped_model.first_of_each(validation)
-    others = first[validation.melanoma[first] == 0]
     n = common.parameters("robust_training")["n_others"]
-    chosen = np.random.default_rng(0).permutation(others)[:n]
-    return np.sort(np.r_[first[validation.melanoma[first] == 1], chosen])
+    return np.sort(np.concatenate(list(shipped_model.one_a_lesion(validation, n, 0).values())))
 
 
+@cache
 def conditions(size):
     """Images to ask about: the whole validation set, then one a lesion under each of ``KINDS``."""
     found = {"all": common.lesions(size).subset("validation").images}

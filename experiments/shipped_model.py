@@ -145,6 +145,14 @@ def first_of_each(lesions):
     return np.flatnonzero(~lesions.table["group"].duplicated())
 
 
+def one_a_lesion(lesions, n_others, seed):
+    """Row numbers of one image of each melanoma, and of so many other lesions: dict by kind."""
+    first = first_of_each(lesions)
+    melanoma = lesions.melanoma[first] == 1
+    others = np.random.default_rng(seed).permutation(first[~melanoma])[:n_others]
+    return {"not melanoma": np.sort(others), "melanoma": first[melanoma]}
+
+
 def probability(model, facts, name, images):
     """Of melanoma, by the shipped model as it is calibrated, kept; ``name`` says of what images."""
     made_by = [facts["model_sha256"], facts["temperature"], digest.of_pixels(images)]
