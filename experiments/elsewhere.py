@@ -40,12 +40,12 @@ def run():
         )
         for (name, one), theirs in zip(answered.items(), others, strict=True)
     }
-    # The colours' threshold, as the shipped model's: what found as many validation melanomas.
-    share = common.parameters("limits")["sensitivity"]
-    of_melanomas = colours[validation.melanoma == 1]
+    first = shipped_model.first_of_each(validation)
     thresholds = {
         "shipped": facts["threshold"],
-        "colours": float(np.quantile(of_melanomas, 1 - share, method="lower")),
+        "colours": shipped_model.threshold_for_sensitivity(
+            validation.melanoma[first], colours[first], common.parameters("limits")["sensitivity"]
+        ),
     }
     findings = {
         "thresholds": thresholds,
@@ -130,12 +130,13 @@ def locally(table, threshold, asked):
     found, rng = [], np.random.default_rng(asked["seed"])
     while len(found) < asked["draws"]:
         few = train.iloc[rng.permutation(len(train))[: asked["local_images"]]]
-        melanomas = np.sort(few["shipped"][few["melanoma"] == 1])
-        allowed = int((len(melanomas) + 1) * (1 - asked["sensitivity"]))
-        if allowed == 0:  # fewer than nine melanomas promise nothing
+        chosen = shipped_model.threshold_for_sensitivity(
+            few["melanoma"], few["shipped"], asked["sensitivity"]
+        )
+        if not np.isfinite(chosen):  # fewer than nine melanomas promise nothing
             continue
         fitted = evaluation.calibration_slope(few["melanoma"], few["shipped"])
-        found.append(measures(melanomas[allowed - 1], slope / fitted))
+        found.append(measures(chosen, slope / fitted))
     before = dict(zip(names, map(float, measures(threshold, slope)), strict=True))
     after = {
         name: {"mean": float(values.mean())}

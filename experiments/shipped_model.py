@@ -13,6 +13,7 @@ from utils import (
     backbone,
     data,
     digest,
+    evaluation,
     guard,
     lite,
     models,
@@ -151,6 +152,16 @@ def one_a_lesion(lesions, n_others, seed):
     melanoma = lesions.melanoma[first] == 1
     others = np.random.default_rng(seed).permutation(first[~melanoma])[:n_others]
     return {"not melanoma": np.sort(others), "melanoma": first[melanoma]}
+
+
+def threshold_for_sensitivity(y, probability, sensitivity):
+    """The highest threshold that new melanomas of the same kind reach with this chance.
+
+    Conformal (``evaluation.conformal_limit``): with n melanomas it finds a little more than the
+    share asked for of these, so that on average the share of new ones is not smaller.
+    """
+    of_melanomas = np.asarray(probability)[np.asarray(y) == 1]
+    return float(-evaluation.conformal_limit(-of_melanomas, sensitivity))
 
 
 def probability(model, facts, name, images):

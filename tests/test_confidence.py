@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import common, confidence
-from experiments.shipped import limits
+from experiments import common, confidence, shipped_model
 from utils import decision, other_images, predict, results
 from utils.data import Lesions
 from utils.evaluation import conformal_limit
@@ -31,7 +30,7 @@ def test_the_threshold_finds_the_share_of_new_melanomas_that_was_asked_for():
     draws = rng.beta(4, 2, (4000, 40))
     y = np.r_[np.zeros(3), np.ones(39)]
     found = [
-        new >= limits.threshold_for_sensitivity(y, [0.9, 0.9, 0.9, *rest], 0.9)
+        new >= shipped_model.threshold_for_sensitivity(y, [0.9, 0.9, 0.9, *rest], 0.9)
         for new, *rest in draws
     ]
     assert np.mean(found) == pytest.approx(0.9, abs=0.015)

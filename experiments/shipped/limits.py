@@ -35,7 +35,9 @@ def run():
     p = shipped_model.probability(model, facts, "validation", whole.images)[first]
     layer, by_layer = choose_layer(features, validation, chosen)
     found = {
-        "threshold": threshold_for_sensitivity(validation.melanoma, p, chosen["sensitivity"]),
+        "threshold": shipped_model.threshold_for_sensitivity(
+            validation.melanoma, p, chosen["sensitivity"]
+        ),
         "threshold_chosen_for": f"finding {chosen['sensitivity']:.0%} of new melanomas like those "
         "of the validation set".replace("%", " %"),
         "guard": {"layer": layer}
@@ -44,16 +46,6 @@ def run():
     }
     _, _, path = files_beside(predict.SHIPPED)
     settings.write_json(path, made_for | found)
-
-
-def threshold_for_sensitivity(y, probability, sensitivity):
-    """The highest threshold that new melanomas of the same kind reach with this chance.
-
-    Conformal (``evaluation.conformal_limit``): with n melanomas it finds a little more than the
-    share asked for of these, so that on average the share of new ones is not smaller.
-    """
-    of_melanomas = np.asarray(probability)[np.asarray(y) == 1]
-    return float(-evaluation.conformal_limit(-of_melanomas, sensitivity))
 
 
 def choose_layer(features, validation, chosen):
