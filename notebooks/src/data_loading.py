@@ -422,7 +422,7 @@ for buffer in [100, len(train)]:
 # {{ fact("48 of 200", "the validation set of Mini") }} are. Only the order of the rows differs.
 #
 # **Exercise data_loading.4** A colleague writes `dataset.batch(32).shuffle(4).cache()` for 600 sorted rows.
-# Mend the three faults: each epoch must mix all rows anew, and files must be read only once.
+# Fix the three faults: each epoch must mix all rows anew, and files must be read only once.
 
 
 # %% tags=["exercise"]

@@ -94,7 +94,7 @@ x_validation = prefix.predict(validation.images, batch_size=200, verbose=0)
 
 # %% [markdown]
 # `new_model` gives the body its ImageNet weights back and puts an untrained head on it. `learn` trains
-# what may learn, and then brings back the weights of the best epoch (`restore_best_weights`). That is
+# what is trainable, and then brings back the weights of the best epoch (`restore_best_weights`). That is
 # the epoch with the highest validation **AUC**: the chance that a random melanoma gets a higher score
 # than a random other lesion; 0.5 is guessing.
 
@@ -122,7 +122,7 @@ p_head = model.predict_on_batch(x_validation)[:, 0]
 print(f"head alone: AUC {roc_auc(y, p_head):.2f} on validation")
 
 # %% [markdown]
-# ## Which layers may learn?
+# ## Which layers are trainable?
 #
 # Each layer has a switch, `trainable`. We turn it on for the last 20 layers. BatchNorm layers stay
 # frozen; a section below shows why.
@@ -142,8 +142,8 @@ unfreeze(20)
 body.summary(show_trainable=True, layer_range=("Conv_1", "out_relu"))
 
 # %% [markdown]
-# These are the last three of the 20 layers. In the last column, `Y` may learn, `N` may not, and `-` has
-# no weights.
+# These are the last three of the 20 layers. In the last column, `Y` is trainable, `N` is not, and `-`
+# has no weights.
 #
 # We have not called `compile` again. Guess: if we call `fit` now, what share of the body's weight
 # arrays changes?
@@ -165,7 +165,7 @@ print(f"{changed} of {len(after)} weight arrays have changed")
 # starts, and not again until the next `compile`.
 #
 # **Exercise fine_tuning.1** A colleague has trained a head on a frozen base. Now the last two layers of the
-# base shall learn, but no BatchNorm layer. Mend the two faults:
+# base should be trainable, but no BatchNorm layer. Fix the two faults:
 #
 # ```python
 # def prepare(model, base):
@@ -335,7 +335,7 @@ exercises.check("fine_tuning.3", (best_rate, best_epoch), curves=curves)
 # and `evaluate` it takes **moving averages** that it gathered in training. A frozen layer always
 # takes the averages.
 #
-# What if BatchNorm may learn too? We train the same 20 layers, with larger steps (`0.003`), so
+# What if BatchNorm is trainable too? We train the same 20 layers, with larger steps (`0.003`), so
 # that the fault shows after a few epochs.
 
 # %%

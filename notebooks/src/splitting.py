@@ -228,7 +228,7 @@ print(f"{found.mean():.0%} have a sibling as nearest of {len(y) - 1:,} images")
 #     return shuffled.skip(50), shuffled.take(50)
 # ```
 #
-# `shuffle` draws a new order each time the data are read. So training sees validation images. Mend
+# `shuffle` draws a new order each time the data are read. So training sees validation images. Fix
 # it: 50 random images for validation, the same in every epoch.
 
 

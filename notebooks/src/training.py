@@ -23,7 +23,7 @@
 # %% [markdown]
 # **You will**
 #
-# - build a frozen base with a new head, and count what may learn;
+# - build a frozen base with a new head, and count what is trainable;
 # - make the training several times faster by caching features;
 # - read training curves and use three callbacks;
 # - give melanomas a higher weight, and see what that changes;
@@ -59,7 +59,7 @@ SEED = 0
 EPOCHS = 30
 
 # %% [markdown]
-# ## What may learn?
+# ## What is trainable?
 #
 # A GPU makes training faster. Keras uses one without any further line. In Colab you get one by
 # *Runtime, Change runtime type*. This lesson needs none.
@@ -102,13 +102,13 @@ model = keras.Model(inputs, outputs, name="classifier")
 model.summary()
 
 # %% [markdown]
-# Read the last three lines. The base has 410,208 parameters, and none of them may learn. The head
-# has 164,097, and all of them may. That is still {{ fact("273", "164,097 / 600") }} for each
+# Read the last three lines. The base has 410,208 parameters, and none of them is trainable. The
+# head has 164,097, and all of them are. That is still {{ fact("273", "164,097 / 600") }} for each
 # training image.
 #
 # **Exercise training.1** Write `frozen_classifier(base)`: freeze `base`, average its output, and add one
 # `Dense` layer that gives a probability. Take inputs of the size that `base` takes. How few
-# parameters can learn then?
+# parameters are trainable then?
 
 
 # %% tags=["exercise"]
@@ -446,7 +446,7 @@ _ = results.keep(
 # %% [markdown]
 # ## Key points
 #
-# - Freeze the base, train a new head, and count what may learn.
+# - Freeze the base, train a new head, and count what is trainable.
 # - Frozen layers give the same features in every epoch: compute them once.
 # - In training, loss and AUC improve to the end. Choose the epoch on validation, by the exact AUC.
 # - Class weights raise the probabilities. Whether they raise the AUC must be measured.
@@ -467,7 +467,7 @@ _ = results.keep(
 #
 # ## What comes next
 #
-# So far the base has learned nothing from skin. What if its last layers may learn too?
+# So far the base has learned nothing from skin. What if its last layers are trainable too?
 # [{{ number_of("fine_tuning") }} · Fine-tuning]({{ notebook_of("fine_tuning") }})
 #
 # ## References

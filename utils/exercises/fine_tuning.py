@@ -134,7 +134,7 @@ def _cases_of_last_block():
         "given": same,
         "right": (block, gain(block)),
         "wrong": [
-            ((both, gain(both)), "block_15_expand may learn"),
+            ((both, gain(both)), "block_15_expand is trainable"),
             ((less, gain(less)), "block_16_expand is frozen"),
             ((with_norm, gain(with_norm)), "BatchNorm"),
             ((block, gain(block, -1)), "minus the head"),
@@ -162,11 +162,11 @@ def _last_block(answer, x, y, p_head):
         layer.name for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)
     }
     if learning & norms:
-        raise Hint("BatchNorm may not learn: use unfreeze.")
+        raise Hint("BatchNorm should not be trainable: use unfreeze.")
     for layer in model.layers:
         of_block = layer.name.startswith(("block_16", "Conv_1")) and layer.name not in norms
         if layer.name.startswith("block_15") and layer.name in learning:
-            raise Hint(f"{layer.name} may learn too: unfreeze fewer layers.")
+            raise Hint(f"{layer.name} is trainable too: unfreeze fewer layers.")
         if of_block and layer.weights and layer.name not in learning:
             raise Hint(f"{layer.name} is frozen: unfreeze more layers.")
     if not isinstance(gain, Estimate):

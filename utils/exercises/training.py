@@ -62,7 +62,7 @@ def _frozen_classifier(answer):
     if learns == shape[1] * shape[2] * shape[3] + 1:
         raise Hint("Average the output of the base instead of flattening it.")
     if learns != shape[3] + 1:
-        raise Hint("Only one Dense layer, with one output, may learn.")
+        raise Hint("Only one Dense layer, with one output, should be trainable.")
     x = np.random.default_rng(0).uniform(-9, 9, (64, 8, 8, 3)).astype("float32")
     kernel, bias = (np.asarray(weight) for weight in model.trainable_weights)
     maps, found = np.asarray(base(x, training=False)), np.asarray(model(x))
