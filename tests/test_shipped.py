@@ -9,7 +9,7 @@ import yaml
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from experiments import common, ensemble, recipe
+from experiments import common, ensemble, recipe, shipped_model
 from experiments.shipped import calibrate, export, judge, limits, train
 from utils import (
     backbone,
@@ -96,7 +96,7 @@ def test_the_whole_recipe_in_small(tmp_path, monkeypatch, few_resamples):
     assert facts["temperature"] == temperature != 1
     validation = common.lesions(32).subset("validation")
     p = predict.melanoma_probability(validation.images, model)
-    expected = limits.threshold_for_sensitivity(validation.melanoma, p, 0.9)
+    expected = shipped_model.threshold_for_sensitivity(validation.melanoma, p, 0.9)
     assert facts["threshold"] == pytest.approx(expected, rel=1e-3)
     kinds = set(other_images.OTHER_IMAGES) - {limits.UNSEEN}
     assert all(found.keys() == kinds for found in facts["guard"]["auc_by_layer"].values())
