@@ -46,24 +46,28 @@ def test_what_a_lesson_costs_is_counted():
         "taught lines": 2,
         "longest cell": 2,
         "exercises": 3,
-        "minutes": 15,  # 10 / 180 + 0.4 + 9 + 1.5, rounded up
+        "sections": 0,
+        "new words": 0,
+        "minutes": 20,  # 10 / 130 + 0.4 + 18 + 1.5, rounded up
     }
-    assert style.measure(lesson, seconds=600)["minutes"] == 20
+    assert style.measure(lesson, seconds=600)["minutes"] == 30
 
 
 def test_a_lesson_within_its_budget_has_no_problem():
-    cells = [markdown("word " * 120), code("x = 1\n" * 20), code("x = 1"), code("y = 1")]
+    cells = [markdown("word " * 90), code("x = 1\n" * 15), code("x = 1"), code("y = 1")]
     assert style.budget_problems(notebook(*cells, *exercises(3))) == []
 
 
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        (exercises(2), "it has 2 exercises, not 3 to 5"),
-        ([markdown("word " * 101)] * 15, "it has 1,515 words, where 1,500 are the limit"),
-        ([code("x = 1\n" * 7)] * 18, "it has 126 taught lines, where 120 are the limit"),
-        ([markdown("word " * 121)], "a text has 121 words, not 120: 'word word"),
-        ([code("x = 1")] * 2 + [code("x = 1\n" * 21)], "has 21 lines of code, where 20 are"),
+        (exercises(2), "it has 2 exercises, not 3 to 3"),
+        ([markdown("word " * 84)] * 12, "it has 1,008 words, where 1,000 are the limit"),
+        ([code("x = 1\n" * 7)] * 12, "it has 84 taught lines, where 80 are the limit"),
+        ([markdown("word " * 91)], "a text has 91 words, not 90: 'word word"),
+        ([markdown("## One\n## Two\n## Three\n## Four\n## Key points")], "it has 4 sections"),
+        ([markdown("**New words**: a, b, c, d, e,\nf, g\n\nmore, words")], "it has 7 new words"),
+        ([code("x = 1")] * 2 + [code("x = 1\n" * 16)], "has 16 lines of code, where 15 are"),
         ([code("x = 1\n" * 8), code("x = 1")], "only 1 of 2 cells have fewer than 8 lines"),
         ([code("x = 1  #" + 80 * "-")], "is wider than 80: x = 1"),
         ([code("x = 1; y = 2")], "has two statements in line 1"),
@@ -78,11 +82,11 @@ def test_each_limit_is_held(cells, message):
     assert found and all(message in problem for problem in found)
 
 
-def test_minutes_and_the_quickstart_have_limits_of_their_own():
-    lesson = notebook(code("x = 1\n" * 45), *exercises(2))
-    assert style.budget_problems(lesson, 60, quickstart=True) == []
-    (found,) = style.budget_problems(lesson, 600, quickstart=True)
-    assert found == "it has 25 minutes, where 20 are the limit"
+def test_the_quickstart_has_limits_of_its_own():
+    lesson = notebook(code("x = 1\n" * 15), *exercises(2))
+    assert style.budget_problems(lesson, 60, style.QUICKSTART) == []
+    (found,) = style.budget_problems(lesson, 1200, style.QUICKSTART)
+    assert found == "it has 35 minutes, where 30 are the limit"
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,11 @@ def lesson_problems(source):
     found = source_problems(notebook, path) + style.word_problems(notebook)
     if notebook.cells[-1].source.strip() != style.LAST:
         found.append(f"its last cell must be `{style.LAST}`")
-    found += style.budget_problems(notebook, seconds, source.stem == lessons.names()[0])
+    limits = _limits(source.stem)
+    found += style.budget_problems(notebook, seconds, limits)
+    remembers = any(style.REMEMBER in text for text in style.texts(notebook))
+    if limits is style.LIMITS and source.stem in lessons.names()[3:] and not remembers:
+        found.append(f"it does not open with **{style.REMEMBER}**")
     exercises = lessons.NOTEBOOKS.parent / "utils" / "exercises" / source.name
     if exercises.exists():
         found += style.replaced_words(exercises.read_text(encoding="utf-8"))
@@ -125,6 +129,12 @@ def lesson_problems(source):
         found += style.alt_problems(notebook)
         found += prose_numbers.problems(written(source), notebook)
     return style.measure(notebook, seconds) | {"seconds": seconds}, found
+
+
+def _limits(name):
+    if name in lessons.first_edition():
+        return style.FIRST_EDITION
+    return style.QUICKSTART if name == lessons.names()[0] else style.LIMITS
 
 
 def check_lessons(wanted=()):
