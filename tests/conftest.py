@@ -76,6 +76,16 @@ if SEED == 9:
     raise ValueError("seed nine\\nis not good")
 """
 MORE = """
+# %%
+# @title Setup
+import os as system
+
+# %% tags=["samples"]
+folder = system.environ.get("HAM10K_DIR")
+imshow = print
+imshow("json" in globals(), SEED, system.listdir(folder) if folder else "no folder")
+{"pixels": 2}
+
 # %% tags=["pictures"]
 imshow = print
 real = os.environ.get("HAM10K_SOURCE") != "synthetic"

@@ -93,7 +93,19 @@ def test_pictures_come_from_synthetic_lesions_and_a_solution_overwrites_nothing(
     assert after.outputs[0].text == "Ellipsis False\n"
     assert after.source == 'print(answer, "other" in globals())'
     counts = [cell.execution_count for cell in source.code_cells(notebook)]
-    assert counts == [1, 2, 3, 4, 5, 6]
+    assert counts == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_samples_are_shown_where_only_setup_and_parameters_ran_and_no_other_image_is(toy, mend):
+    lesson, path = paths(toy, "two")
+    cell = nbformat.read(path, 4).cells[4]
+    said, shown = cell.outputs
+    assert said.text == "False 0 []\n"  # neither the first cell's names nor a file
+    assert shown.metadata == {"source": "samples"}
+    assert shown.execution_count == cell.execution_count == 4
+    mend(lesson, '"json" in globals()', "json.dumps(1)")
+    with pytest.raises(CourseError, match=r"two\.py stopped: NameError: name 'json'.*`samples`"):
+        notebooks.build(lesson)
 
 
 def test_the_setup_line_becomes_code_that_fetches_release_or_branch(toy, mend):
@@ -123,7 +135,7 @@ def test_a_diagram_has_the_alternative_text_that_stands_with_it(toy, mend):
         ("{{ notebook }}", "notebooks/00_tox.ipynb", "badge must lead to"),
         ("{{ notebook }}", "{{ notebok }}", "'notebok' is undefined"),
         ("FAST = True", "FAST = True  # {{ branch }}", "in place of {{ branch }} in a code cell"),
-        ('tags=["pictures"]', 'tags=["x"]', "calls imshow and is not tagged `pictures`"),
+        ('tags=["pictures"]', 'tags=["x"]', "calls imshow and is not tagged"),
         (
             'exercises.check("two.1", answer)\n\n# %%\n',
             "\n# %%\n",
@@ -189,7 +201,7 @@ def shown(tags=(), metadata=None, **data):
 
 
 PNG = {"image_png": "iVBORw0KGgo=", "text_plain": "<Figure size 640x480 with 1 Axes>"}
-SYNTHETIC = {"source": "SYNTHETIC"}
+SYNTHETIC, SAMPLES = {"source": "SYNTHETIC"}, {"source": "samples"}
 
 
 @pytest.mark.parametrize(
@@ -200,6 +212,10 @@ SYNTHETIC = {"source": "SYNTHETIC"}
         (shown(text_plain="<b>", text_html="<b>0.87</b>"), None),
         (shown(["pictures"], SYNTHETIC, **PNG), None),
         (shown(["pictures"], **PNG), "is not known to be SYNTHETIC"),
+        (shown(["samples"], SAMPLES, **PNG | {"text_plain": "<PIL.Image.Image>"}), None),
+        (shown(["samples"], SYNTHETIC, **PNG), "is not known to be samples"),
+        (shown(["samples"], SAMPLES, text_plain="'SYNTHETIC'"), "says SYNTHETIC"),
+        (shown((), SAMPLES, **PNG | {"text_plain": "<PIL.Image.Image>"}), "did not draw"),
         (shown(text_plain="'SYNTHETIC'"), "says SYNTHETIC where real lesions are needed"),
         (shown(**PNG | {"text_plain": "<PIL.Image.Image>"}), "Matplotlib did not draw"),
         (shown(text_plain="x", text_html="<img src='data:image/png;base64,AA'>"), "did not draw"),

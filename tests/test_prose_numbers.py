@@ -53,7 +53,7 @@ def found(*cells, alt=""):
         ("0.5 is guessing; $0.123$; CC BY-NC 4.0; version 3.11-3.13", ["3.11", "3.13"]),
         ("<details><summary>Why?</summary>0.123</details>", ["0.123"]),
         ("It is 0.34. **Exercise x.1** Take 0.123.", ["0.34"]),
-        ("from synthetic lesions: 0.44; from those that say so: 0.45", ["0.44"]),
+        ("from synthetic lesions: 0.44; that say so: 0.45; from samples: 0.46", ["0.44"]),
         ("the size of a figure: 777, 888", ["777", "888"]),
     ],
 )
@@ -64,6 +64,7 @@ def test_a_number_that_nothing_shows_is_found(text, unsupported):
         code("rate = 0.007", said=output, page="<td>0.331</td><style>0.123</style>"),
         code("show()", "pictures", said="0.44"),
         code("show('SYNTHETIC')", "pictures", said="0.45"),
+        code("show()", "samples", said="0.46"),
         new_markdown_cell(text),
         new_markdown_cell("## References\n\nIt was 0.123."),
     ]

@@ -131,8 +131,9 @@ def test_a_cell_that_draws_pixels_needs_its_tag(sources, found):
     cells = [code(text) for text in sources]
     said = [problem.split()[2] for problem in style.picture_problems(notebook(*cells))]
     assert said == found
-    tagged = [code(text, "pictures") for text in sources]
-    assert style.picture_problems(notebook(*tagged)) == []
+    for tag in ("pictures", "samples"):
+        tagged = [code(text, tag) for text in sources]
+        assert style.picture_problems(notebook(*tagged)) == []
 
 
 def test_a_figure_without_its_alternative_text_is_found():

@@ -87,14 +87,14 @@ def _complaints(cell, output):
         yield f"shows {plain[:60]}: begin its last line with `_ = `"
     if WIDGET in data:
         yield "stores a widget"
-    if "pictures" in tags(cell):
-        if data and output.metadata.get("source") != "SYNTHETIC":
-            yield "is tagged `pictures` and has an output that is not known to be SYNTHETIC"
-    else:
-        if "SYNTHETIC" in text:
-            yield "says SYNTHETIC where real lesions are needed"
-        if (image and not plain.startswith("<Figure")) or re.search("<img|data:image", page):
-            yield "shows an image that Matplotlib did not draw and is not tagged `pictures`"
+    tag = style.pixels(cell)
+    if tag and data and output.metadata.get("source") != style.PIXELS[tag]:
+        yield f"is tagged `{tag}` and has an output that is not known to be {style.PIXELS[tag]}"
+    if tag != "pictures" and "SYNTHETIC" in text:
+        yield "says SYNTHETIC where real lesions are needed"
+    foreign = image and not plain.startswith("<Figure")
+    if not tag and (foreign or re.search("<img|data:image", page)):
+        yield "shows an image that Matplotlib did not draw and is not tagged `samples`"
 
 
 def lesson_problems(source):

@@ -7,7 +7,7 @@ from course.build.check import output_problems, source_problems
 from course.build.outputs import require_real_lesions, with_fresh_outputs
 from course.build.render import render_file
 from course.build.source import code_cells, copy_outputs, render, sources, with_outputs
-from course.build.style import figures, tags
+from course.build.style import figures, pixels, tags
 from course.errors import CourseError
 from utils import settings
 
@@ -125,8 +125,8 @@ def classifier(notebook):
 
 
 def sample(notebook):
-    """The first figure of drawn lesions that a notebook stores, as the bytes of a PNG, or None."""
+    """The first figure of lesions that a notebook stores, as the bytes of a PNG, or None."""
     for cell in code_cells(notebook):
-        for figure in figures(cell) if "pictures" in tags(cell) else ():
+        for figure in figures(cell) if pixels(cell) else ():
             return base64.b64decode(figure.data["image/png"])
     return None

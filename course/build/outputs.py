@@ -1,7 +1,8 @@
 """Executing lessons for their stored outputs, without a GPU and without the network.
 
-Outputs come from a run on real lesions; those of cells tagged ``pictures`` from a second run, on
-synthetic ones, so that no pixel of a real lesion is ever stored."""
+Outputs come from a run on HAM10000, of which no pixel may ever be stored. So those of cells tagged
+``pictures`` come from a second run, on synthetic lesions, and those of cells tagged ``samples``
+from one that has no data set at all but the course's own CC0 samples."""
 
 import contextlib
 import copy
@@ -17,6 +18,8 @@ from course.build.style import tags
 from course.errors import CourseError
 from course.run.terminal import QUIET_KERNEL, environment, missing_images
 
+# Data sets that may be on this machine: not for cells tagged ``samples``.
+DATA_SETS = ("HAM10K_DIR", "HAM10K_MASKS_DIR", "ISIC2017_DIR", "PAD_UFES_20_DIR", "KAGGLEHUB_CACHE")
 PARTS = re.compile(re.escape(SOLUTION).replace(r"\{\}", "(.*)"), re.DOTALL)
 KEEP = "_lesson = dict(globals())"
 RESTORE = "(lambda kept, now: (now.clear(), now.update(kept)))(_lesson, globals());"
@@ -34,7 +37,7 @@ def require_real_lesions(path):
 
 
 def with_fresh_outputs(notebook, path):
-    """Execute a lesson, on real lesions and, for cells tagged ``pictures``, on synthetic ones.
+    """Execute a lesson, and once more for the cells of each tag that may show pixels.
 
     Parameters
     ----------
@@ -53,24 +56,53 @@ def with_fresh_outputs(notebook, path):
     Raises
     ------
     CourseError
-        If a cell or a widget raises, a solution is not right, or the run for pictures did not say
-        that its lesions are synthetic.
+        If a cell or a widget raises, a solution is not right, the run for pictures did not say
+        that its lesions are synthetic, or a cell tagged ``samples`` needs more than it may.
     """
-    real, drawn = copy.deepcopy(notebook), copy.deepcopy(notebook)
+    real = copy.deepcopy(notebook)
     seconds = _run(real, path, "folder")
-    pictures = [i for i, cell in enumerate(notebook.cells) if "pictures" in tags(cell)]
-    if pictures:
-        drawn.cells = drawn.cells[: pictures[-1] + 1]
-        with tempfile.TemporaryDirectory() as nothing, environment(HAM10K_DIR=nothing):
-            _run(drawn, path, "synthetic")
-        if not any("SYNTHETIC" in style.output_text(cell) for cell in code_cells(drawn)):
-            raise CourseError(f"{path.stem}.py: its run for pictures did not say SYNTHETIC.")
-    for i in pictures:
-        real.cells[i].outputs = drawn.cells[i].outputs
-        for output in real.cells[i].outputs:
-            if "data" in output:
-                output.metadata["source"] = "SYNTHETIC"
+    runs = {"pictures": _run_for_pictures, "samples": _run_for_samples}
+    for tag, run in runs.items():
+        ids = [cell.id for cell in notebook.cells if style.pixels(cell) == tag]
+        outputs = run(copy.deepcopy(notebook), path) if ids else {}
+        for cell in real.cells:
+            if cell.id in ids:
+                cell.outputs = outputs[cell.id]
+                for output in cell.outputs:
+                    if "data" in output:
+                        output.metadata["source"] = style.PIXELS[tag]
+                    if "execution_count" in output:
+                        output.execution_count = cell.execution_count
     return real, seconds
+
+
+def _run_for_pictures(notebook, path):
+    """Outputs by the id of a cell, on synthetic lesions, up to the last cell that shows them."""
+    last = max(i for i, cell in enumerate(notebook.cells) if style.pixels(cell) == "pictures")
+    notebook.cells = notebook.cells[: last + 1]
+    with tempfile.TemporaryDirectory() as nothing, environment(HAM10K_DIR=nothing):
+        _run(notebook, path, "synthetic")
+    if not any("SYNTHETIC" in style.output_text(cell) for cell in code_cells(notebook)):
+        raise CourseError(f"{path.stem}.py: its run for pictures did not say SYNTHETIC.")
+    return {cell.id: cell.outputs for cell in code_cells(notebook)}
+
+
+def _run_for_samples(notebook, path):
+    """Outputs by the id of a cell: of the setup, the parameters and the cells tagged so alone."""
+    notebook.cells = [
+        cell
+        for cell in code_cells(notebook)
+        if style.is_setup(cell) or {"parameters", "samples"} & set(tags(cell))
+    ]
+    with tempfile.TemporaryDirectory() as nothing, environment(**dict.fromkeys(DATA_SETS, nothing)):
+        try:
+            _run(notebook, path, "folder")
+        except CourseError as error:
+            raise CourseError(
+                f"{error} (in the run for cells tagged `samples`, which sees the setup, the "
+                "parameters and these cells alone, and no HAM10000)"
+            ) from error
+    return {cell.id: cell.outputs for cell in notebook.cells}
 
 
 def _run(notebook, path, source):

@@ -66,7 +66,8 @@ def problems(written, notebook):
         For each cell the Markdown, or the alternative texts, as ``source.written`` gives them.
     notebook : nbformat.NotebookNode
         With outputs. Those of cells tagged ``pictures`` come from synthetic lesions: they show
-        nothing, unless the cell's own code says SYNTHETIC beside its numbers.
+        nothing, unless the cell's own code says SYNTHETIC beside its numbers. What a cell tagged
+        ``samples`` says, every reader gets.
     """
     found = []
     everything = set().union(*(values(outputs(cell)) for cell in notebook.cells))
@@ -117,7 +118,7 @@ def sections(written, notebook):
 
 
 def outputs(cell):
-    """What the outputs of a cell say that come from the lesson's own lesions."""
+    """What the outputs of a cell say that come from real lesions."""
     if not is_code(cell) or ("pictures" in tags(cell) and "SYNTHETIC" not in cell.source):
         return ""
     return FIGURE.sub(" ", style.output_text(cell))

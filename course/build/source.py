@@ -94,7 +94,7 @@ def render(source, seconds=style.SECONDS):
                 cell.source = fill(cell.source, **names)
                 continue
             _take_alt(cell, names)
-            code.append([cell.source, sorted({"pictures", "solution"} & set(tags(cell)))])
+            code.append([cell.source, sorted({*style.PIXELS, "solution"} & set(tags(cell)))])
             if SETUP in cell.source.splitlines():
                 cell.source = cell.source.replace(SETUP, fill(setup, **names))
             if marker := re.search(r"\{\{ .*? \}\}", cell.source):

@@ -45,6 +45,8 @@ LAST = "ledger.show()"
 # What draws the pixels it is given. Functions that call one of these, in utils/ or in the lesson
 # itself, are found by reading them; images that Matplotlib did not draw, by the stored outputs.
 PICTURES = {"imshow", "matshow", "figimage", "OffsetImage", "ImageGrid"}
+# The tags of cells that may show pixels, and the source that their stored outputs have.
+PIXELS = {"pictures": "SYNTHETIC", "samples": "samples"}
 
 # What docs/STYLE.md replaces: a pattern, and what is said instead.
 REPLACED = {
@@ -67,6 +69,11 @@ WORD_FOR = {re.compile(rf"\b(?:{old})\b", re.IGNORECASE): new for old, new in RE
 
 def tags(cell):
     return cell.metadata.get("tags", [])
+
+
+def pixels(cell):
+    """The tag of ``PIXELS`` that a cell has, or None."""
+    return next((tag for tag in PIXELS if tag in tags(cell)), None)
 
 
 def is_setup(cell):
@@ -250,7 +257,7 @@ def output_text(cell):
 
 
 def picture_problems(notebook):
-    """Code cells that show pixels, by their own source, and are not tagged ``pictures``."""
+    """Code cells that show pixels, by their own source, and have no tag of ``PIXELS``."""
     own, found = set(), []
     for cell in notebook.cells:
         if cell.cell_type != "code" or not cell.source.strip():
@@ -258,8 +265,8 @@ def picture_problems(notebook):
         tree = parse(cell.source)
         own |= _functions_that_draw(_picture_helpers(), own, [tree])
         called = _called(_picture_helpers(), own, tree)
-        if called and "pictures" not in tags(cell):
-            found.append(f"{cell.id} calls {called[0]} and is not tagged `pictures`")
+        if called and not pixels(cell):
+            found.append(f"{cell.id} calls {called[0]} and is not tagged `samples` or `pictures`")
     return found
 
 
