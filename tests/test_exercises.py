@@ -149,7 +149,8 @@ def toys(monkeypatch):
     def judge(answer):
         return f"It is {answer([])}."
 
-    toy = exercises.registry.Exercise(judge, "", lambda: None)
+    monkeypatch.setattr(exercises, "_states", {})
+    toy = exercises.registry.Exercise(judge, "", lambda: None, lambda: len)
     for number in ("99.1", "99.2"):
         monkeypatch.setitem(CHECKS, number, toy)
 
@@ -167,8 +168,89 @@ def test_an_answer_with_a_part_missing_is_blank(capsys, toys):
 
 def test_an_unknown_number_is_an_error():
     for number in ("00.99", "98.1", "x"):
-        with pytest.raises(KeyError):
-            exercises.check(number, 1)
+        for call in (exercises.check, exercises.use):
+            with pytest.raises(KeyError):
+                call(number, 1)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "confidence.1",  # a function
+        "grad_cam.2",  # a number
+        "training.1",  # a function that builds a Keras model
+        pytest.param("splitting.2", marks=pytest.mark.slow),  # its answers are made by `cases`
+        "splitting.3",  # a function, whose check is given a table
+    ],
+)
+def test_later_cells_use_the_answer_if_right_else_the_courses_own(capsys, number):
+    cases = CHECKS[number].cases()
+    assert exercises.use(number, cases.right, **cases.given) is cases.right
+    assert capsys.readouterr().out == f"Using your answer to exercise {number}.\n"
+
+    def stops(*values):
+        raise ValueError
+
+    for answer in (..., None, cases.blank, cases.wrong[0][0], stops):
+        found = exercises.use(number, answer, **cases.given)
+        assert " ".join(capsys.readouterr().out.split()) == (
+            f"Using the course's solution, because exercise {number} is not solved yet."
+        )
+        assert said(capsys, number, found, cases.given).startswith(f"Exercise {number}: right.")
+
+
+def test_a_solution_is_made_of_what_the_check_is_given(monkeypatch, capsys):
+    monkeypatch.setattr(exercises.registry, "CHECKS", CHECKS.copy())
+    monkeypatch.setattr(exercises, "CHECKS", exercises.registry.CHECKS)
+
+    def judge(answer, values):
+        if answer != sum(values):
+            raise exercises.Hint("Add them.")
+        return "That is the sum."
+
+    words = {"hint": "", "wrong": [], "given": {"values": [1, 2]}}
+    exercises.registry.exercise("99.1", solution=sum_of, **words)(judge)
+    assert exercises.find("99.1").cases().right == 3
+    assert exercises.use("99.1", 0, values=[4, 5]) == 9
+    assert exercises.use("99.1", 9, values=[4, 5]) == 9
+    exercises.registry.exercise("99.2", right=3, **words)(judge)
+    with pytest.raises(TypeError, match=r"99.2 needs `solution`"):
+        exercises.use("99.2", 0, values=[4, 5])
+
+
+def sum_of(values):
+    return sum(values)
+
+
+def test_progress_is_that_of_this_kernel_and_lesson(monkeypatch, capsys):
+    monkeypatch.setattr(exercises, "_states", {})
+    none = "No exercise of this lesson is answered yet. Try one: it takes about five minutes, and "
+    for _ in range(2):  # nothing was checked, then only what is blank
+        exercises.progress()
+        assert " ".join(capsys.readouterr().out.split()).startswith(none)
+        exercises.check("confidence.1", ...)
+        capsys.readouterr()
+    exercises.check("confidence.3", CHECKS["confidence.3"].cases().right)
+    exercises.use("confidence.2", max)
+    capsys.readouterr()
+    exercises.progress()
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 90
+    assert " ".join(out.split()) == (
+        "1 of 4 exercises are right: confidence.1 not begun, confidence.2 not yet, "
+        "confidence.3 right, confidence.4 not begun."
+    )
+    assert exercises.states_in(out) == []
+
+
+def test_states_are_read_from_what_checks_print(capsys):
+    number, cases = "confidence.3", CHECKS["confidence.3"].cases()
+    for answer in (cases.right, cases.wrong[0][0], cases.blank):
+        exercises.check(number, answer)
+        exercises.use(number, answer)
+    exercises.hint(number)
+    found = exercises.states_in(capsys.readouterr().out)
+    assert found == [(number, state) for state in ("right", "not yet", "not begun")]
 
 
 def test_slow_answers_are_made_for_tests_only(monkeypatch):

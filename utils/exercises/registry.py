@@ -23,7 +23,7 @@ class Cases:
     Attributes
     ----------
     right : object
-        A right answer.
+        A right answer. A lesson that calls ``use`` works on with it.
     wrong : list of (object, str)
         Typical wrong answers, each with words of its own hint.
     given : dict
@@ -49,15 +49,18 @@ class Exercise:
     hint : str
         For everyone who asks; it does not give the answer away.
     cases : callable
-        Returns ``Cases``; only the tests call it.
+        Returns ``Cases``; called by the tests, and by ``solution``.
+    solution : callable
+        ``solution(**given)`` returns the course's own answer.
     """
 
     judge: Callable
     hint: str
     cases: Callable
+    solution: Callable
 
 
-def exercise(number, hint, cases=dict, **more):
+def exercise(number, hint, cases=dict, solution=None, **more):
     """Register the decorated ``judge`` under a number.
 
     Parameters
@@ -65,12 +68,27 @@ def exercise(number, hint, cases=dict, **more):
     number, hint : str
     cases : callable
         For answers that are slow to make, such as Keras models: returns a dict, as ``more``.
+    solution : callable, optional
+        In place of ``right``, where that depends on what the check is given or ``cases`` take
+        long: ``solution(**given)`` returns it.
     **more
         Attributes of ``Cases``.
     """
 
+    def made():
+        found = more | cases()
+        if solution:
+            return Cases(right=solution(**found.get("given", {})), **found)
+        return Cases(**found)
+
+    def right(**given):
+        answer = made().right
+        if given and not callable(answer):
+            raise TypeError(f"{number} needs `solution`: its `right` belongs to the tests' data.")
+        return answer
+
     def register(judge):
-        CHECKS[number] = Exercise(judge, hint, lambda: Cases(**more, **cases()))
+        CHECKS[number] = Exercise(judge, hint, made, solution or right)
         return judge
 
     return register
