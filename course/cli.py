@@ -12,6 +12,7 @@ import sys
 
 from course.errors import CourseError, Refused
 from course.lessons import chosen, split_make, split_settings
+from course.run.grade import NOTE
 from utils import settings
 
 
@@ -87,6 +88,10 @@ def _parser():
     command = commands.add_parser("refresh", help="make anew whatever is stale, in order")
     command.add_argument("stages", nargs="*", metavar="STAGE", help="only these, and before them")
     command.add_argument("--dry", action="store_true", help="only say what is stale, and why")
+    text = "list what submitted notebooks say of their exercises, as CSV"
+    command = commands.add_parser("grade", help=text, description=NOTE)
+    command.add_argument("folder", metavar="FOLDER", help="with .ipynb files, at any depth")
+    command.add_argument("--out", default="grades.csv", metavar="CSV", help="default: grades.csv")
     command = commands.add_parser("predict", help="ask the shipped model about images")
     command.add_argument("images", nargs="+", metavar="IMAGE")
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -126,6 +131,8 @@ def _call(arguments, options):
             return call("build.graph.status")
         case "refresh":
             return call("build.graph.refresh", arguments.stages, arguments.dry)
+        case "grade":
+            return call("run.grade.grade", arguments.folder, arguments.out)
         case "predict":
             return call("run.ask.ask", arguments.images, arguments.json)
     return serve(arguments.host, arguments.port)
