@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from utils import evaluation, plots
+from utils import diagrams, evaluation, plots
 from utils.evaluation import Estimate
 
 matplotlib.use("agg")
@@ -84,6 +84,33 @@ def test_sample_predictions_disclaim_and_mark_what_is_wrong(figures, test_set):
     assert plots.DISCLAIMER in heading(figure)
     wrong = ["WRONG" in ax.get_title() for ax in figure.axes]
     assert wrong == [bool((p[i] >= 0.3) != y[i]) for i in range(10)] and any(wrong)
+
+
+def test_a_gallery_shows_each_image_below_its_title_and_nothing_else():
+    images = [np.full((4, 4, 3), shade, np.uint8) for shade in range(7)]
+    figure = plots.gallery(images, list("ABCDEFG"), "Seven lesions")
+    assert heading(figure) == "Seven lesions" and len(figure.axes) == 10
+    shown = [(ax.get_title(), int(i.get_array().max())) for ax in figure.axes for i in ax.images]
+    assert shown == list(zip("ABCDEFG", range(7), strict=True))
+    assert not any(ax.axison for ax in figure.axes)
+
+
+def test_one_style_holds_for_every_figure_and_the_two_kinds_have_colours_of_their_own():
+    assert {name: plots.plt.rcParams[name] for name in plots.STYLE} == plots.STYLE
+    assert (
+        min(
+            size
+            for name, size in plots.STYLE.items()
+            if name.endswith("size") and name != "figure.figsize"
+        )
+        >= 9
+    )
+    figure, ax = plots.plt.subplots()
+    ax.plot([0, 1])
+    assert figure.get_layout_engine() is not None and figure.get_figwidth() <= 8
+    assert ax.lines[0].get_color() == plots.PALETTE[0]
+    assert {plots.MELANOMA, plots.OTHER} < set(plots.PALETTE)
+    assert diagrams.RED == plots.MELANOMA and diagrams.BLUE == plots.OTHER
 
 
 def test_feature_maps_show_the_channels_that_vary_most_in_every_row():
