@@ -167,6 +167,10 @@ value
 
 # %%
 ledger = type("Ledger", (), {"show": lambda: None})
+exercises = type("Exercises", (), {"progress": lambda: None})
+
+# %%
+exercises.progress()
 
 # %%
 ledger.show()
@@ -176,7 +180,9 @@ ledger.show()
 def test_lessons_are_counted_and_their_problems_told(toy, mend, capsys):
     lesson = toy / "notebooks" / "src" / "toy.py"
     assert cli.main(["check-lessons", "00"]) == 1
-    assert "toy: its last cell must be `ledger.show()`" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "toy: its last cell must be `ledger.show()`" in out
+    assert "toy: its last cell but one must be `exercises.progress()`" in out
     mend(lesson, 'SEED, FAST, os.environ.get("HAM10K_SOURCE"))', "SEED)")
     mend(lesson, '"seed": SEED, "python": sys.executable}', '"seed": SEED}')
     lesson.write_text(lesson.read_text() + NEW)

@@ -122,6 +122,8 @@ def lesson_problems(source):
     remembers = any(style.REMEMBER in text for text in style.texts(notebook))
     if limits is style.LIMITS and source.stem in lessons.names()[3:] and not remembers:
         found.append(f"it does not open with **{style.REMEMBER}**")
+    if limits is not style.FIRST_EDITION and notebook.cells[-2].source.strip() != style.PROGRESS:
+        found.append(f"its last cell but one must be `{style.PROGRESS}`")
     exercises = lessons.NOTEBOOKS.parent / "utils" / "exercises" / source.name
     if exercises.exists():
         found += style.replaced_words(exercises.read_text(encoding="utf-8"))

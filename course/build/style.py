@@ -40,7 +40,7 @@ AFTER = ("Key points", "Check yourself", "What comes next", "References")  # wha
 REMEMBER = "Do you remember?"
 NEW_WORDS = re.compile(r"\*\*New words\*\*:(.*?)(?:\n\s*\n|\Z)", re.DOTALL)
 DETAILS = re.compile(r"<details>.*?</details>", re.DOTALL)
-LAST = "ledger.show()"
+LAST, PROGRESS = "ledger.show()", "exercises.progress()"
 
 # What draws the pixels it is given. Functions that call one of these, in utils/ or in the lesson
 # itself, are found by reading them; images that Matplotlib did not draw, by the stored outputs.

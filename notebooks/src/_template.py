@@ -82,6 +82,12 @@ def share(melanoma):
 exercises.check("_template.1", share)
 
 # %% [markdown]
+# Later cells use the learner's own function where it is right.
+
+# %%
+share = exercises.use("_template.1", share)
+
+# %% [markdown]
 # The answer to the question of the title, in one sentence.
 #
 # ## Key points
@@ -102,6 +108,9 @@ exercises.check("_template.1", share)
 # ## References
 #
 # - The paper or the documentation to read.
+
+# %%
+exercises.progress()
 
 # %%
 ledger.show()
