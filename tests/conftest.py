@@ -95,7 +95,8 @@ imshow("real pixels" if real else "SYNTHETIC", end="")
 # %% tags=["exercise"]
 class exercises:
     def check(number, answer):
-        print(f"Exercise {number}:", "right." if answer == 4 else "nothing answered yet.")
+        exercises.state = "right." if answer == 4 else "nothing answered yet."
+        print(f"Exercise {number}:", exercises.state)
 
 
 answer = ...
@@ -107,7 +108,7 @@ exercises.check("two.1", answer)
 
 # %%
 # alt: Nothing is to be seen.
-print(answer, "other" in globals())
+print(answer, "other" in globals(), exercises.state)
 """
 LAST = """
 # %%

@@ -90,8 +90,8 @@ def test_pictures_come_from_synthetic_lesions_and_a_solution_overwrites_nothing(
         "<details><summary>Solution of two.1</summary>\n\n```python\nanswer, other = 4, 5\n"
         'exercises.check("two.1", answer)\n```\n\n</details>'
     )
-    assert after.outputs[0].text == "Ellipsis False\n"
-    assert after.source == 'print(answer, "other" in globals())'
+    assert after.outputs[0].text == "Ellipsis False nothing answered yet.\n"
+    assert after.source == 'print(answer, "other" in globals(), exercises.state)'
     counts = [cell.execution_count for cell in source.code_cells(notebook)]
     assert counts == [1, 2, 3, 4, 5, 6, 7, 8]
 

@@ -152,13 +152,15 @@ def _run(notebook, path, source):
 
 
 def _try_solution(client, cell, index):
-    """Run a solution in the lesson's kernel, then give all names back their values."""
+    """Run a solution in the lesson's kernel, then give all names back their values.
+
+    Its exercise is not begun again, for ``exercises.progress`` of the lesson."""
     from nbformat.v4 import new_code_cell
 
     number, source = re.fullmatch(PARTS, cell.source).groups()
-    said = new_code_cell(source)
+    said, forget = new_code_cell(source), new_code_cell(f'exercises.check("{number}", ...)')
     try:
-        for code in (new_code_cell(KEEP), said, new_code_cell(RESTORE)):
+        for code in (new_code_cell(KEEP), said, new_code_cell(RESTORE), forget):
             client.execute_cell(code, index, store_history=False)
     finally:
         client.nb.cells[index] = cell

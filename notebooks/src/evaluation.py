@@ -356,7 +356,7 @@ pd.DataFrame.from_dict(rows, orient="index")
 # is good depends on what a miss costs. The accuracy cannot tell you.
 #
 # How sure are these numbers? `evaluation.estimate` draws the test lesions again and again, with
-# replacement. The middle 95 % of the results is the **95 % interval** (lesson {{ number_of("data_loading") }}).
+# replacement. The middle 95 % of the results is the **95 % interval** (lesson {{ number_of("intervals") }}).
 
 
 # %%
@@ -384,7 +384,7 @@ for name in ["network, 0.5", "network, chosen"]:
 #
 # The table says {{ shown("86") }} for the network and {{ shown("92") }} for the colours. We
 # compare both on the same images, by the **paired difference** of lesson
-# {{ number_of("data_loading") }}.
+# {{ number_of("intervals") }}.
 #
 # **Exercise evaluation.4** Write `cost_per_image(y, called)`: the cost divided by the number of images. Then
 # compute the paired difference, network minus colours, with `evaluation.difference`. Is a difference

@@ -264,7 +264,7 @@ exercises.check("quickstart.2", new_head)
 #
 # ## What comes next
 #
-# [{{ number_of("data_loading") }} · Data loading]({{ notebook_of("data_loading") }}) looks at what goes in.
+# [{{ number_of("data") }} · Data]({{ notebook_of("data") }}) looks at what goes in.
 #
 # ## References
 #

@@ -140,7 +140,7 @@ def probe(x):
 # We judge on the validation set by the **AUC**: the chance that a random melanoma gets a higher score
 # than a random other lesion. 0.5 is guessing, 1 is perfect. Two rivals:
 #
-# - the **colour baseline** of lesson {{ number_of("data_loading") }}: nine colour values, no network;
+# - the **colour baseline** of lesson {{ number_of("data") }}: nine colour values, no network;
 # - the same network with **random weights**, which never saw any image.
 #
 # Guess two AUCs: with ImageNet's weights, and with random weights.
@@ -179,7 +179,7 @@ ledger.outcome("AUC of random weights", np.mean(of_randoms))
 # guess either. Random filters still pass on how dark, how red and how uneven an image is.
 #
 # So is ImageNet better? 200 other images would give other numbers. The **95 % interval** says how far
-# a number may move. We compare each pair on the same images: a paired difference, as in lesson {{ number_of("data_loading") }}.
+# a number may move. We compare each pair on the same images: a paired difference, as in lesson {{ number_of("intervals") }}.
 
 # %%
 groups = validation.table["group"]

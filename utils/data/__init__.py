@@ -1,6 +1,6 @@
 """Data sets by name: images, the table that describes them, and where they come from.
 
-HAM10000 (``load_lesions``, from one of three sources) is taught in the lesson data_loading; the
+HAM10000 (``load_lesions``, from one of three sources) is taught in the lesson data; the
 others (``load_set``) are for judging models. Licences and the layout of ``data/``: data/README.md.
 """
 

@@ -1,7 +1,5 @@
 """Exercises of the lesson splitting."""
 
-import hashlib
-
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, train_test_split
@@ -9,48 +7,57 @@ from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, tra
 from utils.exercises.registry import Hint, answered, exercise, near, number, refuse
 
 TRAIN = pd.DataFrame({"lesion_id": list("aabbcdef"), "dx": ["mel"] * 5 + ["nv"] * 3})
-TEST = pd.DataFrame({"lesion_id": list("acghdxyz"), "dx": ["mel"] * 3 + ["nv"] * 5})
+TEST = pd.DataFrame({"lesion_id": list("acghdxyza"), "dx": ["mel"] * 3 + ["nv"] * 6})
+
+
+def _leak(train, test):
+    return test["lesion_id"].isin(train["lesion_id"]).mean()
+
+
+def _leak_of_lesions(train, test):
+    return _leak(train, test.drop_duplicates("lesion_id"))
 
 
 @exercise(
     "splitting.1",
-    hint="First keep the melanomas of test. Then ask of each lesion_id whether it is in training.",
-    given={"train": TRAIN, "test": TEST},
-    right=2 / 3,
+    hint="A Series has a method that tells, for each value, whether it is in another Series. And "
+    "what is the mean of True and False?",
+    blank=lambda train, test: ...,
+    right=_leak,
     wrong=[
-        (3 / 8, "share of all test images"),
-        (2 / 8, "share of all test images that"),
-        (2, "number of melanomas"),
-        (3 / 5, "The other way round"),
-        (1 / 3, "is *not* in training"),
-        (0.5, "Keep the test rows"),
+        (lambda train, test: test["lesion_id"].isin(train["lesion_id"]), "one number"),
+        (lambda train, test: test["lesion_id"].isin(train["lesion_id"]).sum(), "how many"),
+        (lambda train, test: _leak(test, train), "other way round"),
+        (lambda train, test: 1 - _leak(train, test), "not* in training"),
+        (_leak_of_lesions, "lesions, not of the images"),
+        (lambda train, test: 0.387, "another pair"),
+        (lambda train, test: len(set(train["lesion_id"]) & set(test["lesion_id"])) / 9, "asked"),
+        (lambda train, test: None, "return"),
+        (lambda train, test: test["lesion"].isin(train["lesion"]).mean(), "KeyError"),
     ],
 )
-def _share_of_melanomas(answer, train, test):
-    answer, of_train = number(answer), train[train["dx"] == "mel"]
-    melanoma, leaked = test["dx"] == "mel", test["lesion_id"].isin(train["lesion_id"])
-    share = leaked[melanoma].mean()
+def _leak_is_found(answer):
+    found, right = number(answered(answer(TRAIN.copy(), TEST.copy()))), _leak(TRAIN, TEST)
+    if near(found, right) and not near(answered(answer(TEST, TEST)), 1):
+        raise Hint("For another pair of tables it gives the wrong share: use train and test.")
+    if found > 1:
+        raise Hint("That says how many: divide by the number of test images.")
     refuse(
-        answer,
+        found,
         {
-            "That is the share of all test images, the number above.": leaked.mean(),
-            "That is the share of all test images that are melanomas and leak: divide by the "
-            "number of melanomas.": (leaked & melanoma).mean(),
-            "That is the number of melanomas: divide it by all melanomas of the test.": (
-                (leaked & melanoma).sum()
+            "It is the other way round: ask of the images of test.": _leak(TEST, TRAIN),
+            "That is the share whose lesion is *not* in training.": 1 - right,
+            "That is a share of lesions, not of the images: keep every row of test.": (
+                _leak_of_lesions(TRAIN, TEST)
             ),
-            "The other way round: ask of the test images, not of the training images.": (
-                of_train["lesion_id"].isin(test["lesion_id"]).mean()
-            ),
-            "That is the share whose lesion is *not* in training.": 1 - share,
+            "That is one number for all tables, and wrong for another pair of them.": 0.387,
         },
     )
-    if not near(answer, share):
-        raise Hint("Keep the test rows with dx mel. The share of these is asked for.")
-    return (
-        f"{share:.2f}, against {leaked.mean():.2f} of all images: melanomas are photographed more "
-        "often. So the images that matter most leak most."
-    )
+    if not near(found, right):
+        raise Hint(
+            "Not the share that is asked for: of all images of test, those whose lesion leaks."
+        )
+    return "Five lines at most, and they find this leak in any split."
 
 
 ROWS, TAKEN, EPOCHS = 200, 50, 10
@@ -113,128 +120,80 @@ def _two_sets(answer):
     return "Drawn once, so no validation image ever reaches training."
 
 
-def _development(n=400):
-    """Images in groups of two, named in the order of their diagnoses."""
-    group = np.arange(n) // 2
-    dx = np.where(group < n // 8, "mel", "nv")
-    names = [f"HAM_{g:07}" for g in group]
-    return pd.DataFrame({"image_id": [f"ISIC_{i:07}" for i in range(n)], "dx": dx, "group": names})
+def _table(n=400):
+    """Images, two a lesion, named in the order of their diagnoses."""
+    lesion = np.arange(n) // 2
+    return pd.DataFrame(
+        {
+            "image_id": [f"ISIC_{i:07}" for i in range(n)],
+            "lesion_id": [f"HAM_{number:07}" for number in lesion],
+            "dx": np.where(lesion < n // 8, "mel", "nv"),
+        }
+    )
 
 
-def _by_folds(table, n=4):
+def _by_folds(table, n=5):
     folds = StratifiedGroupKFold(n, shuffle=True, random_state=0)
-    _, rows = next(folds.split(table, table["dx"], table["group"]))
-    here = np.isin(np.arange(len(table)), rows)
-    return table.assign(split=np.where(here, "validation", "train"))
+    train, test = next(folds.split(table, table["dx"], table["lesion_id"]))
+    return table.iloc[train], table.iloc[test]
 
 
-def _by_image(table):
-    _, rows = train_test_split(np.arange(len(table)), test_size=0.25, random_state=0)
-    return table.assign(split=np.where(np.isin(np.arange(len(table)), rows), "validation", "train"))
+def _by_groups(table, share=0.2):
+    split = GroupShuffleSplit(1, test_size=share, random_state=0)
+    train, test = next(split.split(table, groups=table["lesion_id"]))
+    return table.iloc[train], table.iloc[test]
 
 
-def _by_rank(table):
-    position = np.arange(len(table)) / len(table)
-    return table.assign(split=np.where(position < 0.25, "validation", "train"))
+def _rows_alone(table):
+    return next(GroupShuffleSplit(1, test_size=0.2).split(table, groups=table["lesion_id"]))
 
 
-def _by_groups_alone(table):
-    split = GroupShuffleSplit(1, test_size=0.1, random_state=0)
-    _, rows = next(split.split(table, groups=table["group"]))
-    return table.assign(split=np.where(table.index.isin(rows), "validation", "train"))
+def _one_a_lesion(table):
+    return _by_folds(table.drop_duplicates("lesion_id"))
+
+
+def _in_order(table):
+    return table.iloc[len(table) // 5 :], table.iloc[: len(table) // 5]
 
 
 @exercise(
     "splitting.3",
-    hint="The lesson makes five folds and takes one. How many folds give a quarter? The second "
-    "thing that folds.split gives are row numbers of one fold.",
-    given={"table": _development()},
+    hint="Both classes have a method split, which takes the table, the labels and groups=. It "
+    "gives pairs of row numbers: next(...) takes the first pair, table.iloc[...] the rows.",
+    given={"table": _table()},
     blank=lambda table: ...,
     right=_by_folds,
     wrong=[
-        (lambda table: table, "column split"),
-        (lambda table: table["group"], "DataFrame"),
-        (lambda table: _by_folds(table).head(50), "every image"),
-        (lambda table: _by_folds(table).replace("validation", "test"), '"train" and "validation"'),
-        (_by_image, "on both sides"),
-        (lambda table: _by_folds(table, 5), "about a quarter"),
-        (_by_groups_alone, "about a quarter"),
-        (_by_rank, "share of melanomas"),
+        (lambda table: table, "Return two tables"),
+        (_rows_alone, "row numbers"),
+        (lambda table: _by_folds(table)[::-1], "training first"),
+        (lambda table: train_test_split(table, test_size=0.2, random_state=0), "on both sides"),
+        (_one_a_lesion, "every image"),
+        (lambda table: _by_groups(table, 0.4), "about a fifth"),
+        (_in_order, "share of melanomas"),
         (lambda table: None, "return"),
     ],
 )
-def _train_validation(answer, table):
+def _whole_lesions(answer, table):
     found = answered(answer(table.copy()))
-    if not isinstance(found, pd.DataFrame):
-        raise Hint(f"Return a DataFrame, not {type(found).__name__}.")
-    if "split" not in found:
-        raise Hint("The table has no column split yet: table.assign(split=...) adds it.")
-    if sorted(found["image_id"]) != sorted(table["image_id"]):
-        raise Hint("Return every image of the table once.")
-    if set(found["split"]) != {"train", "validation"}:
-        raise Hint('The column split holds two words: "train" and "validation".')
-    sides = found.groupby("group")["split"].nunique()
-    if (sides > 1).any():
-        raise Hint(f"{(sides > 1).sum()} groups are on both sides: split groups, not images.")
-    share = (found["split"] == "validation").mean()
-    if not near(share, 0.25, 0.02):
-        raise Hint(f"Validation has {share:.2f} of the images; it should have about a quarter.")
-    melanoma = (found["dx"] == "mel").groupby(found["split"]).mean()
-    if not near(melanoma["validation"], melanoma["train"], 0.03):
-        raise Hint(
-            f"The share of melanomas is {melanoma['train']:.2f} in training and "
-            f"{melanoma['validation']:.2f} in validation: stratify by dx."
-        )
-    return "Whole groups, a quarter of the images, and melanomas on both sides alike."
-
-
-class _Name(str):
-    """A lesion's name whose built-in hash is another than that of the same text."""
-
-    def __hash__(self):
-        return 3
-
-
-def _digest(name):
-    return int(hashlib.sha256(name.encode()).hexdigest(), 16)
-
-
-ANY = np.random.default_rng(0)
-
-
-@exercise(
-    "splitting.4",
-    hint="int(text, 16) turns the hexdigest into a whole number. When you divide whole numbers by "
-    "the same small number, what can be left over?",
-    blank=lambda name: ...,
-    right=lambda name: _digest(name) % 5 == 3,
-    wrong=[
-        (lambda name: hash(name) % 5 == 0, "every start of Python"),
-        (lambda name: ANY.random() < 0.2, "another answer"),
-        (lambda name: np.random.default_rng(0).random() < 0.2, "hardly differ"),
-        (lambda name: int(name[-1]) < 2, "digits of the name"),
-        (lambda name: int(name[-7:]) % 5 == 0, "digits of the name"),
-        (lambda name: _digest(name) % 2 == 0, "one in five"),
-        (lambda name: _digest(name) % 5, "True or False"),
-        (lambda name: hashlib.sha256(name).hexdigest(), "TypeError"),
-        (lambda name: None, "return"),
-    ],
-)
-def _in_test(answer):
-    names = [f"HAM_{i:07}" for i in range(2000)]
-    found = [answered(answer(name)) for name in names]
-    if not all(isinstance(value, bool | np.bool_) for value in found):
-        raise Hint(f"Return True or False, not {found[0]!r}.")
-    if found != [answer(name) for name in names]:
-        raise Hint("The same name got another answer the second time.")
-    if found != [answer(_Name(name)) for name in names]:
-        raise Hint("hash(name) is another number at every start of Python: use hashlib.")
-    if len(set(found)) == 1:
-        raise Hint("The answers hardly differ: all names got the same one.")
-    alike = [np.mean([answer(f"HAM_{i:06}{digit}") for i in range(500)]) for digit in (0, 5)]
-    if max(alike) > 0.9 or min(alike) < 0.01:
-        raise Hint("You use digits of the name: who is in the test should not depend on them.")
-    share = np.mean(found)
+    if not isinstance(found, tuple | list) or len(found) != 2:
+        raise Hint("Return two tables: train, test.")
+    train, test = found
+    if not isinstance(train, pd.DataFrame) or not isinstance(test, pd.DataFrame):
+        raise Hint("These are row numbers: table.iloc[...] gives the rows.")
+    if sorted([*train["image_id"], *test["image_id"]]) != sorted(table["image_id"]):
+        raise Hint("Put every image of the table into one of the two, once.")
+    share = len(test) / len(table)
+    if share > 0.7:
+        raise Hint("Return training first, then the test.")
+    if shared := set(train["lesion_id"]) & set(test["lesion_id"]):
+        raise Hint(f"{len(shared):,} lesions are on both sides: split lesions, not images.")
     if not near(share, 0.2, 0.03):
-        raise Hint(f"{share:.2f} of the names are in the test; it should be one in five.")
-    return f"{share:.2f} of 2,000 names, in any order, on any computer."
+        raise Hint(f"The test has {share:.2f} of the images; it should have about a fifth.")
+    of_train, of_test = ((part["dx"] == "mel").mean() for part in (train, test))
+    if not near(of_test, of_train, 0.05):
+        raise Hint(
+            f"The share of melanomas is {of_train:.2f} in training and {of_test:.2f} in the test: "
+            "shuffle, or stratify by dx."
+        )
+    return "Whole lesions, a fifth of the images, and melanomas on both sides alike."
