@@ -1,5 +1,5 @@
-"""Metrics with intervals by lesion, and a threshold chosen on validation. Taught in the lesson
-evaluation."""
+"""Metrics with intervals by lesion, and a threshold chosen on validation. Taught in the lessons
+intervals and evaluation."""
 
 import math
 import warnings

@@ -70,7 +70,7 @@ table.drop(columns="copy_of").head(3)
 # | `nv` | nevus, the common mole | harmless |
 # | `bkl` | benign keratosis | harmless |
 # | `bcc` | basal-cell carcinoma | skin cancer |
-# | `akiec` | actinic keratosis, Bowen's disease | can become skin cancer |
+# | `akiec` | actinic keratosis, Bowen's disease | precursor or early form of skin cancer |
 # | `vasc` | vascular lesion | harmless |
 # | `df` | dermatofibroma | harmless |
 #
@@ -111,7 +111,7 @@ print(f"{(table['dx'] == 'mel').mean():.1%} of the images are melanomas")
 print(f"{lesions['melanoma'].mean():.1%} of the lesions are melanomas")
 
 # %% [markdown]
-# A melanoma has more images than another lesion. And neither share is that of a clinic: doctors
+# On average, a melanoma has more images than another lesion. And neither share is that of a clinic: doctors
 # chose what to photograph.
 
 # %% [markdown]
@@ -135,7 +135,7 @@ for column, ax in axes.items():
         ax.plot(share, row, "o", color=plots.MELANOMA)
     ax.set(xlabel=f"share of melanomas, by {column}", xlim=(-0.02, 0.5))
 _ = figure.suptitle("The share of melanomas differs by age and by site")
-# alt: Dots with intervals: the share of melanomas among the lesions by sex, by age and by body site. It rises with age. Among sites the trunk has the lowest share and the ear the highest, where the interval is wide.
+# alt: Dots with intervals: the share of melanomas among the lesions by sex, by age and by body site. It rises with age. Among sites the ear has the highest share, with a wide interval.
 
 # %% [markdown]
 # The line around a dot is its **95 % interval**: the share among very many such lesions probably
@@ -329,7 +329,7 @@ _ = figure.suptitle("Mean colours: squares for edges, discs for middles")
 # ## Check yourself
 #
 # <details><summary>Why are {{ shown("11 %") }} of the images melanomas, but {{ shown("8 %") }} of the lesions?</summary>
-# A melanoma has more images than another lesion.</details>
+# On average, a melanoma has more images than another lesion.</details>
 #
 # <details><summary>Why does <code>dx_type</code> help in this table and not in a clinic?</summary>
 # It is written after a doctor suspected a melanoma. When a model is asked, it is still

@@ -59,7 +59,7 @@ RESAMPLES = 500
 #
 # Lesson {{ number_of("quickstart") }} trains a network on 600 images and tests it on 200. We did the
 # same ten times, each time with another 1,000 images of HAM10000: ten **repeated subsets**. Nothing
-# else changed. We did it with images of 28 px, and again with 96 px.
+# else changed. We did it at 28 px, and again at 96 px.
 #
 # Guess before you run the cell: how far apart are the ten accuracies?
 
@@ -146,8 +146,8 @@ print(f"{len(few)} images of {few['group'].nunique()} lesions")
 print(f"{len(scores):,} images of {scores['group'].nunique():,} lesions")
 
 # %% [markdown]
-# `few` are the 200 validation images of lesson {{ number_of("data") }}; `scores` has all validation
-# images of HAM10000. pandas draws rows with replacement in one line:
+# `few` are the 200 images of lesson {{ number_of("data") }}; `scores` has all validation images of
+# HAM10000. pandas draws rows with replacement in one line:
 
 
 # %%
@@ -243,14 +243,14 @@ exercises.check("intervals.2", share, tests=tests)
 #
 # ## Is one model better than another?
 #
-# Are nine colour values better than three? Look at both intervals on all validation images.
+# Are nine colour values better than three? First both intervals:
 
 # %%
 of_many.quantile([0.025, 0.975]).round(3)
 
 # %% [markdown]
-# They overlap. But a resample with difficult lesions lowers *both* AUCs. So take the **paired
-# difference**: nine minus three on the same resample.
+# They overlap. But difficult lesions lower *both* AUCs. So take the **paired difference**: nine minus
+# three on the same resample.
 
 # %%
 gain = pd.DataFrame(
@@ -289,7 +289,7 @@ _ = figure.suptitle("The AUCs overlap, and still the difference is clear")
 # {{ verdict("full_test", "28 px.network minus colours", above="the network is better", zero=None, below=None) }}.
 
 # %% [markdown]
-# From the next lesson on, `evaluation.difference` draws whole lesions for us:
+# `evaluation.difference` does all this, by lesion:
 
 # %%
 y, lesion = scores["melanoma"], scores["group"]
@@ -325,9 +325,9 @@ exercises.check("intervals.3", (other, other_gain, word), scores=scores)
 
 # %% [markdown]
 # Compare twenty pairs of equal models, and about one interval misses zero by luck. So compare few
-# models, on validation images, and open the test set once, at the end. This course scores the same
-# 200 test images in many lessons; it chooses nothing on them. In a project of your own, each look at
-# the test set makes its score less honest.
+# models, on validation images, and open the test set once, at the end. This course scores the same 200
+# test images in many lessons, and chooses nothing on them. In your own project, each look at the test
+# set makes its score less honest.
 
 # %% [markdown]
 # **So how sure is a number?** As sure as its interval is narrow: 200 images tell an AUC to about
