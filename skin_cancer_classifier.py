@@ -57,13 +57,15 @@ if not str(getattr(sys.modules.get("utils"), "__file__", course)).startswith(str
         del sys.modules[name]  # another project's
 if "ipykernel" in sys.modules:  # figures belong below their cell, whatever was set before
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
-from utils import data, evaluation, plots, predict
-from utils import pretrained, settings, splits, training
+from utils import data, plots, predict, pretrained, settings, splits
 from utils.baselines import baseline_probabilities
+from utils.evaluation import as_table, choose_threshold, evaluate
 import keras
+import pandas as pd
 from keras import layers
 from keras.applications import MobileNetV2
-from keras.callbacks import EarlyStopping, ModelCheckpoint, ReduceLROnPlateau
+from keras.callbacks import EarlyStopping
+from keras.optimizers import Adam
 
 dots = keras.callbacks.LambdaCallback(  # one dot an epoch, one line a stage
     on_epoch_end=lambda epoch, logs: print(".", end="", flush=True),
@@ -77,65 +79,73 @@ SEED = 0
 EPOCHS = 25
 FINE_TUNE_EPOCHS = 10
 
-# 1. Load 1,000 images of 1,000 lesions, already split: 600, 200, 200
 lesions = data.load_lesions(SOURCE, SIZE, splits.mini)
-train, validation, test = map(lesions.subset, splits.SUBSETS)
+train = lesions.subset("train")
+validation = lesions.subset("validation")
+test = lesions.subset("test")
+x, y = train.images, train.melanoma
+val = (validation.images, validation.melanoma)
 
-# 2. keras.applications.MobileNetV2 without its top, frozen, and a new head
 keras.utils.set_random_seed(SEED)
 weights = pretrained.mobilenet_v2(ALPHA, 96, lesions.source)
 base = MobileNetV2((96, 96, 3), ALPHA, include_top=False, weights=weights)
-for layer in base.layers:
-    layer.trainable = False
-inputs = keras.Input((SIZE, SIZE, 3))
-x = layers.Resizing(96, 96)(inputs)
-x = layers.Rescaling(1 / 127.5, offset=-1)(x)  # pixels from -1 to 1
-x = base(x)
-x = layers.GlobalAveragePooling2D()(x)
-x = layers.Dropout(0.3)(x)
-x = layers.Dense(128, activation="relu")(x)
-x = layers.Dropout(0.2)(x)
-model = keras.Model(inputs, layers.Dense(1, activation="sigmoid")(x))
+base.trainable = False
 
-# 3. Train the head, then the last 20 layers with it, slowly
-seen = (validation.images, validation.melanoma)
-best = settings.scratch() / "best.keras"
-callbacks = [
-    training.ExactAUC(val_auc=seen),
-    EarlyStopping("val_auc", patience=5, mode="max", restore_best_weights=True),
-    ReduceLROnPlateau("val_auc", factor=0.5, patience=3, mode="max"),
-    ModelCheckpoint(best, "val_auc", mode="max", save_best_only=True),
-]
-how = {"validation_data": seen, "callbacks": [*callbacks, dots], "verbose": 0}
-model.compile("adam", "binary_crossentropy")
-head = model.fit(train.images, train.melanoma, epochs=EPOCHS, **how)
-for layer in base.layers[-20:]:  # all but BatchNorm: see fine_tuning
+model = keras.Sequential(
+    [
+        keras.Input((SIZE, SIZE, 3)),
+        layers.Resizing(96, 96),
+        layers.Rescaling(1 / 127.5, offset=-1),  # pixels from -1 to 1
+        base,
+        layers.GlobalAveragePooling2D(),
+        layers.Dropout(0.3),
+        layers.Dense(128, activation="relu"),
+        layers.Dropout(0.2),
+        layers.Dense(1, activation="sigmoid"),
+    ]
+)
+
+auc = keras.metrics.AUC(name="auc")
+stop = EarlyStopping("val_auc", patience=3, restore_best_weights=True)
+model.compile("adam", "binary_crossentropy", metrics=["accuracy", auc])
+first = model.fit(
+    x, y, epochs=EPOCHS, validation_data=val, callbacks=[stop, dots], verbose=0
+)
+
+for layer in base.layers[-20:]:
     layer.trainable = not isinstance(layer, layers.BatchNormalization)
-model.compile(keras.optimizers.Adam(1e-4), "binary_crossentropy")
-top = model.fit(train.images, train.melanoma, epochs=FINE_TUNE_EPOCHS, **how)
-model = keras.models.load_model(best)
+model.compile(Adam(1e-4), "binary_crossentropy", metrics=["accuracy", auc])
+second = model.fit(
+    x,
+    y,
+    epochs=FINE_TUNE_EPOCHS,
+    validation_data=val,
+    callbacks=[stop, dots],
+    verbose=0,
+)
 
+curves = pd.DataFrame(first.history)
+curves = pd.concat([curves, pd.DataFrame(second.history)], ignore_index=True)
+ax = curves[["auc", "val_auc"]].plot(xlabel="epoch", ylabel="AUC")
+ax.axvline(len(first.epoch) - 0.5, color="black", linestyle=":")
+_ = ax.set_title("Training improves, validation does not (dotted: second fit)")
 
-# 4. Test once, beside two baselines; each threshold comes from validation
-def judge(name, p_validation, p_test):
-    t = evaluation.choose_threshold(validation.melanoma, p_validation)
-    return evaluation.evaluate(name, test.melanoma, p_test, test.table.group, t)
-
-
+p_validation = model.predict(validation.images, verbose=0)[:, 0]
 p = model.predict(test.images, verbose=0)[:, 0]  # probability of melanoma
-network = judge("MobileNetV2", model.predict(validation.images, verbose=0), p)
-baselines = baseline_probabilities(train, validation, test)
-others = [judge(name, *baselines[name]) for name in baselines]
-table = evaluation.as_table([network, *others])
-display(table.loc[["accuracy", "roc_auc", "sensitivity", "specificity"]])
+answers = {"MobileNetV2": [p_validation, p]}
+answers |= baseline_probabilities(train, validation, test)
+judged = []
+for name, (on_validation, on_test) in answers.items():
+    best = choose_threshold(validation.melanoma, on_validation)
+    one = evaluate(name, test.melanoma, on_test, test.table["group"], best)
+    judged.append(one)
+display(as_table(judged).loc[["accuracy", "roc_auc", "sensitivity"]])
 
-# 5. Save the model, show curves and confusion matrix
-facts = {"threshold": network.threshold, "source": lesions.source}
+facts = {"threshold": judged[0].threshold, "source": lesions.source}
 predict.save_model(model, facts)
-curves = plots.training_curves([head.history, top.history], lesions.source)
-matrix = plots.confusion(network, lesions.source)
-
-figure = plots.sample_predictions(test.images, test.melanoma, p, **facts)
+image = settings.SAMPLES["samples"] / "ISIC_0000156.jpg"  # B
+answer = predict.predict_skin_cancer(image, predict.trained())
+print(answer, plots.DISCLAIMER, sep="\n")
 
 if TERMINAL:
     import matplotlib.pyplot as plt

@@ -11,7 +11,7 @@ import signal
 import sys
 
 from course.errors import CourseError, Refused
-from course.lessons import chosen, split_make, split_settings
+from course.lessons import split_make, split_settings
 from course.run.grade import NOTE
 from utils import settings
 
@@ -120,8 +120,7 @@ def _call(arguments, options):
         case "notebooks":
             done = call("build.notebooks.notebooks", arguments.all, arguments.lessons)
             if "DVC_STAGE" not in os.environ:  # by hand: `refresh` itself writes the lock
-                pages = ["pages"] * (not arguments.lessons)
-                call("build.graph.accept", chosen(",".join(arguments.lessons)) + pages)
+                call("build.graph.accept", arguments.lessons)
             return done
         case "check-lessons":
             return call("build.check.check_lessons", arguments.lessons)

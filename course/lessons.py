@@ -24,6 +24,11 @@ def names():
     return tuple(pyproject()["tool"]["course"]["lessons"])
 
 
+def optional():
+    """Notebooks that are built as lessons are and stand outside the series, without a number."""
+    return tuple(pyproject()["tool"]["course"].get("optional", ()))
+
+
 def first_edition():
     """Those that are not yet written anew, and keep the budget of the first edition."""
     return tuple(pyproject()["tool"]["course"].get("first_edition", ()))
@@ -44,13 +49,13 @@ def number(name):
 
 
 def notebook(name):
-    """Path of a lesson's notebook, which begins with its number; errors as ``number``."""
-    return NOTEBOOKS / f"{number(name)}_{name}.ipynb"
+    """Path of a notebook: a lesson's begins with its number; errors as ``number``."""
+    return NOTEBOOKS / f"{name if name in optional() else f'{number(name)}_{name}'}.ipynb"
 
 
 def name_of(path):
-    """The name of the lesson that a notebook holds."""
-    return path.stem.partition("_")[2]
+    """The name of the lesson that a notebook holds, or of an optional one."""
+    return re.sub(r"^\d\d_", "", path.stem)
 
 
 def chosen(wanted=""):
@@ -59,7 +64,8 @@ def chosen(wanted=""):
     Parameters
     ----------
     wanted : str
-        Numbers, ranges and names joined by commas (``"00,02-04,training"``); "" means all.
+        Numbers, ranges and names joined by commas (``"00,02-04,training"``); "" means all of the
+        series. Optional notebooks are chosen by name alone.
 
     Raises
     ------
@@ -72,12 +78,12 @@ def chosen(wanted=""):
         if span:
             meant = known[int(span[1]) : int(span[2] or span[1]) + 1]
         else:
-            meant = [n for n in known if word in (n, notebook(n).stem)]
+            meant = [n for n in (*known, *optional()) if word in (n, notebook(n).stem)]
         if not meant:
             there = ", ".join(notebook(n).stem for n in known)
             raise Refused(f"LESSONS={wanted}: no lesson is called {word!r}; there are {there}.")
         found.update(meant)
-    return [name for name in known if name in found or not found]
+    return [n for n in (*known, *optional()) if n in found] or list(known)
 
 
 def address():

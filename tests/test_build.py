@@ -305,6 +305,45 @@ def test_the_one_file_project_pasted_into_a_notebook_shows_its_figure_and_saves_
     assert not settings.runs().exists()
 
 
+@pytest.fixture
+def whole(toy, mend):
+    """An optional notebook of the toy course: its first lesson's project as one cell."""
+    mend(toy / "pyproject.toml", '"two"]', '"two"]\noptional = ["whole"]')
+    mend(
+        toy / "notebooks" / "src" / "toy.py",
+        "# %%\nimport json",
+        '# %% tags=["classifier"]\n# @title Setup\nfrom utils import splits\n\nfirst = 1\n\n'
+        '# %% tags=["classifier"]\n# alt: Nothing.\nprint(first)\n\n# %%\nimport json',
+    )
+    badge = paths(toy)[0].read_text(encoding="utf-8").partition("# # A toy lesson")[0]
+    path = toy / "notebooks" / "src" / "whole.py"
+    path.write_text(
+        f"{badge}# # {{{{ notebook_of('toy') }}}}, whole\n\n# %%\n# {{{{ cells of toy }}}}\n"
+    )
+    return path
+
+
+def test_an_optional_notebook_is_built_as_a_lesson_is_and_stands_outside_the_series(
+    whole, toy, mend, monkeypatch
+):
+    monkeypatch.setenv("PYTHONPATH", str(settings.ROOT))
+    assert "executed" in notebooks.build(whole)
+    path = toy / "notebooks" / "whole.ipynb"
+    notebook = nbformat.read(path, 4)
+    assert lessons.notebook("whole") == path and lessons.name_of(path) == "whole"
+    assert notebook.cells[0].source.endswith("# 00_toy.ipynb, whole")
+    (cell,) = source.code_cells(notebook)
+    assert cell.source == "from utils import splits\n\nfirst = 1\n\nprint(first)"
+    assert cell.metadata == {"alt": ["Nothing."]} and cell.outputs[0].text == "1\n"
+    assert whole in source.sources() and source.sources(["whole"]) == [whole]
+    assert "whole" not in lessons.chosen() and lessons.chosen("00,whole") == ["toy", "whole"]
+    assert source.needed(whole) == ["notebooks/src/toy.py"]
+    assert "utils/splits.py" in source.helper_files(whole)
+    assert notebooks.build(whole) == "is unchanged"
+    mend(toy / "notebooks" / "src" / "toy.py", "first = 1", "first = 2")
+    assert "executed" in notebooks.build(whole)
+
+
 def test_another_order_of_lessons_renames_their_notebooks(toy, mend, not_executed, capsys):
     mend(toy / "pyproject.toml", '"toy", "two"', '"two", "toy"')
     both = [path.read_bytes() for path in sorted((toy / "notebooks").glob("*.ipynb"))]

@@ -33,14 +33,11 @@ JUPYTERLAB = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 SMALL = 'SOURCE = "synthetic"\nSIZE = 28\nALPHA = 0.35\nSEED = 0\nEPOCHS = 1\nFINE_TUNE_EPOCHS = 1'
-WRONG = 'exercises.check("quickstart.2", lambda units: keras.Sequential([layers.Dense(units)]))'
-RIGHT = """exercises.check("quickstart.2", lambda units: keras.Sequential([
-    layers.GlobalAveragePooling2D(),
-    layers.Dropout(0.3),
-    layers.Dense(units, activation="relu"),
-    layers.Dropout(0.2),
-    layers.Dense(1, activation="sigmoid"),
-]))"""
+CHECK = 'exercises.check("quickstart.2", alarms, table=test.table, called=called)'
+WRONG = f'alarms = test.table["dx"].value_counts()\n{CHECK}'
+RIGHT = f"""rows = called & (test.table["dx"] != "mel")
+alarms = test.table["dx"][rows].value_counts()
+{CHECK}"""
 DONE = """() => {
     const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]
         .map(prompt => prompt.textContent).filter(text => text)  // a folded cell shows none
@@ -242,7 +239,7 @@ def test_a_learner_runs_the_first_lesson_and_answers_an_exercise(jupyterlab, tmp
         assert folds.filter(has_text="Solution of quickstart.2").count() == 1
         assert page.locator(".jp-MarkdownCell details[open]").count() == 0
 
-        exercise = cell('exercises.check("quickstart.2", new_head)')
+        exercise = cell(CHECK)
         for answer, verdict in ((WRONG, "not yet."), (RIGHT, "right.")):
             exercise.locator(".cm-line").first.click()
             page.keyboard.press("Control+A")
@@ -259,7 +256,7 @@ def test_a_learner_runs_the_first_lesson_and_answers_an_exercise(jupyterlab, tmp
             page.wait_for_timeout(200)
         browser.close()
     mine = copy.read_bytes()
-    assert b"lambda units" in mine and b"Exercise quickstart.2: right." in mine
+    assert b"rows = called" in mine and b"Exercise quickstart.2: right." in mine
     assert {path: path.read_bytes() for path in sorted(NOTEBOOKS.glob("*.ipynb"))} == committed
     lab.copies()
     assert copy.read_bytes() == mine

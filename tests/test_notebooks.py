@@ -25,8 +25,11 @@ from course.run import terminal
 from course.run.terminal import environment
 from utils import pretrained, settings
 
-LESSONS = sorted(lessons.NOTEBOOKS.glob("*.ipynb"))
+LESSONS = [lessons.notebook(name) for name in lessons.names()]
+OPTIONAL = [lessons.notebook(name) for name in lessons.optional()]
+ONE_CELL = lessons.notebook("one_cell")
 SOURCES = sorted((lessons.NOTEBOOKS / "src").glob("[a-z]*.py"))
+each_notebook = pytest.mark.parametrize("path", LESSONS + OPTIONAL, ids=lambda p: p.stem)
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
 
 
@@ -37,8 +40,8 @@ def problems(path):
 
 
 def test_every_source_has_its_notebook():
-    assert sorted(lessons.names()) == [p.stem for p in SOURCES]
-    assert [lessons.notebook(name) for name in lessons.names()] == LESSONS
+    assert sorted([*lessons.names(), *lessons.optional()]) == [p.stem for p in SOURCES]
+    assert sorted(LESSONS + OPTIONAL) == sorted(lessons.NOTEBOOKS.glob("*.ipynb"))
 
 
 def test_the_readme_lists_every_lesson_in_order():
@@ -47,7 +50,7 @@ def test_the_readme_lists_every_lesson_in_order():
     assert listed == [(p.stem[:2], p.stem) for p in LESSONS]
 
 
-@each_lesson
+@each_notebook
 def test_notebook_agrees_with_its_source_and_keeps_budget_and_style(path):
     source = lessons.NOTEBOOKS / "src" / f"{lessons.name_of(path)}.py"
     assert problems(path) + check.lesson_problems(source)[1] == []
@@ -145,7 +148,9 @@ def nbval(notebook, scratch):
 
 
 @pytest.mark.slow
-@each_lesson
+@pytest.mark.parametrize(
+    "path", [p for p in LESSONS + OPTIONAL if p != ONE_CELL], ids=lambda p: p.stem
+)
 def test_nbval_finds_the_committed_notebook_good(path, tmp_path):
     code, said = nbval(path, tmp_path)
     assert code == 0, said
@@ -250,6 +255,15 @@ def test_lesson_runs_with_other_parameters(path, process):
     used = lessons.parameters(path) | given
     found = terminal.headline([*terminal.results_of(path)], used)
     assert found[1] == "SYNTHETIC", "its record is not there, or has other parameters"
+
+
+@pytest.mark.slow
+def test_the_whole_project_runs_in_one_cell(process):
+    """Its lesson is tried as all are; this, whether the cells stand alone. One epoch is enough."""
+    (cell,) = [c.source for c in nbformat.read(ONE_CELL, 4).cells if c.cell_type == "code"]
+    short = re.sub(r"^(SOURCE|\w*EPOCHS) = .*$", r"\1 = OTHER['\1']", cell, flags=re.MULTILINE)
+    assert short.count("OTHER[") == 3
+    assert process.submit(run_cells, [f"OTHER = {OTHER}", short]).result() == (None, "")
 
 
 @pytest.mark.slow

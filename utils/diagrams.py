@@ -129,26 +129,28 @@ def grid(ax, x, y, size, n, marks=(), color=BLUE):
 
 @diagram
 def transfer_learning():
-    """Above, ImageNet photos pass through MobileNetV2's body to 1,000 classes. Below, the same
-    body, frozen, feeds a new small head that gives the probability of melanoma."""
+    """Above, ImageNet photos pass through MobileNetV2's base to 1,000 classes. Below, the same
+    base feeds a new small head that gives the probability of melanoma. The base is frozen but for
+    its last layers, which are trained after the head."""
     ax = canvas(8, 4.6)
     head(ax, 0.3, 4.35, "Learned once, by others: 1.3 million photos of ImageNet", ha="left")
     head(ax, 0.3, 2.15, "Reused by you: photos of skin lesions", ha="left")
-    for y, frozen in ((3.3, 0), (1.1, 14)):
+    for y, frozen in ((3.3, 0), (1.1, 12)):
         box(ax, 2.95, y, 2.5, 1.05, color=GREY if frozen else BLUE, fill=0.06)
         slabs(ax, 1.76, y, 2.38, 0.82, 14, frozen)
         arrows(ax, y, (1.28, 1.62), (4.28, 4.6), (6.5, 6.8))
     for i in (2, 1, 0):
         photo(ax, 0.68 + 0.07 * i, 3.23 + 0.07 * i, 0.68)
     lesion(ax, 0.75, 1.1, 0.8)
-    write(ax, 2.95, 3.97, f"MobileNetV2 body, {LAYERS} layers")
-    write(ax, 2.85, 1.77, "the same body, frozen")
+    write(ax, 2.95, 3.97, f"base: MobileNetV2, {LAYERS} layers")
+    write(ax, 2.85, 1.77, "the same base, frozen")
+    write(ax, 3.9, 0.33, "the last layers:\ntrained later", color=BLUE)
     arrow(ax, (3.95, 2.7), (3.95, 1.72), BLUE)
     write(ax, 4.05, 2.5, "the same weights", ha="left", color=BLUE)
     box(ax, 5.55, 3.3, 1.62, 0.36, "Dense 1,000", GREY, linestyle="--")
     write(ax, 5.55, 2.93, "not reused", color="#666666")
     write(ax, 7.36, 3.3, "1,000 classes:\ndog, teapot, …")
-    write(ax, 5.55, 2.05, "new head, trained")
+    write(ax, 5.55, 2.05, "new head, trained first")
     box(ax, 5.55, 1.1, 1.76, 1.62, color=ORANGE, fill=0.06)
     layers = ("GlobalAveragePooling", "Dropout 0.3", "Dense 128", "Dropout 0.2", "Dense 1, sigmoid")
     for i, name in enumerate(layers):

@@ -106,41 +106,6 @@ def confusion_counts(counts, heading, source):
     return figure
 
 
-def sample_predictions(images, y, probability, threshold, source):
-    """Images with the model's prediction and the truth above; wrong predictions are marked.
-
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, h, w, 3)
-        At most 10 are drawn.
-    y : array of 0/1, shape (n,)
-    probability : array of float, shape (n,)
-    threshold : float
-    source : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    n = min(len(images), 10)
-    rows = (n + 4) // 5
-    figure, axes = plt.subplots(rows, 5, figsize=(8, 2.2 * rows), layout="constrained")
-    for ax in axes.ravel():
-        ax.axis("off")
-    kinds = ("benign", "melanoma")
-    for ax, image, truth, p in zip(axes.ravel(), images[:n], y, probability, strict=False):
-        right = (p >= threshold) == bool(truth)
-        ax.imshow(image)
-        ax.set_title(
-            f"says {kinds[int(p >= threshold)]} ({p:.2f})\nis {kinds[int(truth)]}"
-            f"{'' if right else ' - WRONG'}",
-            fontsize=9,
-            color="black" if right else PALETTE[5],
-        )
-    figure.suptitle(title("sample predictions. ", source) + DISCLAIMER, fontsize=10)
-    return figure
-
-
 def gallery(images, titles, heading, columns=5):
     """Images in rows, each with a title of its own above it.
 

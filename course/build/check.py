@@ -39,7 +39,8 @@ def source_problems(notebook, path):
     if links != [badge]:
         found.append(f"its Colab badge must lead to {badge}, not to {links}")
     try:
-        lessons.parameters(notebook)
+        if lessons.name_of(path) not in lessons.optional():  # `course run` gives it none
+            lessons.parameters(notebook)
     except ValueError as error:
         found.append(str(error))
     return found
@@ -115,15 +116,8 @@ def lesson_problems(source):
     notebook = built or render(source)
     seconds = seconds_of(notebook)
     found = source_problems(notebook, path) + style.word_problems(notebook)
-    if notebook.cells[-1].source.strip() != style.LAST:
-        found.append(f"its last cell must be `{style.LAST}`")
-    limits = _limits(source.stem)
-    found += style.budget_problems(notebook, seconds, limits)
-    remembers = any(style.REMEMBER in text for text in style.texts(notebook))
-    if limits is style.LIMITS and source.stem in lessons.names()[3:] and not remembers:
-        found.append(f"it does not open with **{style.REMEMBER}**")
-    if limits is not style.FIRST_EDITION and notebook.cells[-2].source.strip() != style.PROGRESS:
-        found.append(f"its last cell but one must be `{style.PROGRESS}`")
+    if source.stem not in lessons.optional():
+        found += _form_problems(source.stem, notebook, seconds)
     exercises = lessons.NOTEBOOKS.parent / "utils" / "exercises" / source.name
     if exercises.exists():
         found += style.replaced_words(exercises.read_text(encoding="utf-8"))
@@ -131,6 +125,20 @@ def lesson_problems(source):
         found += style.alt_problems(notebook)
         found += prose_numbers.problems(written(source), notebook)
     return style.measure(notebook, seconds) | {"seconds": seconds}, found
+
+
+def _form_problems(name, notebook, seconds):
+    """Where a lesson of the series breaks its budget and its form, one sentence each."""
+    limits = _limits(name)
+    found = style.budget_problems(notebook, seconds, limits)
+    if notebook.cells[-1].source.strip() != style.LAST:
+        found.insert(0, f"its last cell must be `{style.LAST}`")
+    remembers = any(style.REMEMBER in text for text in style.texts(notebook))
+    if limits is style.LIMITS and name in lessons.names()[3:] and not remembers:
+        found.append(f"it does not open with **{style.REMEMBER}**")
+    if limits is not style.FIRST_EDITION and notebook.cells[-2].source.strip() != style.PROGRESS:
+        found.append(f"its last cell but one must be `{style.PROGRESS}`")
+    return found
 
 
 def _limits(name):

@@ -59,14 +59,14 @@ def _stages():
     for path in source.sources():
         notebook = f"notebooks/{lessons.notebook(path.stem).name}"
         needed = source.needed(path)
-        written = BESIDE if 'tags=["classifier"' in path.read_text(encoding="utf-8") else ()
+        whole = f'tags=["{source.PROJECT}"' in path.read_text(encoding="utf-8")
         stages[path.stem] = {
             "cmd": f"python -m course notebooks {path.stem}",
             "wdir": "..",
             "meta": {"needs": "images"},
             "deps": [f"notebooks/src/{path.name}", "notebooks/src/_setup.py", *needed],
             "params": [{"digests.json": [f"lessons.{path.stem}"]}],
-            "outs": [{file: KEPT} for file in (notebook, *written)],
+            "outs": [{file: KEPT} for file in (notebook, *(BESIDE if whole else ()))],
         }
         built.append(notebook)
     folder = Path(__file__).with_name("templates")
@@ -158,10 +158,11 @@ def _short(name):
     return f"lesson {lesson}" if lesson != name and lesson != "pages" else lesson
 
 
-def accept(names):
-    """Write into the lock that these lessons were just built, and pages rendered, by hand."""
+def accept(wanted):
+    """Write into the lock that these lessons were just built by hand; none: all, and the pages."""
+    names = [path.stem for path in source.sources(wanted)]
     with _repository() as repository:
-        for name in names:
+        for name in names + ["pages"] * (not wanted):
             repository.commit(f"notebooks/dvc.yaml:{name}", force=True)
 
 

@@ -6,7 +6,7 @@ from course import lessons
 from course.build.check import output_problems, source_problems
 from course.build.outputs import require_real_lesions, with_fresh_outputs
 from course.build.render import render_file
-from course.build.source import code_cells, copy_outputs, render, sources, with_outputs
+from course.build.source import PROJECT, code_cells, copy_outputs, render, sources, with_outputs
 from course.build.style import figures, pixels, tags
 from course.errors import CourseError
 from utils import settings
@@ -113,14 +113,14 @@ def _renumber():
 
 
 def classifier(notebook):
-    """``skin_cancer_classifier.py``: the cells tagged ``classifier``, as one program.
+    """``skin_cancer_classifier.py``: the cells tagged ``PROJECT``, as one program.
 
     Returns
     -------
     str or None
         None if no cell has the tag.
     """
-    cells = [cell.source for cell in code_cells(notebook) if "classifier" in tags(cell)]
+    cells = [cell.source for cell in code_cells(notebook) if PROJECT in tags(cell)]
     return render_file(f"{CLASSIFIER}.j2", cells=cells) if cells else None
 
 

@@ -17,6 +17,8 @@ DISCLAIMER = (
 )
 MINUTES = "@minutes@"  # until all the rest is there to be counted
 SETUP = "# {{ setup }}"
+CELLS = re.compile(r"^# \{\{ cells of (\w+) \}\}$", re.MULTILINE)
+PROJECT = "classifier"  # the tag of the cells that make a whole project of their own
 ALT = re.compile(r"^# alt: (.+)\n?", re.MULTILINE)
 READ = re.compile(r"\bcommitted\(\s*\"(\w+)\"")  # records, by code
 NAMED = re.compile(r"\b(?:committed|quote|verdict)\(\s*\"(\w+)\"")  # records, by code or prose
@@ -32,19 +34,38 @@ SOLUTION = """<details><summary>Solution of {}</summary>
 
 
 def sources(wanted=()):
-    """Sources of lessons, ``notebooks/src/NAME.py``: list of Path, in the course's order.
+    """Sources of notebooks, ``notebooks/src/NAME.py``: list of Path, in the course's order.
 
     Parameters
     ----------
     wanted : list of str
-        Names or numbers; none means all.
+        Names or numbers; none means all lessons, and after them the optional notebooks.
 
     Raises
     ------
     Refused
         If there is no such lesson.
     """
-    return [lessons.NOTEBOOKS / "src" / f"{n}.py" for n in lessons.chosen(",".join(wanted))]
+    every = (*lessons.names(), *lessons.optional())
+    return [_path(name) for name in (lessons.chosen(",".join(wanted)) if wanted else every)]
+
+
+def _path(name):
+    return lessons.NOTEBOOKS / "src" / f"{name}.py"
+
+
+def read(source):
+    """The text of a source; in place of ``# {{ cells of NAME }}`` the project of that lesson."""
+    text = source.read_text(encoding="utf-8")
+    return CELLS.sub(lambda found: "\n\n".join(_project(found[1])), text)
+
+
+def _project(name):
+    """The cells of a lesson that make a whole project, without the titles that fold them."""
+    import jupytext
+
+    cells = jupytext.reads(_path(name).read_text(encoding="utf-8"), fmt="py:percent").cells
+    return [re.sub("# @title .*\n", "", c.source) for c in cells if PROJECT in tags(c)]
 
 
 def render(source, seconds=style.SECONDS):
@@ -54,11 +75,12 @@ def render(source, seconds=style.SECONDS):
     ----------
     source : Path
         ``notebooks/src/NAME.py``, jupytext percent format. Markdown cells are Jinja2 templates
-        that know ``repository``, ``branch``, ``release``, ``number``, ``notebook``, ``minutes``,
-        ``disclaimer``, ``number_of(NAME)`` and ``notebook_of(NAME)`` of another lesson, and what
-        ``render.ENVIRONMENT`` knows; in code cells only the line
-        ``# {{ setup }}`` is replaced, by ``_setup.py``. A code cell tagged ``solution`` becomes a
-        folded Markdown cell; lines ``# alt: ...``, templates too, go to the cell's metadata.
+        that know ``repository``, ``branch``, ``release``, ``number`` (of a lesson), ``notebook``,
+        ``minutes``, ``disclaimer``, ``number_of(NAME)`` and ``notebook_of(NAME)`` of another, and
+        what ``render.ENVIRONMENT`` knows; in code cells only the line ``# {{ setup }}`` is
+        replaced, by ``_setup.py``, and ``# {{ cells of NAME }}``, as ``read`` does. A code cell
+        tagged ``solution`` becomes a folded Markdown cell; lines ``# alt: ...``, templates too, go
+        to the cell's metadata.
     seconds : float
         Of its default run, for ``minutes``.
 
@@ -76,14 +98,15 @@ def render(source, seconds=style.SECONDS):
         "repository": repository,
         "branch": branch,
         "release": lessons.release(),
-        "number": lessons.number(source.stem),
         "number_of": lessons.number,
         "notebook": f"notebooks/{lessons.notebook(source.stem).name}",
         "notebook_of": lambda name: lessons.notebook(name).name,
         "disclaimer": DISCLAIMER,
         "minutes": MINUTES,
     }
-    notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
+    if source.stem not in lessons.optional():
+        names["number"] = lessons.number(source.stem)
+    notebook = jupytext.reads(read(source), fmt="py:percent")
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     code = [setup]  # neither the address nor any Markdown: no output depends on them
     try:
@@ -153,13 +176,13 @@ def made_from(source):
 
 def _code(source):
     """A lesson's code, without Markdown and comments of a whole line."""
-    lines = source.read_text(encoding="utf-8").splitlines()
+    lines = read(source).splitlines()
     return "\n".join(line for line in lines if not line.startswith("#"))
 
 
 def helper_files(source):
     """The course's files that a lesson imports, directly or not: set of str."""
-    text = source.read_text(encoding="utf-8")
+    text = read(source)
     own = f"utils/exercises/{source.stem}.py"
     named = [own] if (settings.ROOT / own).exists() else []
     return digest.files(*digest.imports(text), *named)
@@ -171,11 +194,15 @@ def _model():
 
 
 def needed(source):
-    """Records and models that a lesson quotes or reads: list of str, relative to the course."""
-    text = source.read_text(encoding="utf-8")
-    records = [f"results/{name}.json" for name in sorted(set(NAMED.findall(text)))]
+    """What a notebook is made from beside its own source: list of str, relative to the course.
+
+    Sources of which it takes the cells, records and models that it quotes or reads.
+    """
+    others = CELLS.findall(source.read_text(encoding="utf-8"))
+    found = [f"notebooks/src/{name}.py" for name in others]
+    found += [f"results/{name}.json" for name in sorted(set(NAMED.findall(read(source))))]
     model = _model() if ASKS_MODEL.search(_code(source)) else []
-    return records + [path.relative_to(settings.ROOT).as_posix() for path in model]
+    return found + [path.relative_to(settings.ROOT).as_posix() for path in model]
 
 
 def _metadata(made_from, seconds):
@@ -201,7 +228,7 @@ def written(source):
     """
     import jupytext
 
-    cells = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent").cells
+    cells = jupytext.reads(read(source), fmt="py:percent").cells
     return [
         c.source if c.cell_type == "markdown" else " ".join(ALT.findall(c.source)) for c in cells
     ]

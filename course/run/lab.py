@@ -8,13 +8,13 @@ import subprocess
 import sys
 
 from course.errors import CourseError
-from course.lessons import choose_lessons
+from course.lessons import choose_lessons, notebook, optional
 from course.run.terminal import environment, shown
 from utils import settings
 
 
 def copies():
-    """Copy each lesson that is not there yet to ``my_notebooks/``; nothing there is overwritten.
+    """Copy each notebook that is not there yet to ``my_notebooks/``; nothing there is overwritten.
 
     JupyterLab saves a notebook as soon as it is opened. In a copy that harms neither the committed
     notebook nor, when that one is built anew, the learner's answers.
@@ -22,7 +22,7 @@ def copies():
     Returns
     -------
     list of Path
-        The copies, in the course's order.
+        The copies, in the course's order, optional notebooks last.
 
     Raises
     ------
@@ -31,8 +31,9 @@ def copies():
     """
     try:
         folder = settings.make_folder(settings.work() / "my_notebooks")
-        mine = [folder / lesson.name for lesson in choose_lessons()]
-        for lesson, copy in zip(choose_lessons(), mine, strict=True):
+        lessons = [*choose_lessons(), *map(notebook, optional())]
+        mine = [folder / lesson.name for lesson in lessons]
+        for lesson, copy in zip(lessons, mine, strict=True):
             if not copy.exists():
                 # The contents alone: a read-only lesson shall not become a read-only copy.
                 settings.write_atomically(copy, lambda p, lesson=lesson: shutil.copyfile(lesson, p))

@@ -1,141 +1,145 @@
 """Exercises of the lesson quickstart."""
 
-from utils.evaluation import Estimate
-from utils.exercises.registry import Hint, answered, exercise, near, number, parts
+import pandas as pd
 
-IMAGES = 200  # of the test set
-VERDICTS = ("network", "colours", "inconclusive")
+from utils.exercises.registry import Hint, exercise, number, parts
 
 
-@exercise(
-    "quickstart.1",
-    hint="Where does zero lie: inside the interval, or outside? The interval's ends, gain.low and "
-    "gain.high, are shares of the test images. Of how many?",
-    given={"gain": Estimate(-0.015, -0.065, 0.04)},
-    right=("inconclusive", -13, 8),
-    wrong=[
-        (("colours", -13, 8), "holds zero"),
-        (("network", -13, 8), "holds zero"),
-        (("equal", -13, 8), "does not show that both are equal"),
-        (("better", -13, 8), 'Answer "network"'),
-        (("inconclusive", -0.065, 0.04), "shares"),
-        (("inconclusive", 8, -13), "other way round"),
-        (("inconclusive", 13, 8), "minus sign"),
-        (("inconclusive", -3, -3), "not its middle"),
-        (("inconclusive", -13, 3), f"share of {IMAGES} images"),
-        (("inconclusive", "-13", "many"), "one number"),
-        ("inconclusive", "three things"),
-    ],
-)
-def _paired_difference(answer, gain):
-    verdict, *ends = parts(answer, 3, "Give three things: (verdict, at_worst, at_best).")
-    ends = [number(end) for end in ends]
-    if verdict in ("equal", "neither", "same"):
-        raise Hint("An interval that holds zero does not show that both are equal.")
-    if verdict not in VERDICTS:
-        raise Hint('Answer "network", "colours" or "inconclusive".')
-    shown = VERDICTS[0 if gain.low > 0 else 1 if gain.high < 0 else 2]
-    if verdict != shown:
-        raise Hint(
-            "The interval holds zero: the order may turn round on other images."
-            if shown == VERDICTS[2]
-            else "The interval lies on one side of zero. Network minus colours: which side?"
-        )
-    shares = [gain.low, gain.high]
-    images = [IMAGES * share for share in shares]
-
-    def given_are(values, tolerance=0.5):
-        return all(near(end, value, tolerance) for end, value in zip(ends, values, strict=True))
-
-    if given_are(images, 0.51):
-        low, high = (f"{image:+.0f}" for image in images)
-        size = "too few to decide" if shown == VERDICTS[2] else "enough to decide, not to measure"
-        return f"From {low} to {high} images: {IMAGES} are {size}."
-    if given_are(shares, 0.006):
-        raise Hint(f"Those are shares. How many of {IMAGES} images are they?")
-    if given_are(images[::-1]):
-        raise Hint("The other way round: first the worst for the network, then the best.")
-    if given_are([IMAGES * gain.value] * 2):
-        raise Hint("Take the ends of the interval, not its middle.")
-    if all(near(abs(e), abs(i), 0.5) for e, i in zip(ends, images, strict=True)):
-        raise Hint("Mind the minus sign: it says that the network is right less often.")
-    raise Hint(f"Each end of the interval is a share of {IMAGES} images: multiply.")
-
-
-def _cases_of_heads():
+def _cases_of_networks():
     from utils.quiet import keras
 
     layers = keras.layers
+    base = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(5, 3)], name="base")
+    base.trainable = False
 
-    def head(pool=None, first=0.3, second=0.2, relu="relu", last=None, units=None):
-        def new_head(n):
-            return keras.Sequential(
-                [
-                    pool or layers.GlobalAveragePooling2D(),
-                    layers.Dropout(first),
-                    layers.Dense(units or n, activation=relu),
-                    layers.Dropout(second),
-                    last or layers.Dense(1, activation="sigmoid"),
-                ]
-            )
+    def network(*head, scaled=True, pooled=True, base=base):
+        first = [layers.Resizing(8, 8)] + [layers.Rescaling(1 / 127.5, offset=-1)] * scaled
+        pool = [layers.GlobalAveragePooling2D()] * pooled
+        return keras.Sequential([keras.Input((4, 4, 3)), *first, base, *pool, *head])
 
-        return new_head
+    def last(units=1, activation="sigmoid"):
+        return layers.Dense(units, activation=activation)
 
-    def functional(n):
-        inputs = keras.Input((3, 3, 1280))
-        return keras.Model(inputs, head()(n)(inputs))
-
+    right = network(last())
+    free = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(5, 3)])
     return {
-        "blank": lambda units: ...,
-        "right": head(),
+        "blank": (..., ...),
+        "right": (right, 6),
         "wrong": [
-            (head(last=layers.Dense(1, activation="softmax")), "always 1"),
-            (head(last=layers.Dense(1)), "from 0 to 1"),
-            (head(last=layers.Dense(2, activation="sigmoid")), "one number"),
-            (head(pool=layers.Flatten()), "GlobalAveragePooling2D"),
-            (head(units=128), "`units` neurons"),
-            (head(relu=None), "relu"),
-            (head(first=0.2, second=0.3), "Dropout(0.3)"),
-            (lambda units: keras.Sequential([layers.Dense(1)]), "Five layers"),
-            (lambda units: [layers.Dense(units)], "keras.Sequential"),
-            (functional, "keras.Sequential"),
-            (lambda units: None, "return"),
+            (right, "two things"),
+            ((layers.Dense(1), 6), "keras.Sequential"),
+            ((network(layers.Dropout(0.3), last()), 6), "Dropout layer left"),
+            ((network(layers.Dense(4), last()), 29), "One Dense layer"),
+            ((network(layers.Flatten(), last(), pooled=False), 181), "GlobalAveragePooling2D"),
+            ((network(last(), pooled=False), 6), "GlobalAveragePooling2D"),
+            ((network(last(), scaled=False), 6), "Rescaling"),
+            ((keras.Sequential([keras.Input((5,)), last()]), 6), "`base`"),
+            ((network(last(activation="softmax")), 6), "always 1"),
+            ((network(last(activation=None)), 6), "from 0 to 1"),
+            ((network(last(2)), 12), "one number"),
+            ((network(last(), base=free), 146), "base is trainable"),
+            ((right, 146), "cannot change"),
+            ((right, 140), "cannot change"),
+            ((right, 5), "adds one number"),
+            ((right, 7), "small.summary()"),
         ],
     }
 
 
 @exercise(
-    "quickstart.2",
-    hint="keras.Sequential takes a list of layers. Copy the five lines after `base` from the big "
-    "cell, without the x, and change one number.",
-    cases=_cases_of_heads,
+    "quickstart.1",
+    hint="Copy the cell above, call the network `small`, and delete the lines of its head that it "
+    "should do without. Which Dense layer gives the probability? Then small.summary() counts.",
+    cases=_cases_of_networks,
 )
-def _new_head(answer):
+def _small_head(answer):
     from utils.quiet import keras  # here: other lessons' checks do without
 
-    head = answered(answer(64))
-    if not isinstance(head, keras.Sequential):
-        raise Hint(f"Return a keras.Sequential, not {type(head).__name__}.")
-    kinds = [type(layer).__name__ for layer in head.layers]
-    wanted = ["GlobalAveragePooling2D", "Dropout", "Dense", "Dropout", "Dense"]
-    if "Flatten" in kinds:
-        raise Hint("Flatten keeps a number for every place. Take GlobalAveragePooling2D.")
-    if kinds != wanted:
-        raise Hint(f"Five layers, in this order: {', '.join(wanted)}. Yours are {kinds}.")
-    _, first, hidden, second, last = head.layers
-    if (first.rate, second.rate) != (0.3, 0.2):
-        raise Hint("Dropout(0.3) comes before the first Dense layer, Dropout(0.2) after it.")
-    if hidden.units != 64:
-        raise Hint(f"new_head(64) must have `units` neurons, 64, not {hidden.units}.")
-    if hidden.activation is not keras.activations.relu:
-        raise Hint("Without relu, two Dense layers can do no more than one.")
+    small, told = parts(answer, 2, "Give two things: (small, trainable).")
+    if not isinstance(small, keras.Model):
+        raise Hint(f"Build a keras.Sequential, not {type(small).__name__}.")
+    kinds = [type(layer).__name__ for layer in small.layers]
+    if "Dropout" in kinds:
+        raise Hint("There is a Dropout layer left.")
+    if kinds.count("Dense") != 1 or kinds[-1] != "Dense":
+        raise Hint("One Dense layer, the last: the one that gives the probability.")
+    bases = [layer for layer in small.layers if isinstance(layer, keras.Model)]
+    if not bases:
+        raise Hint("Without `base` there is nothing to reuse.")
+    if "GlobalAveragePooling2D" not in kinds:
+        raise Hint("Keep GlobalAveragePooling2D: it leaves one number for each feature.")
+    if "Rescaling" not in kinds:
+        raise Hint("Keep Rescaling: the base learned from pixels from -1 to 1.")
+    last = small.layers[-1]
     if last.units != 1:
         raise Hint("The question is yes or no: one number is enough.")
     if last.activation is keras.activations.softmax:
         raise Hint("A softmax over a single number is always 1. Which activation fits one number?")
     if last.activation is not keras.activations.sigmoid:
         raise Hint("A probability lies from 0 to 1: which activation sees to that?")
-    n = answer(128)(keras.ops.zeros((1, 3, 3, 1280))).shape
-    if tuple(n) != (1, 1):
-        raise Hint(f"One image gives an output of shape {tuple(n)}, not (1, 1).")
-    return "Put new_head(16) or new_head(512) into the big cell, and see whether 128 matters."
+    features, told = last.kernel.shape[0], number(told)
+    trainable = sum(weight.numpy().size for weight in small.trainable_weights)
+    if trainable != features + 1:
+        raise Hint("The base is trainable here: set base.trainable = False, and build it again.")
+    if told in (small.count_params(), small.count_params() - trainable):
+        raise Hint("That counts numbers of the base, which training cannot change.")
+    if told == features:
+        raise Hint("Nearly: beside its weights, a Dense layer adds one number, its bias.")
+    if told != trainable:
+        raise Hint("Let Keras count: small.summary() says how many are trainable.")
+    long = 128 * trainable + 129
+    return f"{features:,} weights and a bias. The lesson's head has {long:,} numbers."
+
+
+TABLE = pd.DataFrame({"dx": ["mel", "nv", "nv", "bkl", "bcc", "mel", "nv", "bkl"]})
+CALLED = TABLE.index.isin([0, 1, 2, 3, 4])
+COUNTED = {"nv": 2, "bkl": 1, "bcc": 1}
+
+
+@exercise(
+    "quickstart.2",
+    hint="table.loc[rows, column] takes some rows of a table and one column of it; `&` joins two "
+    "conditions, and value_counts counts. Which two conditions make a false alarm?",
+    given={"table": TABLE, "called": CALLED},
+    right=pd.Series(COUNTED),
+    wrong=[
+        (pd.Series(COUNTED | {"mel": 1}), "found melanomas"),
+        (pd.Series({"nv": 3, "bkl": 2, "bcc": 1}), "not only those"),
+        (pd.Series({"nv": 1, "bkl": 1}), "left alone"),
+        (pd.Series({"nv": 0.5, "bkl": 0.25, "bcc": 0.25}), "normalize"),
+        (pd.Series({"nv": 2}), "diagnoses are missing"),
+        (pd.Series({"nv": 2, "bkl": 1, "bcc": 2}), "Not of bcc"),
+        (4, "one count for each diagnosis"),
+        (pd.DataFrame({"dx": COUNTED}), "one count for each diagnosis"),
+    ],
+)
+def _false_alarms(alarms, table, called):
+    if not isinstance(alarms, pd.Series | dict):
+        raise Hint("A pandas Series: one count for each diagnosis.")
+    said = {name: number(count) for name, count in dict(alarms).items() if count}
+    harmless = table["dx"] != "mel"
+
+    def counts(rows):
+        return table.loc[rows, "dx"].value_counts().to_dict()
+
+    right = counts(called & harmless)
+    typical = {
+        "Those are all that are called melanoma: found melanomas are no false alarms.": called,
+        "Those are all images that show no melanoma, not only those called melanoma.": harmless,
+        "Those are the ones that are left alone: rightly.": ~called & harmless,
+    }
+    for hint, rows in typical.items():
+        if said == counts(rows) and said != right:
+            raise Hint(hint)
+    if said and said != right and abs(sum(said.values()) - 1) < 0.02:
+        raise Hint("Those are shares. Count the images: without normalize.")
+    if missing := sorted(right.keys() - said.keys()):
+        raise Hint(f"{len(missing)} diagnoses are missing: count all that occur.")
+    for name, count in said.items():
+        if count != right.get(name, 0):
+            raise Hint(f"Not of {name}: count the images that are called melanoma and are none.")
+    serious = sum(right.get(name, 0) for name in ("bcc", "akiec"))
+    return (
+        f"{sum(right.values())} false alarms, {serious} of them on basal-cell carcinomas, "
+        "precursors or early forms of cancer (akiec): no melanomas, and still not harmless."
+    )
