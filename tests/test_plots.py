@@ -30,13 +30,11 @@ def figures(test_set):
     y, p = test_set
     judged = evaluation.evaluate("MobileNetV2", y, p, np.arange(40), 0.5, n_resamples=20)
     history = {"loss": [3, 2], "val_loss": [4, 3], "auc": [0.6, 0.7], "val_auc": [0.5, 0.6]}
-    images = np.zeros((40, 28, 28, 3), np.uint8)
 
     def draw(source):
         return {
             "curves": plots.training_curves([history, history], source),
             "confusion": plots.confusion(judged, source),
-            "samples": plots.sample_predictions(images, y, p, 0.3, source),
         }
 
     return draw
@@ -46,7 +44,7 @@ def heading(figure):
     return figure.get_suptitle() or figure.axes[0].get_title()
 
 
-@pytest.mark.parametrize("kind", ["curves", "confusion", "samples"])
+@pytest.mark.parametrize("kind", ["curves", "confusion"])
 def test_synthetic_is_said_in_the_title_and_only_then(figures, kind):
     assert heading(figures("synthetic")[kind]).startswith("SYNTHETIC")
     assert "SYNTHETIC" not in heading(figures("folder")[kind])
@@ -76,14 +74,6 @@ def test_confusion_of_counts_alone_is_the_same_figure(figures):
     ax = plots.confusion_counts(counts, "threshold 0.50", "folder").axes[0]
     assert [text.get_text().split("\n")[0] for text in ax.texts] == ["152", "0", "32", "16"]
     assert ax.texts[3].get_text().endswith("33% of the row") and heading(ax.figure)
-
-
-def test_sample_predictions_disclaim_and_mark_what_is_wrong(figures, test_set):
-    y, p = test_set
-    figure = figures("folder")["samples"]
-    assert plots.DISCLAIMER in heading(figure)
-    wrong = ["WRONG" in ax.get_title() for ax in figure.axes]
-    assert wrong == [bool((p[i] >= 0.3) != y[i]) for i in range(10)] and any(wrong)
 
 
 def test_a_gallery_shows_each_image_below_its_title_and_nothing_else():

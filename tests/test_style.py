@@ -119,7 +119,7 @@ def test_words_are_looked_for_in_all_that_a_reader_reads():
     ("sources", "found"),
     [
         (["ax.imshow(image)"], ["imshow"]),
-        (["plots.sample_predictions(images)"], ["sample_predictions"]),
+        (["plots.gallery(images)"], ["gallery"]),
         (["def show(x):\n    ax.imshow(x)", "x = 1", "show(x)"], ["show"]),
         (["def inner(x):\n    imshow(x)\ndef outer(x):\n    inner(x)", "outer(x)"], ["outer"]),
         (["@interact(x=1)\ndef show(x):\n    imshow(x)"], ["imshow"]),
