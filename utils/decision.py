@@ -1,7 +1,7 @@
 """What a probability becomes: the rule of decision, its limits, and the files that hold them.
 
 One rule for every way to ask (Keras, LiteRT, the service) and for the experiments. It needs NumPy
-alone, so that whoever answers by LiteRT loads nothing else.
+alone, so that an answer by LiteRT loads nothing else.
 
 Education only: this is not a medical device, and no answer of it is a diagnosis."""
 

@@ -190,52 +190,6 @@ def linear_probe():
     return ax.figure
 
 
-@diagram
-def data_flow():
-    """From left to right: image files and a metadata table, an array of 28 x 28 images with labels,
-    a split by lesion, a tf.data pipeline, the model. The test set is kept for one use at the end.
-    """
-    ax = canvas(8, 2.95)
-    names = ("Files", "Arrays", "Split by lesion", "tf.data", "Model")
-    first = (
-        "images and",
-        "28 × 28 × 3, uint8,",
-        "a lesion's photos",
-        "shuffle:",
-        "learns, then is",
-    )
-    second = (
-        "metadata table",
-        "and labels 0 or 1",
-        "stay together",
-        "training only",
-        "tested once",
-    )
-    for i, x in enumerate((0.85, 2.45, 4.1, 5.75, 7.3)):
-        head(ax, x, 2.7, names[i])
-        write(ax, x, 0.35, f"{first[i]}\n{second[i]}")
-    for i in (2, 1, 0):
-        lesion(ax, 0.78 + 0.07 * i, 1.93 + 0.07 * i, 0.5, i)
-    for row, column in np.ndindex(4, 3):
-        look = {"facecolor": tint(BLUE, 0.1 if row else 0.5), "edgecolor": BLUE, "linewidth": 0.8}
-        ax.add_artist(Rectangle((0.46 + 0.26 * column, 1.27 - 0.15 * row), 0.26, 0.15, **look))
-    blob = [(2, 3), (3, 2), (3, 3), (3, 4), (4, 2), (4, 3), (4, 4), (5, 3)]
-    grid(ax, 2.3, 1.6, 0.84, 7, blob, "#A8703C")
-    for i in range(4):
-        box(ax, 2.94, 1.915 - 0.21 * i, 0.22, 0.18, "01"[i == 1], RED if i == 1 else GREY)
-        step = ("cache", "shuffle", "batch", "prefetch")[i]
-        box(ax, 5.75, 2.27 - 0.28 * i, 1.0, 0.23, step, GREEN)
-    for i, name in enumerate(("training", "validation", "test")):
-        box(ax, 4.1, 2.1 - 0.5 * i, 1.0, 0.34, name, (BLUE, ORANGE, PINK)[i])
-    box(ax, 7.3, 1.6, 0.84, 1.34, color=GREY, fill=0.08)
-    slabs(ax, 6.95, 1.6, 0.7, 1, 4)
-    arrows(ax, 1.6, (1.4, 1.75), (3.17, 3.5), (4.7, 5.15))
-    arrows(ax, 2.1, (4.7, 5.15))
-    arrows(ax, 1.85, (6.35, 6.8))
-    arrow(ax, (4.7, 1.1), (6.8, 1.1), PINK, linestyle="--")
-    return ax.figure
-
-
 def resampled_aucs(n=60, n_resamples=2000):
     """Invented scores of models A and B on n lesions: counts and both AUCs of each resample."""
     rng = np.random.default_rng(4)
@@ -291,38 +245,6 @@ def bootstrap():
     for x, end in ((xs[5], low), (xs[21], high)):
         write(ax, x, 0.87, f"{end:.2f}", color=BLUE)
     write(ax, (xs[5] + xs[21]) / 2, 0.45, "95 % interval:\nthe middle 95 %", color=BLUE)
-    return ax.figure
-
-
-@diagram
-def paired_difference():
-    """The AUCs of models A and B rise and fall together over 25 resamples, and their intervals
-    overlap. The difference A - B stays steady, and its interval lies above zero."""
-    ax = canvas(8, 4.5)
-    _, (a, b) = resampled_aucs()
-    xs = 0.5 + 0.2 * np.arange(25)
-
-    def track(values, floor, color, mark, dash, name, at):
-        ys = floor + 5.6 * values
-        ax.plot(xs, ys[:25], dash, marker=mark, markersize=4.5, color=color)
-        low, high = np.quantile(ys, (0.025, 0.975))
-        line(ax, (at, low), (at, high), color=color, linewidth=5, solid_capstyle="butt")
-        ax.plot([at], [ys.mean()], marker=mark, markersize=8, color=color, markeredgecolor="white")
-        for x, y in ((5.5, ys[24]), (at, low - 0.16)):
-            write(ax, x, y, name, 10, fontweight="bold")
-
-    for x, high, low in zip(xs, a, b, strict=False):
-        line(ax, (x, 5.6 * high - 1.5), (x, 5.6 * low - 1.5), color=LIGHT, linewidth=0.9)
-    head(ax, 0.4, 4.2, "AUC of two models on the same 25 resamples", ha="left")
-    head(ax, 6.6, 4.2, "95 % intervals")
-    track(a, -1.5, BLUE, "o", "-", "A", 6.35)
-    track(b, -1.5, ORANGE, "s", "--", "B", 6.85)
-    write(ax, 7.1, 3.05, "overlap", ha="left")
-    head(ax, 0.4, 1.45, "Difference A − B, on the same scale", ha="left")
-    track(a - b, 0.45, GREEN, "D", "-", "", 6.6)
-    write(ax, 7.1, 0.71, "above zero", ha="left")
-    line(ax, (0.4, 0.45), (7.0, 0.45), color=GREY, linewidth=0.9)
-    write(ax, 7.1, 0.45, "zero", ha="left", color="#666666")
     return ax.figure
 
 

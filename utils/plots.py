@@ -1,7 +1,7 @@
 """Figures, and the course's style. Each function draws what it is given and computes nothing.
 
-Whoever imports this gets ``STYLE`` for all figures, its own and a lesson's: Okabe & Ito's palette,
-which colour-blind readers can tell apart, no text below 9 points, a thin grid. Where an image is
+Importing this sets ``STYLE`` for all figures, its own and a lesson's: Okabe & Ito's palette, which
+colour-blind readers can tell apart, no text below 9 points, a thin grid. Where an image is
 shown, ``ax.axis("off")`` takes the grid away. A figure drawn from synthetic lesions says so in its
 title."""
 

@@ -129,10 +129,10 @@ def lesson_problems(source):
 
 def _form_problems(name, notebook, seconds):
     """Where a lesson of the series breaks its budget and its form, one sentence each."""
-    limits = _limits(name)
-    found = style.budget_problems(notebook, seconds, limits)
+    limits, found = _limits(name), []
     if notebook.cells[-1].source.strip() != style.LAST:
-        found.insert(0, f"its last cell must be `{style.LAST}`")
+        found.append(f"its last cell must be `{style.LAST}`")
+    found += style.budget_problems(notebook, seconds, limits)
     remembers = any(style.REMEMBER in text for text in style.texts(notebook))
     if limits is style.LIMITS and name in lessons.names()[3:] and not remembers:
         found.append(f"it does not open with **{style.REMEMBER}**")
