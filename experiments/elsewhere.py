@@ -47,27 +47,14 @@ def run():
             validation.melanoma[first], colours[first], common.parameters("limits")["sensitivity"]
         ),
     }
+    apart = shipped_model.judged_apart(tables)
     findings = {
         "thresholds": thresholds,
-        "sets": {name: judged(rows, thresholds, facts) for name, rows in rows_of(tables).items()},
+        "sets": {name: judged(rows, thresholds, facts) for name, rows in apart.items()},
         "local": locally(tables["isic2017"], facts["threshold"], asked),
     }
     origin = shipped_model.origin(facts)
     results.commit("elsewhere", findings, lesions.source, asked, started, **origin)
-
-
-def rows_of(tables):
-    """What is judged apart: tables by the name that pages show."""
-    home, isic, pad = (tables[name] for name in ("test", *OTHERS))
-    return {
-        "HAM10000, test": home,
-        "HAM10000, test, without follow-up": home[home["dx_type"] != "follow_up"],
-        "HAM10000, test, histology only": home[home["dx_type"] == "histo"],
-        "ISIC 2017, test": isic[isic["split"] == "test"],
-        "ISIC 2017, all": isic,
-        "PAD-UFES-20, all": pad,
-        "PAD-UFES-20, melanoma against nevus": pad[pad["dx"].isin(["mel", "nv"])],
-    }
 
 
 def judged(table, thresholds, facts):

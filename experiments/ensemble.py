@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.metrics import balanced_accuracy_score
 
 from experiments import common, shipped_model
-from utils import data, evaluation, models, results
+from utils import data, evaluation, results
 
 
 def run():
@@ -39,8 +39,7 @@ def one(seed):
 
     def make(_):
         train = lesions.subset("train")
-        network = shipped_model.train_recipe(recipe, seed, train.images, train.diagnosis)
-        whole = models.as_predictor(network, recipe["source_size"], 1.0)
+        whole = shipped_model.trained(recipe, seed, train.images, train.diagnosis)
         return shipped_model.seven_probabilities(whole, lesions.subset("test").images)
 
     return common.kept(__name__, f"seed{seed}", [recipe, seed], make)

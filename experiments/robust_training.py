@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import convolve
 
 from experiments import common, shipped_model
-from utils import artefacts, evaluation, models, predict, shifts
+from utils import artefacts, evaluation, shifts
 
 UNSEEN = ("hair", "motion blur", "gel bubbles", "noise")  # that no view imitates
 
@@ -45,7 +45,8 @@ def judged(name, recipe, seed):
     lesions = common.lesions(recipe["source_size"])
 
     def make(_):
-        whole = trained(recipe, seed, lesions.subset("train"))
+        train = lesions.subset("train")
+        whole = shipped_model.trained(recipe, seed, train.images, train.diagnosis)
         asked = conditions(recipe["source_size"]).values()
         return np.concatenate([shipped_model.asked(whole, images) for images in asked])
 
@@ -53,7 +54,9 @@ def judged(name, recipe, seed):
     p = common.kept(__name__, kept_as, [recipe, seed], make)
     validation = lesions.subset("validation")
     clean, y = p[: len(validation)], validation.melanoma
-    threshold = float(np.quantile(clean[y == 1], 0.1, method="lower"))
+    first = shipped_model.first_of_each(validation)
+    sensitivity = common.parameters("limits")["sensitivity"]
+    threshold = shipped_model.threshold_for_sensitivity(y[first], clean[first], sensitivity)
     y = y[one_a_lesion(validation)]
     by_kind = np.split(p[len(validation) :], len(KINDS))
     found = {"roc_auc of all": evaluation.roc_auc(validation.melanoma, clean), "conditions": {}}
@@ -69,17 +72,6 @@ def judged(name, recipe, seed):
     for kind, one in found["conditions"].items():
         print(f"  {kind:15}", " ".join(f"{value:.3f}" for value in one.values()), flush=True)
     return found
-
-
-def trained(recipe, seed, train):
-    """A predictor by a recipe: the shipped model where that is this training, else trained here."""
-    model, facts = predict.load_model()
-    if (recipe | {"seed": seed}).items() <= ({"strength": "plain", "average": 1} | facts).items():
-        return model
-    network = shipped_model.train_recipe(recipe, seed, train.images, train.diagnosis)
-    whole = models.as_predictor(network, recipe["source_size"], 1.0)
-    whole.trainable = False
-    return whole
 
 
 def one_a_lesion(validation):

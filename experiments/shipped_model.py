@@ -84,6 +84,14 @@ def train_recipe(recipe, seed, images, labels):
     return model
 
 
+def trained(recipe, seed, images, labels):
+    """A predictor by a recipe: parameters as ``train_recipe``, and as ``models.as_predictor``."""
+    network = train_recipe(recipe, seed, images, labels)
+    whole = models.as_predictor(network, recipe["source_size"], 1.0)
+    whole.trainable = False
+    return whole
+
+
 class KeepEpochs(keras.callbacks.Callback):
     """Weights after each epoch from ``first`` on, in a folder: what may be averaged later."""
 
@@ -134,6 +142,26 @@ def training_shares(lesions):
     """Of the diagnoses in the training set, shape (7,)."""
     diagnosis = lesions.subset("train").diagnosis
     return np.bincount(diagnosis, minlength=len(data.DX)) / len(diagnosis)
+
+
+def judged_apart(tables):
+    """What is judged apart: tables by the name that pages show.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        ``test`` of HAM10000, ``isic2017`` and ``pad_ufes_20``, whole.
+    """
+    home, isic, pad = (tables[name] for name in ("test", "isic2017", "pad_ufes_20"))
+    return {
+        "HAM10000, test": home,
+        "HAM10000, test, without follow-up": home[home["dx_type"] != "follow_up"],
+        "HAM10000, test, histology only": home[home["dx_type"] == "histo"],
+        "ISIC 2017, test": isic[isic["split"] == "test"],
+        "ISIC 2017, all": isic,
+        "PAD-UFES-20, all": pad,
+        "PAD-UFES-20, melanoma against nevus": pad[pad["dx"].isin(["mel", "nv"])],
+    }
 
 
 def made_small(images, size):
