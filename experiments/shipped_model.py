@@ -49,6 +49,7 @@ def train_recipe(recipe, seed, images, labels):
     Parameters
     ----------
     recipe : dict
+        With ``teacher``, it learns from ``softened`` labels.
     seed : int
     images : ndarray of uint8, shape (n, source_size, source_size, 3)
     labels : ndarray of int, shape (n,)
@@ -63,6 +64,8 @@ def train_recipe(recipe, seed, images, labels):
     trained_with = {name: recipe[name] for name in recipe if name not in ("average", "seed")}
     found = common.key(code, trained_with, [seed, digest.of([images.shape, labels.tolist()])])
     folder = settings.make_folder(settings.runs() / "kept" / "recipe" / found)
+    if teacher := recipe.get("teacher"):
+        labels = softened(recipe, teacher, seed, images, labels)
     keras.utils.set_random_seed(seed)
     with training.all_gpus().scope():
         base = backbone.mobilenet_v2(alpha, size, size, pretrained.mobilenet_v2(alpha, size))
@@ -82,6 +85,37 @@ def train_recipe(recipe, seed, images, labels):
     last = range(epochs - recipe["average"], epochs)
     average_weights(model, [folder / f"epoch-{epoch}.weights.h5" for epoch in last])
     return model
+
+
+def softened(recipe, teacher, seed, images, labels):
+    """Labels of which a teacher gave a share: its probabilities of the undisturbed images.
+
+    So a student learns from disturbed views what another network sees without the disturbance
+    (distillation: Hinton et al., arXiv:1503.02531; here at temperature 1).
+
+    Parameters
+    ----------
+    recipe, seed, images, labels
+        As ``train_recipe``.
+    teacher : dict
+        What its recipe has instead, and its ``share`` of the labels.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, 7)
+    """
+    own = {name: recipe[name] for name in recipe if name != "teacher"} | teacher
+    share = own.pop("share")
+    network = train_recipe(own, seed, images, labels)
+    resize = keras.layers.Resizing(recipe["size"], recipe["size"])
+
+    def asked(view):
+        return network.predict(np.asarray(resize(view)), batch_size=256, verbose=0)
+
+    views = models.symmetric_views(images)
+    taught = softmax(np.mean([asked(view) for view in views], axis=0), axis=1)
+    known = np.eye(len(data.DX))[labels]
+    return (share * taught + (1 - share) * known).astype(np.float32)
 
 
 def trained(recipe, seed, images, labels):

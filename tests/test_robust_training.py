@@ -39,3 +39,23 @@ def test_weights_of_the_last_epochs_are_kept_and_averaged(tmp_path):
         single.append(model.get_weights()[0])
     shipped_model.average_weights(model, paths)
     np.testing.assert_allclose(model.get_weights()[0], np.mean(single, axis=0))
+
+
+def test_a_teacher_gives_a_share_of_the_labels(monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (5, 40, 40, 3), dtype=np.uint8)
+    labels, asked = np.array([0, 6, 4, 4, 2]), []
+
+    def teacher(recipe, seed, images, labels):
+        asked.append((recipe, seed, len(images), labels))
+        pixels = keras.Input((32, 32, 3))
+        pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(pixels))
+        return keras.Model(pixels, keras.layers.Dense(7)(pooled))
+
+    monkeypatch.setattr(shipped_model, "train_recipe", teacher)
+    recipe = {"size": 32, "strength": "strong", "epochs": 30}
+    own = {"strength": "plain", "epochs": 20, "share": 0.25}
+    soft = shipped_model.softened(recipe | {"teacher": own}, own, 3, images, labels)
+    assert asked == [({"size": 32, "strength": "plain", "epochs": 20}, 3, 5, labels)]
+    assert soft.shape == (5, 7) and (soft >= 0).all()
+    np.testing.assert_allclose(soft.sum(1), 1, rtol=1e-5)
+    assert (soft[np.arange(5), labels] >= 0.75).all() and (soft < 1).all()

@@ -264,6 +264,21 @@ def test_labels_follow_their_images():
         assert (np.abs(brightness - 10 * np.asarray(y)) <= 0.35 * 10 * np.asarray(y)).all()
 
 
+def test_labels_may_be_shares_of_each_class(tmp_path):
+    images, labels = of_seven_classes(16)
+    shares = np.full((16, 7), 0.1)
+    shares[np.arange(16), labels] = 0.4
+    for x, y in training.batches(images, shares, 32, 0, 4):
+        assert y.shape == (4, 7) and x.shape[0] == 4
+        np.testing.assert_allclose(np.sum(y, axis=1), 1, rtol=1e-6)
+    model = models.logit_classifier(backbone.mobilenet_v2(0.35, 32, 32), 7)
+    backup = tmp_path / "a.weights.h5"
+    training.all_layers(model, images, shares, 32, backup, epochs=1, batch_size=8, verbose=0)
+    assert isinstance(model.loss, keras.losses.CategoricalCrossentropy)
+    with pytest.raises(ValueError, match="it had other labels"):
+        training.all_layers(model, images, labels, 32, backup, epochs=1, batch_size=8)
+
+
 # --- all layers
 
 

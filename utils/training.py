@@ -180,7 +180,7 @@ def batches(images, labels, size, seed, batch_size=64, strength="plain"):
     images : ndarray of uint8, shape (n, h, h, 3), or of str, shape (n,)
         Pixels, or paths of images on disk (``data.load_lesions(in_memory=False)``), which are
         read when their turn comes.
-    labels : array of int, shape (n,)
+    labels : array of int, shape (n,), or of float, shape (n, n_classes)
     size : int
         Pixels a side that come out.
     seed : int
@@ -191,14 +191,14 @@ def batches(images, labels, size, seed, batch_size=64, strength="plain"):
     Returns
     -------
     tf.data.Dataset
-        Of float32 images and int64 labels. The last n % batch_size images of the order are
-        left out, so that every step has as many.
+        Of float32 images and int64 or float32 labels. The last n % batch_size images of the order
+        are left out, so that every step has as many.
     """
     import tensorflow as tf
 
     order = np.random.default_rng(seed).permutation(len(images))
     order = order[: len(order) // batch_size * batch_size]
-    labels = np.asarray(labels, np.int64)
+    labels = _numbers(labels)
     if images.dtype.kind == "U":
 
         def read(path, label):
@@ -212,7 +212,7 @@ def batches(images, labels, size, seed, batch_size=64, strength="plain"):
             lambda: ((images[r], labels[r]) for r in rows),
             output_signature=(
                 tf.TensorSpec((batch_size, *images.shape[1:]), tf.uint8),
-                tf.TensorSpec((batch_size,), tf.int64),
+                tf.TensorSpec((batch_size, *labels.shape[1:]), labels.dtype),
             ),
         ).apply(tf.data.experimental.assert_cardinality(len(rows)))
     view = RandomView(size, seed, strength or "plain")
@@ -249,8 +249,8 @@ def all_layers(
         the state of its random numbers. Built in a strategy's scope, it is trained there.
     images : ndarray of uint8, shape (n, h, h, 3), or of str, shape (n,)
         As for ``batches``.
-    labels : array of int, shape (n,)
-        Which logit belongs to each image.
+    labels : array of int, shape (n,), or of float, shape (n, n_classes)
+        Which logit belongs to each image, or the share of each.
     size : int
         Pixels a side that the model takes.
     backup : path
@@ -275,7 +275,7 @@ def all_layers(
     require_threads()
     own = {
         "images": _digest(images),
-        "labels": _digest(np.asarray(labels, np.int64)),
+        "labels": _digest(_numbers(labels)),
         "size": size,
         "epochs": epochs,
         "learning_rate": learning_rate,
@@ -290,7 +290,10 @@ def all_layers(
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, (epochs - 1) * steps), warmup_target=learning_rate, warmup_steps=steps
     )
-    loss = loss or keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    of_labels = keras.losses.SparseCategoricalCrossentropy
+    if np.ndim(labels) == 2:
+        of_labels = keras.losses.CategoricalCrossentropy
+    loss = loss or of_labels(from_logits=True)
     with model.distribute_strategy.scope():
         optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-4)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
@@ -322,6 +325,11 @@ def all_layers(
         span = {"initial_epoch": epoch, "epochs": epoch + 1}
         model.fit(views, shuffle=False, verbose=verbose, callbacks=[*callbacks], **span)
         settings.write_atomically(backup, write)
+
+
+def _numbers(labels):
+    """Whole numbers that name a class, or shares of each."""
+    return np.asarray(labels, np.int64 if np.ndim(labels) == 1 else np.float32)
 
 
 def _digest(array):
