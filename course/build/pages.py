@@ -27,10 +27,11 @@ RECORDED = {
     "seven": "seven_diagnoses",
     "speed": "cached_prefix",
     "streaming": "streaming",
+    "robust": "robust_training",
     "runs": "lesson_runs",
 }
 # The pages do without these where they are not recorded.
-OPTIONAL = ("artefacts", "confidence", "subgroups")
+OPTIONAL = ("artefacts", "confidence", "subgroups", "second_source")
 OPTIONAL += ("litert", "serving", "attribution", "ensemble")
 LESSON_OVERHEAD = 8  # seconds to start a kernel and to write a notebook
 
