@@ -8,7 +8,8 @@ from PIL import Image, ImageDraw
 
 from utils.quiet import keras
 
-# Chances (``p_``) of each disturbance, and how far light and the gain of a colour channel may move.
+# Chances (``p_``) of each disturbance, and how far light and the gain of a colour channel may move
+# (on every image, or with a chance of ``p_lamp``, else as far as in "plain").
 # Blur is in pixels of the view, by its longest standard deviation; quality is JPEG's lowest.
 STRENGTHS = {
     "plain": {"light": (0.9, 1.1), "gain": 0.1},
@@ -32,6 +33,14 @@ STRENGTHS = {
         "p_jpeg": 0.3,
         "quality": 5,
     },
+}
+# As far as "strong", on fewer images: about a quarter of them stays undisturbed.
+STRENGTHS["occasional"] = STRENGTHS["strong"] | {
+    "p_lamp": 0.35,
+    "p_hair": 0.25,
+    "p_cover": 0.1,
+    "p_blur": 0.25,
+    "p_jpeg": 0.2,
 }
 FINER = 4  # covers are drawn so many times larger and made smaller again: edges are soft
 COVERS = {"hair": 384, "ruler": 64, "corners": 64, "patch": 64}  # drawn once, then chosen from
@@ -96,8 +105,16 @@ class RandomView(keras.layers.Layer):
             x = _covered(x, uniform, self.size, chosen)
             x = _blurred(x, uniform, chosen)
         mean = tf.reduce_mean(x, axis=(1, 2, 3), keepdims=True)
-        gain = chosen["gain"]
-        x *= uniform(*chosen["light"], 1, 1, 1) * uniform(1 - gain, 1 + gain, 1, 1, 3)
+
+        def lamp(light, gain):
+            return uniform(*light, 1, 1, 1) * uniform(1 - gain, 1 + gain, 1, 1, 3)
+
+        other = lamp(chosen["light"], chosen["gain"])
+        if "p_lamp" in chosen:
+            there = uniform(0, 1, 1, 1, 1) < chosen["p_lamp"]
+            plain = STRENGTHS["plain"]
+            other = tf.where(there, other, lamp(plain["light"], plain["gain"]))
+        x *= other
         x = (x - mean) * uniform(0.9, 1.1, 1, 1, 1) + mean
         x = tf.clip_by_value(x, 0, 255)
         return x if self.strength == "plain" else _compressed(x, uniform, chosen)
