@@ -225,7 +225,7 @@ def test_in_training_the_same_seed_gives_the_same_views():
     assert (again.size, again.seed) == (32, 1)
 
 
-@pytest.mark.parametrize("strength", ["weak", "strong"])
+@pytest.mark.parametrize("strength", ["weak", "occasional", "strong"])
 def test_a_stronger_view_disturbs_some_images_and_stays_in_range(strength):
     grey = np.full((64, 40, 40, 3), 128, np.uint8)
     one, same = (augmentation.RandomView(32, 1, strength) for _ in range(2))
@@ -238,7 +238,7 @@ def test_a_stronger_view_disturbs_some_images_and_stays_in_range(strength):
 
 
 def test_a_view_of_no_known_strength_is_refused():
-    with pytest.raises(ValueError, match="strength is one of plain, weak, strong, not 'much'"):
+    with pytest.raises(ValueError, match="strength is one of plain, weak, strong, occasional, not 'much'"):
         augmentation.RandomView(32, strength="much")
 
 
