@@ -393,6 +393,8 @@ _ = plt.title(plots.title(text, lesions.source))
 # You can judge a model now. Can we build a better one?
 # [{{ number_of("better_models") }} · Better models]({{ notebook_of("better_models") }})
 #
+# Optional: an [audit]({{ notebook_of("audit") }}) of somebody else's numbers, with nothing but division.
+#
 # ## References
 #
 # - Lieberherr et al.: Evaluation of the National Skin Cancer Campaign: a Swiss experience of Euromelanoma.
