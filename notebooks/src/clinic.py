@@ -17,8 +17,7 @@
 #
 # In our test set {{ shown("24 %") }} of the lesions are melanomas, because we drew it so. On a screening day in
 # Switzerland {{ fact("2,795", "Lieberherr 2017") }} people came, and 6 of them had a melanoma. The same model
-# could be used in both places. This lesson shows which of its numbers still hold there, and how to repair some
-# of the others.
+# could be used in both places. Which of its numbers still hold there, and can you repair the others?
 
 # %% [markdown]
 # **You will**
@@ -173,8 +172,8 @@ table.round(3)
 
 # %% [markdown]
 # The first three rows survive: each looks at one kind of lesion, or (AUC) at pairs of both. **Precision and
-# accuracy change.** They carry over only to a place with the same prevalence. At 0.2 %, as on the screening day,
-# the precision is 0.004.
+# accuracy change.** They carry over only to a place with the same prevalence. At 0.2 %, the share of *people* with
+# a melanoma on the screening day, the precision is 0.004.
 #
 # Weights keep the same lesions. Is it true of others? The test set of all HAM10000 has {{ shown("1,271") }} lesions
 # that are none of our 1,000. We take one image of each.
@@ -208,7 +207,7 @@ pd.Series(scores(y_new, p_new), name=f"{y_new.mean():.1%}").round(3)
 print(f"mean probability {p.mean():.2f}, melanomas {y.mean():.2f}")
 
 # %% [markdown]
-# It is too low. The **odds** p / (1 - p) help: a probability of {{ fact("0.5", "an example") }} has the odds 1. A logistic
+# The mean is too low. The **odds** p / (1 - p) help: a probability of {{ fact("0.5", "an example") }} has the odds 1. A logistic
 # regression on their logarithm (SciPy's `logit`) repairs the probabilities. It keeps the order of the lesions,
 # and so the AUC.
 #
@@ -238,8 +237,8 @@ calibrated = calibration.predict_proba(logit(p_new)[:, None])[:, 1]
 print(f"probability {calibrated.mean():.2f}, melanomas {y_new.mean():.2f}")
 
 # %% [markdown]
-# Calibrated at 24 %, and nearly three times too high at 6 %. A probability has two sources: what the image
-# shows, and how common melanomas were where the model was calibrated. The second one is wrong here.
+# Calibrated at 24 %, and nearly three times too high at 6 %. A probability has two sources: the image, and how
+# common melanomas were where the model was calibrated. The second one is wrong here.
 #
 # The clinic must know its own prevalence. We count it in
 # {{ fact("5,181", "lesions of the full training and validation sets that are none of our 1,000") }} further
@@ -288,8 +287,8 @@ _ = ax.legend(title=plots.title("Moved: near the diagonal", lesions.source))
 #
 # Suppose five false alarms are an acceptable price for one melanoma found. Of six lesions with a probability of
 # 1/6, one is a melanoma and five are not. So an alarm pays from 1/6 on, at any prevalence, if the probability is
-# right. **Net benefit** is the number of melanomas found, minus a fifth of the false alarms. Without alarms it
-# is 0.
+# right. **Net benefit** is the number of melanomas found, minus a fifth of the false alarms, per 100 lesions.
+# Without alarms it is 0.
 
 # %% [markdown]
 # **Exercise clinic.3** Write `net_benefit(y, called, alarms=5)`, per 100 lesions. `called` is 1 or `True` for
@@ -344,12 +343,12 @@ pd.DataFrame.from_dict(rows, orient="index")
 
 # %% [markdown]
 # The threshold that was best at 24 % does harm here: no alarm at all is better. (The first gain is against no
-# alarm.) Each step helps, and only the last row is useful. In five trainings the first row lay between
+# alarm.) Each step helps in this training, and only the last row is useful. In five trainings the first row lay between
 # {{ fact("-3.4 and +0.4", "seeds 0 to 4, measured") }}, the last between {{ fact("1.6 and 2.2", "seeds 0 to 4, measured") }}.
 #
 # That threshold was also far below 1/6: the probabilities were not calibrated.
 #
-# Another clinic pays another price. A **decision curve** shows the net benefit for each.
+# Another clinic pays another price. A **decision curve** shows the net benefit of each.
 
 # %%
 limits = np.linspace(0.01, 0.5, 50)
@@ -386,7 +385,7 @@ _ = plt.title(plots.title(text, lesions.source))
 #
 # <details><summary>What must be true so that odds move probabilities rightly?</summary>
 # They were calibrated before, and lesions of each kind look alike in both places. Another camera or other
-# people break this: lesson {{ number_of("elsewhere") }} measures it.</details>
+# people break this; a later lesson measures it.</details>
 #
 # ## What comes next
 #

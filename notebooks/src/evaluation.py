@@ -16,8 +16,8 @@
 # # {{ number }} · Evaluation: what does accuracy hide?
 #
 # In 2026 a study trained MobileNetV2 on HAM10000, in two stages, as you did. It reports an accuracy of
-# {{ fact("82 %", "Garuda 6034128") }}. The next numbers of the same summary: the model finds
-# {{ fact("20 %", "Garuda 6034128") }} of the malignant lesions. This lesson shows how both can be true, and
+# {{ fact("82 %", "Garuda 6034128") }}. The same summary says: the model finds {{ fact("20 %", "Garuda 6034128") }} of the malignant
+# lesions. This lesson shows how both can be true, and
 # which numbers to ask for.
 
 # %% [markdown]
@@ -77,8 +77,8 @@ FINE_TUNE_EPOCHS = 10
 # ## Accuracy hides missed melanomas
 #
 # The folded cell trains the model of lesson {{ number_of("fine_tuning") }} on 600 lesions. We judge it on the 200 of the
-# validation set. It gives each one a probability of melanoma. A **threshold** turns it into an answer: from
-# `0.5` on, we call a lesion melanoma.
+# validation set. A **threshold** turns its probability of melanoma into an answer: from `0.5` on, we call a
+# lesion melanoma.
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 # @title Loads 1,000 lesions and trains the model, as in the lesson fine_tuning
@@ -102,8 +102,8 @@ print(f"accuracy of the model: {accuracy_score(y, called):.2f}")
 print(f"accuracy of the majority class: {accuracy_score(y, never):.2f}")
 
 # %% [markdown]
-# The **majority class** is our first baseline: it calls every lesion "benign". Here that word means *not
-# melanoma*; other skin cancers are among them. It is right for three of four lesions, and finds no melanoma.
+# The **majority class** is our first baseline: it calls every lesion "benign". That word means *not
+# melanoma*: other skin cancers are among them. It is right for three of four lesions, and finds no melanoma.
 #
 # Guess: which share of the 48 melanomas does the model find?
 
@@ -126,7 +126,7 @@ _ = plt.title(plots.title("Most melanomas are missed", lesions.source))
 # false alarm for {{ fact("5", "the matrix above") }} of 152.
 #
 # Accuracy adds up both rows: a missed melanoma counts like a false alarm. And three of four lesions stand in
-# the upper row. Better is one number for each row.
+# the upper row. Better: one number for each row.
 
 # %%
 _ = diagrams.confusion_matrix()
@@ -141,7 +141,7 @@ ledger.outcome("melanomas found at threshold 0.5", sensitivity)
 print(f"sensitivity {sensitivity:.2f}")
 
 # %% [markdown]
-# Five trainings of this recipe found {{ fact("16 to 27", "seeds 0 to 4, measured") }} of the 48 melanomas at `0.5`.
+# Five such trainings found {{ fact("16 to 27", "seeds 0 to 4, measured") }} of the 48 melanomas at `0.5`.
 #
 # **Exercise evaluation.1** Write `rates(y, called)`. It returns a dictionary with the entries
 # `"sensitivity"` and `"specificity"`, both from `recall_score`. Specificity is the recall of the *other*
@@ -169,8 +169,8 @@ exercises.check("evaluation.1", rates)
 # %% [markdown]
 # ## Accuracy hides the choice of a threshold
 #
-# Nothing forces us to use `0.5`. Below, each dot is a lesion, and the line is the threshold. Melanomas to the left
-# of it are missed. Other lesions to the right of it are false alarms.
+# Nothing forces us to use `0.5`. Each dot is a lesion, the line is the threshold. Melanomas to the left of it are
+# missed. Other lesions to the right are false alarms.
 
 # %%
 rates = exercises.use("evaluation.1", rates)
@@ -204,8 +204,8 @@ show()
 _ = ipywidgets.interact(show, threshold=(0.01, 0.99, 0.01))
 
 # %% [markdown]
-# Two curves show all thresholds at once. We draw them for the model and for the **colour baseline**, which uses
-# nine colour values of an image and no shapes. Dotted: guessing.
+# Two curves show all thresholds at once, for the model and for the **colour baseline**, which uses nine colour
+# values of an image and no shapes. Dotted: guessing.
 
 # %%
 baselines = baseline_probabilities(train, validation, test)
@@ -226,7 +226,7 @@ _ = figure.suptitle(plots.title("More found, more alarms", lesions.source))
 # alt: Left, ROC curves: the model mostly above the colour baseline, both above the diagonal. Right, precision-recall curves: both fall as sensitivity rises, down to the share of melanomas, a quarter.
 
 # %% [markdown]
-# Left, the **ROC curve**: each point is one threshold. The area below it is the **AUC**, the chance that a
+# Left, the **ROC curve**: each point is one threshold. The area below is the **AUC**, the chance that a
 # random melanoma gets a higher score than a random other lesion; 0.5 is guessing.
 #
 # Right, **precision** is the share of the alarms that are melanomas. The area below is the **average precision**
@@ -258,8 +258,8 @@ exercises.check("evaluation.2", threshold_for)
 # %% [markdown]
 # ## The safer threshold has the lower accuracy
 #
-# The model and the colour baseline each get a threshold, chosen on validation. Only then we look at the 200
-# lesions of the held-out test set.
+# Model and colours each get a threshold, chosen on validation. Only then we look at the 200 lesions of the
+# held-out test set.
 
 # %%
 threshold_for = exercises.use("evaluation.2", threshold_for)
@@ -330,9 +330,9 @@ gain, word = exercises.use("evaluation.3", (gain, word), y=y_test, **both)
 print(f"AUC, model minus colours: {gain:+.2f}, {word}")
 
 # %% [markdown]
-# More lesions decide it. The same recipe was judged on {{ quote("full_test", "test.images", ",") }} test images of HAM10000.
-# There its AUC is higher than that of the colours by {{ quote("full_test", "28 px.network minus colours", "+.3f") }}:
-# {{ verdict("full_test", "28 px.network minus colours", below=None, zero=None) }}. "Inconclusive" never means "equal".
+# More lesions decide it. On {{ quote("full_test", "test.images", ",") }} test images of HAM10000 the same difference, for the
+# same recipe, is {{ quote("full_test", "28 px.network minus colours", "+.3f") }}:
+# {{ verdict("full_test", "28 px.network minus colours", above="shown", below=None, zero=None) }}. "Inconclusive" never means "equal".
 #
 # So accuracy hides how many melanomas are missed, because it counts them together with the many other lesions,
 # at one threshold.
