@@ -405,8 +405,8 @@ def confusion_matrix():
 
 @diagram
 def prevalence(shares=(0.24, 0.06), sensitivity=0.9, specificity=0.8, lesions=1000):
-    """Two grids of 1,000 lesions, judged by the same model. At 24 % prevalence 216 of 368 alarms are
-    true, at 6 % only 54 of 242."""
+    """Two grids of 1,000 lesions, judged by the same model. At 24 % prevalence 216 of 368 alarms
+    are true, at 6 % only 54 of 242."""
     ax = canvas(8, 4.1)
     names = ("found melanoma", "false alarm", "missed melanoma", "left alone")
     kinds = ((17, RED, "D"), (20, ORANGE, "o"), (14, INK, "x"), (5, LIGHT, "o"))

@@ -287,7 +287,7 @@ _ = ax.legend(title=plots.title("Moved: near the diagonal", lesions.source))
 #
 # Suppose five false alarms are an acceptable price for one melanoma found. Of six lesions with a probability of
 # 1/6, one is a melanoma and five are not. So an alarm pays from 1/6 on, at any prevalence, if the probability is
-# right. **Net benefit** is the number of melanomas found, minus a fifth of the false alarms, per 100 lesions.
+# right. **Net benefit** is the number of melanomas found, minus a fifth of the false alarms, per {{ fact("100", "the unit") }} lesions.
 # Without alarms it is 0.
 
 # %% [markdown]
