@@ -404,28 +404,28 @@ def confusion_matrix():
 
 
 @diagram
-def prevalence(shares=(0.24, 0.01), sensitivity=0.9, specificity=0.8, people=1000):
-    """Two grids of 1,000 people, judged by the same model. At 24 % prevalence 216 of 368 alarms are
-    true, at 1 % only 9 of 207."""
+def prevalence(shares=(0.24, 0.06), sensitivity=0.9, specificity=0.8, lesions=1000):
+    """Two grids of 1,000 lesions, judged by the same model. At 24 % prevalence 216 of 368 alarms
+    are true, at 6 % only 54 of 242."""
     ax = canvas(8, 4.1)
     names = ("found melanoma", "false alarm", "missed melanoma", "left alone")
     kinds = ((17, RED, "D"), (20, ORANGE, "o"), (14, INK, "x"), (5, LIGHT, "o"))
     for left, share in zip((0.35, 4.25), shares, strict=True):
-        sick = round(people * share)
-        found, false = round(sick * sensitivity), round((people - sick) * (1 - specificity))
+        sick = round(lesions * share)
+        found, false = round(sick * sensitivity), round((lesions - sick) * (1 - specificity))
         ends = np.cumsum((found, false, sick - found))
-        parts = zip(np.split(np.arange(people), ends), kinds, strict=True)
+        parts = zip(np.split(np.arange(lesions), ends), kinds, strict=True)
         for place, (area, color, mark) in parts:
             x, y = left + 0.05 + 0.087 * (place // 25), 3.45 - 0.087 * (place % 25)
             ax.scatter(x, y, area, color, marker=mark, linewidth=1.2 * (mark == "x"))
-        head(ax, left, 3.8, f"Prevalence {100 * share:.0f} %: {sick} of {people:,}", ha="left")
+        head(ax, left, 3.8, f"Prevalence {100 * share:.0f} %: {sick} of {lesions:,}", ha="left")
         precision = f"{100 * found / (found + false):.0f} %"
         text = f"{found} of {found + false} alarms are true: {precision}"
         head(ax, left, 0.98, text, ha="left")
     for x, name, (area, color, mark) in zip((0.9, 2.9, 4.5, 6.4), names, kinds, strict=True):
         ax.scatter([x], [0.55], 1.6 * area, color, marker=mark, linewidth=1.2 * (mark == "x"))
         write(ax, x + 0.14, 0.55, name, ha="left")
-    rates = f"the same model: sensitivity {sensitivity:g}, specificity {specificity:g}"
+    rates = f"the same model: sensitivity {sensitivity:.2g}, specificity {specificity:.2g}"
     write(ax, 4, 0.22, rates, color="#666666")
     return ax.figure
 
