@@ -35,8 +35,8 @@ def ask(paths, as_json=False):
             {
                 "image": path,
                 "decision": found.decision,
-                "probability": None if refused else round(found.probability, 4),
-                "threshold": round(found.threshold, 4),
+                "probability": None if refused else found.probability,
+                "threshold": found.threshold,
             }
         )
     failed = [row["error"] for row in rows if "error" in row]
