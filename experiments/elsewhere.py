@@ -1,5 +1,6 @@
 """The shipped model where it was not trained: other clinics (ISIC 2017) and smartphones
 (PAD-UFES-20), beside HAM10000 as a whole, without follow-up moles, and confirmed by histology only.
+Its probabilities of the whole sets are kept, for the lesson that judges them anew.
 
 Images as they come; no choice is made on them. The colour baseline, learned from the same training
 images, stands beside every figure."""
@@ -14,6 +15,7 @@ from utils import baselines, evaluation, guard, results
 from utils.decision import decide
 
 OTHERS = ("isic2017", "pad_ufes_20")
+WHOLE = ("HAM10000, test", "ISIC 2017, all", "PAD-UFES-20, all")  # whose predictions are kept
 
 
 def run():
@@ -52,6 +54,7 @@ def run():
         "thresholds": thresholds,
         "sets": {name: judged(rows, thresholds, facts) for name, rows in apart.items()},
         "local": locally(tables["isic2017"], facts["threshold"], asked),
+        "predictions": {name: predictions(apart[name]) for name in WHOLE},
     }
     origin = shipped_model.origin(facts)
     results.commit("elsewhere", findings, lesions.source, asked, started, **origin)
@@ -92,6 +95,22 @@ def judged(table, thresholds, facts):
     found["refused"] = float((made == "refused").mean())
     found["melanomas_called_benign"] = int(((made == "benign").to_numpy() & (y == 1)).sum())
     return found
+
+
+def predictions(table):
+    """What suffices to judge the images of a table anew.
+
+    Returns
+    -------
+    dict of str to list
+        Of one number an image: ``melanoma``, ``group`` (numbered from 0) and ``probability``, by
+        the shipped model, to four decimals.
+    """
+    return {
+        "melanoma": table["melanoma"].tolist(),
+        "group": pd.factorize(table["group"])[0].tolist(),
+        "probability": table["shipped"].astype(float).round(4).tolist(),
+    }
 
 
 def locally(table, threshold, asked):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from experiments import elsewhere
+from utils import evaluation
 
 FACTS = {"threshold": 0.2, "guard": {"limit": 5.0}}
 
@@ -38,6 +39,16 @@ def test_a_set_is_judged_with_intervals_beside_the_colours():
     kept = rows[rows["distance"] < 5]
     missed = kept["melanoma"].eq(1) & (kept["shipped"] < 0.2)
     assert found["melanomas_called_benign"] == missed.sum()
+
+
+def test_the_predictions_that_are_kept_give_the_same_judgement():
+    rows = table()
+    kept = pd.DataFrame(elsewhere.predictions(rows.assign(group=rows["group"].astype(str))))
+    assert (kept["melanoma"] == rows["melanoma"]).all() and (kept["group"] == rows["group"]).all()
+    assert np.abs(kept["probability"] - rows["shipped"]).max() <= 0.00005
+    assert evaluation.roc_auc(kept["melanoma"], kept["probability"]) == pytest.approx(
+        evaluation.roc_auc(rows["melanoma"], rows["shipped"]), abs=0.001
+    )
 
 
 def test_local_images_move_the_threshold_towards_what_was_asked_for():
