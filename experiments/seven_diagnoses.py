@@ -11,6 +11,9 @@ from utils import data, evaluation, results
 from utils.evaluation import roc_auc
 
 MALIGNANT = ("akiec", "bcc", "mel")  # cancers and their precursors
+# What a lesion costs that is left alone, in visits to a doctor by someone whose lesion is harmless.
+# Invented, as the lesson says; the rest costs nothing.
+LEFT_ALONE = {"mel": 10, "bcc": 5, "akiec": 2}
 
 
 def run():
@@ -27,7 +30,8 @@ def run():
     p = shipped_model.kept_seven(model, facts, test.images)
     findings = judge(test.table, p, shipped_model.training_shares(lesions))
     origin = shipped_model.origin(facts)
-    results.commit("seven_diagnoses", findings, lesions.source, {}, started, **origin)
+    used = {"left_alone": LEFT_ALONE}
+    results.commit("seven_diagnoses", findings, lesions.source, used, started, **origin)
 
 
 def judge(table, p, shares):
@@ -77,4 +81,40 @@ def judge(table, p, shares):
             ).to_json(),
             "not_melanoma": int((malignant & (truth != "mel")).sum()),
         },
+        "costs": costs_of_rules(p, truth, ways["likeliest"], groups),
+    }
+
+
+def costs_of_rules(p, truth, likeliest, groups):
+    """What four rules cost a lesion, paired differences, and if the cheapest costs what it expects.
+
+    Parameters
+    ----------
+    p : ndarray of float, shape (n, 7)
+    truth, likeliest : ndarray of str, shape (n,)
+        Diagnoses.
+    groups : array, shape (n,)
+    """
+    costs = np.array([[LEFT_ALONE.get(name, 0), name not in MALIGNANT] for name in data.DX])
+    alone, doctor = costs[[data.DX.index(name) for name in truth]].T
+    expected = p @ costs
+    paid = {
+        "leave all alone": alone,
+        "likeliest": np.where(np.isin(likeliest, MALIGNANT), doctor, alone),
+        "lowest expected cost": np.where(expected[:, 1] < expected[:, 0], doctor, alone),
+        "all to a doctor": doctor,
+    }
+    best = paid["lowest expected cost"]
+    samples = list(evaluation.resampled_lesions((truth == "mel").astype(int), groups))
+
+    def mean(cost):
+        drawn = [cost[rows].mean() for rows in samples]
+        return evaluation.Estimate(float(cost.mean()), *evaluation.interval(drawn)).to_json()
+
+    return {
+        "paid": {rule: mean(cost) for rule, cost in paid.items()},
+        "minus likeliest": mean(best - paid["likeliest"]),
+        "minus all to a doctor": mean(best - paid["all to a doctor"]),
+        "expected": float(expected.min(1).mean()),
+        "paid minus expected": mean(best - expected.min(1)),
     }

@@ -16,7 +16,8 @@ from utils import exercises
 from utils.evaluation import Estimate
 from utils.exercises import CHECKS
 
-for name in lessons.names():
+WITH_EXERCISES = (*lessons.names(), "audit")
+for name in WITH_EXERCISES:
     exercises.import_module(f"utils.exercises.{name}")
 # Their checks build, train or convert networks, or read data sets again and again.
 SLOW = {"mobilenetv2.2", "mobilenetv2.4", "transfer.3", "fine_tuning.1", "fine_tuning.4"}
@@ -263,7 +264,7 @@ def test_slow_answers_are_made_for_tests_only(monkeypatch):
     assert exercises.registry.CHECKS["99.3"].cases().right == 1 and made == [1]
 
 
-@pytest.mark.parametrize("name", lessons.names())
+@pytest.mark.parametrize("name", WITH_EXERCISES)
 def test_every_exercise_is_in_its_lesson_blank_and_with_a_folded_solution(name):
     blank = re.compile(r"^Exercise ([\w.]+): nothing answered yet", re.MULTILINE)
     found = {"exercise": [], "solution": []}

@@ -164,7 +164,7 @@ LINES = {
         "| as it is | {ladder[balance][as it is]:.3f} | | |\n",
         "| focal loss | {ladder[balance][focal loss]:.3f} | {focal[roc_auc]:+.3f} "
         "| {focal[average_precision]:+.3f} |\n",
-        "Images of 64 px, 3 trainings a rung, 1,999 test images of all of HAM10000 (221\n",
+        "Images of 64 px, 3 trainings a step, 1,999 test images of all of HAM10000 (221\n",
         "| width 35% | {width[naive][seconds]:.0f} s, {width[naive][peak_megabytes]:.0f} MB "
         "| {width[cached][seconds]:.0f} s, {width[cached][peak_megabytes]:.0f} MB "
         "| {width[times_faster]:.1f} | {width[difference]:.3f} |\n",

@@ -130,6 +130,14 @@ def test_the_ladder_shows_each_gain_with_its_interval_and_the_auc_reached():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["layers", "views"]
 
 
+def test_aucs_stand_at_their_number_of_melanomas():
+    aucs = [Estimate(0.8, 0.75, 0.85), Estimate(0.9, 0.85, 0.95)]
+    (ax,) = plots.auc_by_melanomas([60, 600], [600, 6000], aucs).axes
+    drawn = [np.atleast_1d(line.get_xdata()).tolist() for line in ax.lines]
+    assert drawn == [[60, 60], [60], [600, 600], [600]]
+    assert ax.texts[1].get_text() == "6,000 images,\n600 melanomas:\nAUC 0.900"
+
+
 def test_guesses_stand_beside_outcomes():
     table = pd.DataFrame(
         {"guess": [0.9, np.nan], "value": [0.8, 0.6], "low": [0.7, 0.5], "high": [0.85, 0.7]},

@@ -35,6 +35,32 @@ def test_likeliest_and_equal_shares_are_judged_by_hand(few_resamples):
     )
 
 
+def test_costs_of_rules_by_hand(few_resamples):
+    """A melanoma costs 10 if it is left alone, a carcinoma 5, a keratosis 2; a doctor's look 1."""
+    dx = np.array(["mel", "bcc", "akiec", "nv", "nv", "bkl"] * 10)
+    p = np.zeros((6, 7))
+    sure = [("mel", 0.05), ("bcc", 0.6), ("akiec", 0.3), ("mel", 0.2), ("nv", 1), ("bkl", 1)]
+    for row, (name, share) in zip(p, sure, strict=True):
+        row[data.DX.index(name)] = share
+        row[data.DX.index("nv")] += 1 - share
+    likeliest = np.asarray(data.DX)[p.argmax(1)]
+    found = seven_diagnoses.costs_of_rules(
+        np.tile(p, (10, 1)), dx, np.tile(likeliest, 10), np.arange(len(dx))
+    )
+    paid = {rule: cost["value"] for rule, cost in found["paid"].items()}
+    # Leaves alone: the first, whose melanoma costs an expected 0.5, and the third (0.6), the last
+    # two, which cost nothing; the fourth is sent (2 against 0.8).
+    assert paid["lowest expected cost"] == pytest.approx((10 + 0 + 2 + 1 + 0 + 0) / 6)
+    assert paid["likeliest"] == pytest.approx((10 + 0 + 2) / 6)
+    assert paid["leave all alone"] == pytest.approx(17 / 6)
+    assert paid["all to a doctor"] == pytest.approx(3 / 6)
+    assert found["expected"] == pytest.approx((0.5 + 0.4 + 0.6 + 0.8) / 6)
+    assert found["paid minus expected"]["value"] == pytest.approx(13 / 6 - 2.3 / 6)
+    assert found["minus likeliest"]["value"] == pytest.approx(
+        paid["lowest expected cost"] - paid["likeliest"]
+    )
+
+
 @pytest.mark.slow
 def test_the_seven_probabilities_are_those_behind_the_shipped_models_own():
     """Their log-odds of melanoma, averaged over the views, are close to the shipped model's.

@@ -88,13 +88,13 @@ def bracket(ax, start, end, dx=0, dy=0, color=INK):
     line(ax, (x0 + dx, y0 + dy), start, end, (x1 + dx, y1 + dy), color=color)
 
 
-def lesion(ax, x, y, size, kind=4, turn=0, flip=False, zoom=1, color=GREY):
+def lesion(ax, x, y, size, kind=4, turn=0, flip=False, color=GREY):
     """A drawn lesion on skin, in a frame; ``kind`` gives its form."""
     frame = box(ax, x, y, size, size, color=color, facecolor="#F8E3CF")
     angle, rng = np.linspace(0, 2 * np.pi, 90), np.random.default_rng(kind)
     for share, shade in ((0.3, "#A8703C"), (0.16, "#6B3F1D")):
         waves = zip((1, 2, 3), rng.uniform(0.08, 0.24, 3), rng.uniform(0, 6, 3), strict=True)
-        r = share * size * zoom * (1 + sum(a * np.cos(k * angle + p) for k, a, p in waves))
+        r = share * size * (1 + sum(a * np.cos(k * angle + p) for k, a, p in waves))
         z = r * np.exp(1j * (np.pi - angle if flip else angle)) * np.exp(1j * np.radians(turn))
         form = Polygon(np.stack([x + z.real, y + z.imag], axis=1), color=shade, linewidth=0)
         ax.add_artist(form).set_clip_path(frame)
@@ -404,36 +404,36 @@ def confusion_matrix():
 
 
 @diagram
-def prevalence(shares=(0.24, 0.01), sensitivity=0.9, specificity=0.8, people=1000):
-    """Two grids of 1,000 people, judged by the same model. At 24 % prevalence 216 of 368 alarms are
-    true, at 1 % only 9 of 207."""
+def prevalence(shares=(0.24, 0.06), sensitivity=0.9, specificity=0.8, lesions=1000):
+    """Two grids of 1,000 lesions, judged by the same model. At 24 % prevalence 216 of 368 alarms
+    are true, at 6 % only 54 of 242."""
     ax = canvas(8, 4.1)
     names = ("found melanoma", "false alarm", "missed melanoma", "left alone")
     kinds = ((17, RED, "D"), (20, ORANGE, "o"), (14, INK, "x"), (5, LIGHT, "o"))
     for left, share in zip((0.35, 4.25), shares, strict=True):
-        sick = round(people * share)
-        found, false = round(sick * sensitivity), round((people - sick) * (1 - specificity))
+        sick = round(lesions * share)
+        found, false = round(sick * sensitivity), round((lesions - sick) * (1 - specificity))
         ends = np.cumsum((found, false, sick - found))
-        parts = zip(np.split(np.arange(people), ends), kinds, strict=True)
+        parts = zip(np.split(np.arange(lesions), ends), kinds, strict=True)
         for place, (area, color, mark) in parts:
             x, y = left + 0.05 + 0.087 * (place // 25), 3.45 - 0.087 * (place % 25)
             ax.scatter(x, y, area, color, marker=mark, linewidth=1.2 * (mark == "x"))
-        head(ax, left, 3.8, f"Prevalence {100 * share:.0f} %: {sick} of {people:,}", ha="left")
+        head(ax, left, 3.8, f"Prevalence {100 * share:.0f} %: {sick} of {lesions:,}", ha="left")
         precision = f"{100 * found / (found + false):.0f} %"
         text = f"{found} of {found + false} alarms are true: {precision}"
         head(ax, left, 0.98, text, ha="left")
     for x, name, (area, color, mark) in zip((0.9, 2.9, 4.5, 6.4), names, kinds, strict=True):
         ax.scatter([x], [0.55], 1.6 * area, color, marker=mark, linewidth=1.2 * (mark == "x"))
         write(ax, x + 0.14, 0.55, name, ha="left")
-    rates = f"the same model: sensitivity {sensitivity:g}, specificity {specificity:g}"
+    rates = f"the same model: sensitivity {sensitivity:.2g}, specificity {specificity:.2g}"
     write(ax, 4, 0.22, rates, color="#666666")
     return ax.figure
 
 
 @diagram
 def augmentation():
-    """In training one lesion becomes a new view in every epoch: flipped, turned or zoomed. In
-    prediction it reaches the model as it is."""
+    """In training one lesion becomes a new view in every epoch: flipped or turned. In prediction it
+    reaches the model as it is."""
     ax = canvas(8, 3.4)
     for y, name, on in ((2.35, "Training", True), (0.8, "Prediction", False)):
         head(ax, 0.3, y + 0.2, name, ha="left")
@@ -447,9 +447,14 @@ def augmentation():
     lesion(ax, 4.55, 0.8, 0.66)
     write(ax, 4.55, 0.3, "the image as it is")
     write(ax, 4.55, 3.02, "a new random view in every epoch")
-    names = ("flipped\nsideways", "turned\nby 90°", "turned\nby 180°", "zoomed\nin", "zoomed\nout")
-    views = ({"flip": True}, {"turn": 90}, {"turn": 180}, {"zoom": 1.35}, {"zoom": 0.75})
-    for i, (name, view) in enumerate(zip(names, views, strict=True)):
+    views = {
+        "flipped\nsideways": {"flip": True},
+        "upside\ndown": {"flip": True, "turn": 180},
+        "turned\nby 40°": {"turn": 40},
+        "turned\nby -70°": {"turn": -70},
+        "flipped,\nturned": {"flip": True, "turn": 60},
+    }
+    for i, (name, view) in enumerate(views.items()):
         lesion(ax, 2.99 + 0.78 * i, 2.35, 0.66, **view)
         write(ax, 2.99 + 0.78 * i, 1.78, name)
     return ax.figure
@@ -457,19 +462,19 @@ def augmentation():
 
 @diagram
 def ladder():
-    """A ladder of five recipes. Each rung has one change more than the rung below, and a bracket
+    """A ladder of five steps. Each changes one thing more than the step below, and a bracket
     compares the two."""
     ax = canvas(8, 4.6)
-    rungs = ("head alone", "last 20 layers", "all layers", "augmentation", "more images")
+    steps = ("head alone", "last 20 layers", "all layers", "augmentation", "all images")
     for x, text in (
-        (1.6, "Recipe"),
+        (1.6, "Step"),
         (4.0, "Changes so far"),
-        (6.4, "Compared with the rung below"),
+        (6.4, "Compared with the step below"),
     ):
         head(ax, x, 4.35, text)
     for x in (0.42, 2.78):
         line(ax, (x, 0.5), (x, 4.1), color=LIGHT, linewidth=5, zorder=0)
-    for i, (name, color) in enumerate(zip(rungs, (GREY, BLUE, GREEN, PINK, ORANGE), strict=True)):
+    for i, (name, color) in enumerate(zip(steps, (GREY, BLUE, GREEN, PINK, ORANGE), strict=True)):
         y = 0.85 + 0.72 * i
         box(ax, 1.6, y, 2.6, 0.36, f"+ {name}" if i else name, color)
         for k in range(1, 5):

@@ -330,15 +330,45 @@ def predictions(table):
     return figure
 
 
+def auc_by_melanomas(melanomas, images, aucs):
+    """The AUC of trainings with different images, by the number of melanomas among them.
+
+    Parameters
+    ----------
+    melanomas, images : list of int
+        Of each training set, in the order of the melanomas.
+    aucs : list of utils.evaluation.Estimate
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, ax = plt.subplots(figsize=(8, 3.4))
+    for i, (n, n_images, auc) in enumerate(zip(melanomas, images, aucs, strict=True)):
+        ax.plot([n, n], [auc.low, auc.high], color=PALETTE[0], linewidth=5, alpha=0.4)
+        ax.plot(n, auc.value, "o", color=PALETTE[0])
+        text = f"{n_images:,} images,\n{n:.0f} melanomas:\nAUC {auc.value:.3f}"
+        side = {"ha": "right"} if i % 2 else {}
+        ax.annotate(text, (n / 1.06 if side else 1.06 * n, auc.value), va="center", **side)
+    ticks = [20, 50, 100, 200, 500, 1000]
+    ax.set_xscale("log")
+    ax.set_xticks(ticks, labels=map(str, ticks), minor=False)
+    ax.set_xticks([], minor=True)
+    ax.set(xlabel="melanomas in training (log scale)", ylabel="AUC on the test set")
+    ax.set_xlim(0.8 * min(melanomas), 1.3 * max(melanomas))
+    ax.set_title("The AUC follows the number of melanomas more than the number of images")
+    return figure
+
+
 def ladder(aucs, gains):
-    """The paired gain of each rung on the rung below, from the lowest upwards.
+    """The paired gain of each step on the step before, from the lowest upwards.
 
     Parameters
     ----------
     aucs : dict of str to utils.evaluation.Estimate
-        By rung; may hold more than the rungs.
+        By step; may hold more than the steps.
     gains : dict of str to utils.evaluation.Estimate
-        By rung; blue where the interval does not hold zero.
+        By step; blue where the interval does not hold zero.
 
     Returns
     -------
@@ -357,6 +387,6 @@ def ladder(aucs, gains):
         )
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set(yticks=range(len(gains)), yticklabels=gains)
-    ax.set_xlabel("gain in AUC on the rung below, with its 95 % interval")
+    ax.set_xlabel("gain in AUC on the step before, with its 95 % interval")
     ax.grid(axis="y", visible=False)
     return figure

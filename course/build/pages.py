@@ -11,6 +11,7 @@ from course.errors import CourseError
 from course.lessons import address, choose_lessons, name_of, number, release
 from course.run.terminal import shown
 from utils import evaluation, results, settings
+from utils.augmentation import STRENGTHS
 
 PAGES = {
     "README.md": "readme.md",
@@ -96,6 +97,7 @@ def _names():
     quickstarts = sorted(p.stem for p in results.COMMITTED.glob("quickstart-*px.json"))
     seconds, lessons = lesson_rows()
     found |= {name: of_this_model(name) for name in OPTIONAL}
+    found["views"] = STRENGTHS[found["shipped"]["parameters"]["strength"]]
     return found | {
         "repository": repository,
         "branch": branch,

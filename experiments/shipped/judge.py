@@ -25,9 +25,10 @@ def run():
         name: shipped_model.probability(model, facts, name, lesions.subset(name).images)
         for name in ("validation", "test")
     }
-    used = {name: facts[name] for name in ("alpha", "size", "source_size", "epochs", "seed")}
+    recipe = ("alpha", "size", "source_size", "epochs", "seed", "strength")
+    used = {name: facts[name] for name in recipe}
     findings = judge(lesions, calibrated, facts) | {
-        name: facts[name] for name in ("minutes", "temperature", "threshold")
+        name: facts[name] for name in ("temperature", "threshold")
     }
     origin = shipped_model.origin(facts)
     results.commit("shipped_model", findings, lesions.source, used, started, **origin)

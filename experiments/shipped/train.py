@@ -2,8 +2,6 @@
 
 Killed and called again, it resumes after the last epoch that was finished."""
 
-import time
-
 from experiments import common, shipped_model
 from utils import backbone, models, predict, pretrained, splits
 
@@ -18,7 +16,7 @@ def run():
     ConnectionError
         If ImageNet's weights cannot be had.
     """
-    started, recipe = time.monotonic(), common.parameters("train")
+    recipe = common.parameters("train")
     lesions = common.lesions(recipe["source_size"])
     train = lesions.subset("train")
     network = shipped_model.train_recipe(recipe, recipe["seed"], train.images, train.diagnosis)
@@ -26,7 +24,6 @@ def run():
         "architecture": models.CORNER_VIEWS,
         "source": lesions.source,
         "split_fingerprint": splits.fingerprint(lesions.table),
-        "minutes": (time.monotonic() - started) / 60,  # of this call
         "temperature": 1.0,
         "threshold": 0.5,
     }

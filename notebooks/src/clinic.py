@@ -13,25 +13,34 @@
 # %% [markdown]
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
 #
-# # {{ number }} · From a test set to a clinic: which numbers still hold?
+# # {{ number }} · Clinic: which numbers survive another prevalence?
 #
-# In our test set {{ shown("24 %") }} of the images are melanomas. In all of HAM10000 it is
-# {{ shown("11 %") }}. Where everybody may have a mole checked, it is perhaps
-# {{ fact("1 %", "an assumption") }}. The network stays the same. In this lesson you see which of
-# its numbers change, and you correct its probabilities for another place. Then you check the
-# numbers of somebody else.
+# In our test set {{ shown("24 %") }} of the lesions are melanomas, because we drew it so. On a screening day in
+# Switzerland {{ fact("2,795", "Lieberherr 2017") }} people came, and 6 of them had a melanoma. The same model
+# could be used in both places. Which of its numbers still hold there, and can you repair the others?
 
 # %% [markdown]
 # **You will**
 #
-# - compute how many alarms are true where melanomas are rare;
-# - draw a reliability diagram, and correct probabilities for another share of melanomas;
-# - say what probability, threshold and label mean;
-# - audit the numbers of a README.
+# - find out which scores change with the share of melanomas;
+# - calibrate probabilities with a logistic regression, and move them to another place;
+# - decide by net benefit whether the model is worth using there.
 #
-# **You need** a little Python and NumPy, and lesson {{ number_of("evaluation") }}. **Time: {{ minutes }} minutes**
+# **New words**: prevalence, calibrated, odds, reliability diagram, net benefit, decision curve
+#
+# **You need** lesson {{ number_of("evaluation") }}. **Time: {{ minutes }} minutes**
 #
 # {{ disclaimer }}
+
+# %% [markdown]
+# **Do you remember?**
+#
+# <details><summary>A model has a high accuracy. Why can it still miss most melanomas? (lesson {{ number_of("evaluation") }})</summary>
+# Accuracy counts the melanomas together with the many other lesions. Sensitivity looks at the melanomas
+# alone.</details>
+#
+# <details><summary>You unfreeze the last layers of the base. What must you do before `fit`? (lesson {{ number_of("fine_tuning") }})</summary>
+# Compile the model again, with a lower learning rate.</details>
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Setup: fetches the course where it is not there yet (nothing to change)
@@ -40,12 +49,18 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from sklearn.calibration import CalibrationDisplay
+from scipy.special import logit
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import precision_score, recall_score
+from sklearn.metrics import (
+    accuracy_score,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+    roc_curve,
+)
 
 from utils import backbone, data, diagrams, evaluation, exercises, ledger
-from utils import models, plots, pretrained, results, splits, training
+from utils import models, plots, pretrained, splits, training
 from utils.quiet import keras
 
 # %% tags=["parameters"]
@@ -54,424 +69,346 @@ SIZE = 28
 SEED = 0
 EPOCHS = 25
 FINE_TUNE_EPOCHS = 10
-COST_OF_MISS = 5.0
 
 # %% [markdown]
-# ## The same network
+# ## Sensitivity survives, precision does not
 #
-# We train the network of lesson {{ number_of("evaluation") }} again. Its threshold is the cheapest one on the validation set, if
-# a missed melanoma costs as much as five false alarms.
+# The folded cell trains the model of lesson {{ number_of("evaluation") }}. Its threshold is the highest one that finds nine of
+# ten melanomas on the validation set.
 
-# %%
+# %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
+# @title Trains the model, and chooses the threshold, as in the lesson evaluation
 lesions = data.load_lesions(SOURCE, SIZE, splits.mini)
 train = lesions.subset("train")
 validation = lesions.subset("validation")
 test = lesions.subset("test")
-
 keras.utils.set_random_seed(SEED)
 weights = pretrained.mobilenet_v2(0.35, 96, lesions.source)
 base = backbone.mobilenet_v2(0.35, SIZE, 96, weights)
 model = models.melanoma_classifier(base)
 epochs = (EPOCHS, FINE_TUNE_EPOCHS)
 _ = training.two_stages(base, model, train, validation, epochs, verbose=0)
-
-# %%
 y = validation.melanoma
 p = model.predict(validation.images, verbose=0)[:, 0]
-threshold = evaluation.choose_threshold(y, p, COST_OF_MISS)
-
-called = model.predict(test.images, verbose=0)[:, 0] >= threshold
-sensitivity = recall_score(test.melanoma, called)
-specificity = recall_score(test.melanoma, called, pos_label=0)
-print(f"sensitivity {sensitivity:.2f}, specificity {specificity:.2f}")
-precision = precision_score(test.melanoma, called)
-print(f"{sum(called)} alarms, a share of {precision:.2f} is true")
-
-# %% [markdown]
-# **Sensitivity** is the share of melanomas that are found, **specificity** the share of everything
-# else that is left alone. Each looks at one kind of lesion. So both stay the same where melanomas are
-# rarer, as long as the lesions look the same.
-#
-# ## How many alarms are true?
-#
-# **Prevalence** is the share of melanomas among the lesions that are examined. The **predictive
-# value** is the share of the alarms that are true; lesson {{ number_of("evaluation") }} called it
-# precision. Here it is {{ shown("0.37") }}. Guess it for a place where
-# {{ fact("1 of 100", "an assumption") }} lesions is a melanoma.
-
-# %%
-MY_SHARE = ...
-ledger.guess("true alarms where 1 in 100 is a melanoma", MY_SHARE)
+p = p.clip(1e-6, 1 - 1e-6)  # odds need a probability below 1
+_, found, thresholds = roc_curve(y, p, drop_intermediate=False)
+threshold = thresholds[found >= 0.9][0]
 
 
 # %%
-def people(prevalence=0.01):
-    found = round(sensitivity, 2)
-    spared = round(specificity, 2)
-    diagrams.prevalence((0.24, prevalence), found, spared)
+def scores(y, p, w=None):
+    alarm = p >= threshold
+    return {
+        "sensitivity": recall_score(y, alarm, sample_weight=w),
+        "specificity": recall_score(y, alarm, pos_label=0, sample_weight=w),
+        "AUC": roc_auc_score(y, p, sample_weight=w),
+        "precision": precision_score(y, alarm, sample_weight=w),
+        "accuracy": accuracy_score(y, alarm, sample_weight=w),
+    }
 
 
-people()
-# alt: Two grids of 1,000 people, judged by the same network. At 24 % prevalence more than a third of the alarms are true. At 1 % nearly all alarms are false.
+# %%
+y_test = test.melanoma
+p_test = model.predict(test.images, verbose=0)[:, 0]
+here = scores(y_test, p_test)
+pd.Series(here, name=f"test set, {y_test.mean():.0%} melanomas").round(2)
 
 # %% [markdown]
-# On the right only {{ fact("10 of 1,000", "the figure above") }} people have a melanoma. The
-# network finds them. But it also raises a false alarm for about half of the other
-# {{ fact("990", "1,000 - 10") }}. So nearly every alarm is false.
+# **Prevalence** is the share of melanomas among the lesions that are examined. Here it is 24 %, and the precision
+# is 0.37: that share of the alarms is true. (Doctors call it the positive predictive value.) The same model goes
+# to a place with a prevalence of {{ shown("6 %") }}. Guess its precision there, before you run the next cell.
+
+
+# %%
+def show(prevalence=0.06):
+    rates = here["sensitivity"], here["specificity"]
+    diagrams.prevalence((0.24, prevalence), *rates)
+
+
+show()
+# alt: Two grids of 1,000 lesions, judged by the same model. At 24 % prevalence more than a third of the alarms are true. At 6 % it is one in ten.
+
+# %% [markdown]
+# There are fewer melanomas to find, and more other lesions to raise false alarms.
 #
 # **Try it.** At which prevalence is every second alarm true?
 
 # %%
-_ = ipywidgets.interact(people, prevalence=(0.01, 0.5, 0.01))
-
-
-# %% [markdown]
-# Now as a function. We can check it: the full split of HAM10000 has a test set of 1,999 images,
-# and {{ shown("11 %") }} of them are melanomas. We compute the predictive value there from
-# sensitivity and specificity above. Then we count it.
-
-
-# %%
-def predictive_value(prevalence):
-    found = sensitivity * prevalence
-    false_alarms = (1 - specificity) * (1 - prevalence)
-    return found / (found + false_alarms)
-
-
-def full_test_set(table):
-    table = splits.full(table)
-    return table[table["split"] == "test"]
-
-
-# %%
-full = data.load_lesions(SOURCE, SIZE, full_test_set)
-y_full = full.melanoma
-p_full = model.predict(full.images, verbose=0)[:, 0]
-
-for prevalence in [test.melanoma.mean(), y_full.mean(), 0.02, 0.01]:
-    value = predictive_value(prevalence)
-    print(f"prevalence {prevalence:.2f}: {value:.3f} of the alarms are true")
-counted = precision_score(y_full, p_full >= threshold)
-at_one = predictive_value(0.01)
-ledger.outcome("true alarms where 1 in 100 is a melanoma", at_one)
-print(f"counted in the full test set: {counted:.3f}")
+_ = ipywidgets.interact(show, prevalence=(0.01, 0.5, 0.01))
 
 # %% [markdown]
-# Computed and counted agree well: both sets come from the same two clinics. At 1 % only about
-# {{ fact("2 of 100", "the last line above, rounded") }} alarms are true. No weight of the network
-# has changed. So a precision or an accuracy means little without its prevalence.
+# scikit-learn's scores can imitate such a place. They take a `sample_weight`: a lesion with a weight of 2 counts
+# twice.
 #
-# **Exercise clinic.1** And the lesions that the network calls "benign", which only means *not melanoma*?
-# Write `missed_share(sensitivity, specificity, prevalence)`: the share of them that are melanomas.
+# **Exercise clinic.1** Write `weights_for(y, prevalence)`: an array with one weight for each lesion, the same
+# for all melanomas and the same for all others. With them, the share of melanomas,
+# `np.average(y, weights=...)`, should be `prevalence`.
 
 
 # %% tags=["exercise"]
-def missed_share(sensitivity, specificity, prevalence):
+def weights_for(y, prevalence):
     return ...
 
 
-exercises.check("clinic.1", missed_share)
+exercises.check("clinic.1", weights_for)
 
 
 # %% tags=["solution"]
-def missed_share(sensitivity, specificity, prevalence):
-    missed = (1 - sensitivity) * prevalence
-    left_alone = specificity * (1 - prevalence)
-    return missed / (missed + left_alone)
+def weights_for(y, prevalence):
+    melanoma = prevalence / np.mean(y)
+    other = (1 - prevalence) / (1 - np.mean(y))
+    return np.where(y == 1, melanoma, other)
 
 
-exercises.check("clinic.1", missed_share)
+exercises.check("clinic.1", weights_for)
+
+# %%
+weights_for = exercises.use("clinic.1", weights_for)
+table = pd.DataFrame()
+for prevalence in [0.24, 0.06, 0.002]:
+    w = weights_for(y_test, prevalence)
+    table[f"{prevalence:.1%}"] = scores(y_test, p_test, w)
+table.round(3)
 
 # %% [markdown]
-# ## Does a probability of {{ fact("0.3 mean 3 in 10", "a definition") }}?
+# The first three rows survive: each looks at one kind of lesion, or (AUC) at pairs of both. **Precision and
+# accuracy change.** They carry over only to a place with the same prevalence. At 0.2 %, the share of *people* with
+# a melanoma on the screening day, the precision is 0.004.
 #
-# A model is **calibrated** if {{ fact("3 of 10", "a definition") }} images with a probability of
-# {{ fact("0.3", "a definition") }} are melanomas. We first calibrate ours where we may: on the
-# validation set. **Platt scaling** is a logistic regression with one input, the network's
-# **log-odds**, log(p / (1 - p)). It stretches and shifts them. The order of the images stays, and
-# so does the AUC.
+# Weights keep the same lesions. Is it true of others? The test set of all HAM10000 has {{ shown("1,271") }} lesions
+# that are none of our 1,000. We take one image of each.
 
 
 # %%
-def log_odds(p):
-    p = np.clip(p, 1e-6, 1 - 1e-6)
-    return np.log(p / (1 - p))
+def not_ours(table):
+    rest = splits.full(table)
+    rest = rest[~rest["group"].isin(splits.mini(table)["group"])]
+    return rest[rest["split"] == "test"].drop_duplicates("group")
 
 
-platt = LogisticRegression(C=1e6)  # almost no penalty
-platt.fit(log_odds(p)[:, None], y)
-at_validation = platt.predict_proba(log_odds(p)[:, None])[:, 1]
-print(f"mean probability on validation: {at_validation.mean():.2f}")
+clinic = data.load_lesions(SOURCE, SIZE, not_ours)
+y_new = clinic.melanoma
+p_new = model.predict(clinic.images, verbose=0)[:, 0].clip(1e-6, 1 - 1e-6)
+print(f"{y_new.sum()} of {len(y_new)} lesions are melanomas")
+pd.Series(scores(y_new, p_new), name=f"{y_new.mean():.1%}").round(3)
 
 # %% [markdown]
-# As it should be: 24 % are melanomas there. We take this model to the full test set with its
-# {{ shown("11 %") }}. Guess the mean probability there.
-
-# %%
-MY_MEAN = ...
-ledger.guess("mean probability, full test set", MY_MEAN)
-
-# %%
-calibrated = platt.predict_proba(log_odds(p_full)[:, None])[:, 1]
-ledger.outcome("mean probability, full test set", calibrated.mean())
-print(f"mean probability: {calibrated.mean():.2f}")
-print(f"share of melanomas: {y_full.mean():.2f}")
+# The precision is 0.13; the weights said 0.106. But specificity and AUC are higher, too, than in our test set.
+# That is not the prevalence: our 200 lesions are a hard draw (lesson {{ number_of("intervals") }}). A score survives only
+# as far as the lesions of each kind are alike.
 
 # %% [markdown]
-# On average they are twice as high as they should be. Why? A probability is made of two things: what the image
-# shows, and how common melanomas were in training. The second part is wrong here.
+# ## Probabilities belong to a prevalence
 #
-# In log-odds the two parts are *added*. So we subtract the old prevalence and add the new one. The new
-# one must not come from the test set; we count it in the training and validation sets of HAM10000.
+# A model is **calibrated** if three of ten lesions with a probability of
+# {{ fact("0.3", "a definition") }} are melanomas. Is ours, on validation?
 
 # %%
-table, _ = data.load_table(SOURCE)
-whole = splits.full(table)
-others = whole[whole["split"] != "test"]
-prevalence = (others["dx"] == "mel").mean()
-shift = log_odds(prevalence) - log_odds(train.melanoma.mean())
-corrected = 1 / (1 + np.exp(-(log_odds(calibrated) + shift)))
-print(f"shift {shift:.2f}, mean probability now {corrected.mean():.2f}")
-
-# %%
-figure, ax = plt.subplots(figsize=(6, 4.4), layout="constrained")
-curves = {"calibrated at 24 %": calibrated, "corrected": corrected}
-looks = [("s", plots.PALETTE[1]), ("o", plots.PALETTE[0])]
-for (name, q), (marker, color) in zip(curves.items(), looks, strict=True):
-    look = {"marker": marker, "color": color, "name": name, "ax": ax}
-    CalibrationDisplay.from_predictions(
-        y_full, q, n_bins=8, strategy="quantile", ref_line=False, **look
-    )
-ax.axline((0, 0), slope=1, color="k", linestyle=":", label="perfect")
-ax.set(xlabel="mean probability", ylabel="share of melanomas")
-ax.legend(loc="upper left")
-_ = figure.suptitle(plots.title("Full test set", lesions.source))
-# alt: Reliability diagram of the full test set. The curve of the probabilities calibrated at 24 % lies clearly below the diagonal. The corrected curve lies near the diagonal.
+print(f"mean probability {p.mean():.2f}, melanomas {y.mean():.2f}")
 
 # %% [markdown]
-# This is a **reliability diagram**: each point is a group of
-# {{ fact("250", "1,999 images in 8 bins") }} images with similar probabilities. On the diagonal
-# the probabilities are right. Below it they are too high. The correction moves the points to the
-# left, close to the diagonal.
+# The mean is too low. The **odds** p / (1 - p) help: a probability of {{ fact("0.5", "an example") }} has the odds 1. A logistic
+# regression on their logarithm (SciPy's `logit`) repairs the probabilities. It keeps the order of the lesions,
+# and so the AUC.
 #
-# One number for it is the **expected calibration error** (ECE): in ten bins of probability, how far is
-# the mean probability from the share of melanomas, on average?
-
-
-# %%
-def calibration_error(y, p):
-    bins = np.minimum(p * 10, 9).astype(int)
-    gaps = pd.Series(p - y).groupby(bins).sum().abs()
-    return gaps.sum() / len(y)
-
-
-rng = np.random.default_rng(SEED)
-drawn = rng.random(len(corrected)) < corrected
-print(f"calibrated at 24 %: {calibration_error(y_full, calibrated):.3f}")
-print(f"corrected: {calibration_error(y_full, corrected):.3f}")
-print(f"perfect probabilities: {calibration_error(drawn, corrected):.3f}")
-
-# %% [markdown]
-# The last line is a warning. There we *drew* the labels from the probabilities, so these are perfect,
-# and still the ECE is not zero. With few images it is never zero. And a model that always says 11 % has
-# a small ECE too, though it knows nothing.
-#
-# **Exercise clinic.2** Write `recalibrated(p, before, after)`: an array of probabilities, right at the
-# prevalence `before`, corrected for `after`. Our network says 0.5 for a lesion, calibrated at 0.24. What
-# should it say where 2 of 100 lesions are melanomas?
+# **Exercise clinic.2** Write `fit_calibration(y, p)`. It fits scikit-learn's `LogisticRegression(C=np.inf)`
+# to `logit(p)`, as one column, and returns the fitted model. `C=np.inf` means: without a penalty.
 
 
 # %% tags=["exercise"]
-def recalibrated(p, before, after):
+def fit_calibration(y, p):
     return ...
 
 
-says_now = ...
-
-exercises.check("clinic.2", (recalibrated, says_now))
+exercises.check("clinic.2", fit_calibration)
 
 
 # %% tags=["solution"]
-def recalibrated(p, before, after):
-    shift = log_odds(after) - log_odds(before)
-    return 1 / (1 + np.exp(-(log_odds(p) + shift)))
+def fit_calibration(y, p):
+    return LogisticRegression(C=np.inf).fit(logit(p)[:, None], y)
 
 
-says_now = recalibrated(0.5, 0.24, 0.02)
+exercises.check("clinic.2", fit_calibration)
 
-exercises.check("clinic.2", (recalibrated, says_now))
+# %%
+fit_calibration = exercises.use("clinic.2", fit_calibration)
+calibration = fit_calibration(y, p)
+calibrated = calibration.predict_proba(logit(p_new)[:, None])[:, 1]
+print(f"probability {calibrated.mean():.2f}, melanomas {y_new.mean():.2f}")
 
 # %% [markdown]
-# ## Probability, threshold, label
+# Calibrated at 24 %, and nearly three times too high at 6 %. A probability has two sources: the image, and how
+# common melanomas were where the model was calibrated. The second one is wrong here.
 #
-# With right probabilities you need no search for a threshold. Take a lesion with the probability p,
-# and count costs in false alarms again. Without an alarm the expected cost is 5 p; with one it is
-# 1 - p. The alarm is cheaper from p = 1 / (1 + 5) on, at any prevalence.
+# The clinic must know its own prevalence. We count it in
+# {{ fact("5,181", "lesions of the full training and validation sets that are none of our 1,000") }} further
+# lesions of HAM10000: {{ fact("5.8 %", "298 of 5,181") }}. Then the odds of each lesion are multiplied by one factor: the
+# odds of the new prevalence, divided by those of the old one.
 
 
 # %%
-def cost_of_100(called):
-    missed = np.mean((y_full == 1) & ~called)
-    alarms = np.mean((y_full == 0) & called)
-    return 100 * (COST_OF_MISS * missed + alarms)
+def odds(p):
+    return p / (1 - p)
 
 
-right_threshold = 1 / (1 + COST_OF_MISS)
-print("cost of 100 lesions in the full test set, in false alarms")
-print(f"call none: {cost_of_100(p_full > 1):.0f}")
-print(f"threshold from validation: {cost_of_100(p_full >= threshold):.0f}")
-print(f"corrected: {cost_of_100(corrected >= right_threshold):.0f}")
+factor = odds(0.058) / odds(0.24)
+moved_odds = odds(calibrated) * factor
+moved = moved_odds / (1 + moved_odds)
+print(f"odds times {factor:.2f}; mean probability {moved.mean():.3f}")
 
 # %% [markdown]
-# The threshold that was cheapest at {{ shown("24 %") }} is hardly better than no alarm at all
-# here. The correction lowers the cost by about a third, and used no label of the test set.
-#
-# The course's `predict_skin_cancer` returns a label and a confidence: the probability of this
-# label. The threshold of the shipped model is {{ quote("shipped_model", "threshold", ".2f") }},
-# chosen to find {{ fact("9 of 10", "calibration of the shipped model") }} melanomas. So it can
-# answer `("melanoma", {{ quote("shipped_model", "threshold", ".2f") }})`. That is no mistake. The
-# probability says how likely a melanoma is. The label only says on which side of the threshold it
-# lies. So read `answer.probability` and `answer.threshold` too.
-
-# %% [markdown]
-# ## Audit of a README
-#
-# The project from which this course grew prints four numbers and a confusion matrix for its test set
-# of 200 images. F1 is a mean of precision and sensitivity (the harmonic mean). You need no image to
-# check these numbers.
-
-# %%
-print(results.CLAIMED_CONFUSION)
-(tn, fp), (fn, tp) = results.CLAIMED_CONFUSION.tolist()
-own = {
-    "accuracy": (tn + tp) / (tn + fp + fn + tp),
-    "precision": tp / (tp + fp),
-    "sensitivity": tp / (tp + fn),
-    "f1": 2 * tp / (2 * tp + fp + fn),
-}
-print(f"images in the matrix: {tn + fp + fn + tp}, melanomas: {fn + tp}")
-pd.DataFrame({"claimed": results.CLAIM, "from its matrix": own}).round(3)
-
-# %% [markdown]
-# The matrix has {{ fact("50", "250 - 200") }} images too many, and none of the four numbers
-# follows from it. Its F1 is 0.67, not 0.81. Perhaps only the matrix is wrong?
-#
-# **Exercise clinic.3** Write `fits(images, melanomas)`: is there *any* confusion matrix with so many
-# images and melanomas that gives all four claims? Round the accuracy to three digits, the others to
-# two. Return `True` or `False`. Try 200 images with 48 melanomas, our test set.
-
-
-# %% tags=["exercise"]
-def fits(images, melanomas):
-    return ...
-
-
-exercises.check("clinic.3", fits)
-
-
-# %% tags=["solution"]
-def fits(images, melanomas):
-    for tp in range(1, melanomas + 1):
-        for fp in range(images - melanomas + 1):
-            wrong = melanomas - tp + fp
-            accuracy = round(1 - wrong / images, 3)
-            precision = round(tp / (tp + fp), 2)
-            sensitivity = round(tp / melanomas, 2)
-            f1 = round(2 * tp / (2 * tp + wrong), 2)
-            if (accuracy, precision, sensitivity, f1) == (
-                0.852,
-                0.83,
-                0.79,
-                0.81,
-            ):
-                return True
-    return False
-
-
-exercises.check("clinic.3", fits)
-
-# %% [markdown]
-# Now the code. The README says that 96 pixels are the smallest input, and the code divides the pixels
-# by 255. We ask Keras.
-
-# %% tags=["nbval-check-output"]
-mobilenet = keras.applications.MobileNetV2
-small = mobilenet((32, 32, 3), 0.35, include_top=False, weights=None)
-print("a 32 x 32 image gives features of shape", small.output.shape[1:])
-pixels = np.array([0.0, 255.0])
-print(keras.applications.mobilenet_v2.preprocess_input(pixels))
-
-# %% [markdown]
-# 32 pixels are enough. And the ImageNet weights expect values from -1 to 1, not from 0 to 1. The
-# project also keeps the epoch with the best accuracy; lesson {{ number_of("evaluation") }} showed what accuracy hides.
-#
-# None of this proves bad intent. It happens when you copy a number by hand, or run the cells in another
-# order. This course writes its results to files, and its text reads them from there.
+# An example: {{ fact("0.5", "an example") }} at 24 % has the odds 1. In the clinic they become 1 x 0.19, and the probability
+# is {{ fact("0.19 / 1.19 = 0.16", "arithmetic") }}. The mean is 0.055 now, where 0.06 are melanomas.
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
-groups = full.table["group"]
-found = {"prevalence": prevalence, "threshold": threshold, "counted": counted}
-for name, q in {"calibrated": calibrated, "corrected": corrected}.items():
-    found[f"ece {name}"] = evaluation.estimate(
-        calibration_error, y_full, q, groups, n_resamples=300
-    )
-auc = evaluation.estimate(
-    evaluation.roc_auc, y_full, p_full, groups, n_resamples=300
-)
-used = dict(SIZE=SIZE, SEED=SEED, COST_OF_MISS=COST_OF_MISS)
-used |= dict(EPOCHS=EPOCHS, FINE_TUNE_EPOCHS=FINE_TUNE_EPOCHS)
-name = f"clinic-{SIZE}px"
-headline = ("roc_auc", auc)
-_ = results.keep(name, lesions.source, lesions.table, used, found, headline)
+# @title Draws the reliability diagram (in scikit-learn: CalibrationDisplay)
+figure, ax = plt.subplots(figsize=(5, 5))
+ax.axline((0, 0), slope=1, color="k", linestyle=":", label="calibrated")
+ax.set_prop_cycle(color=plots.PALETTE[1:3], marker=["s", "o"])
+for name, values in {"before": calibrated, "moved to 5.8 %": moved}.items():
+    bins = pd.cut(values, [0, 0.02, 0.05, 0.1, 0.2, 0.35, 1])
+    both = pd.DataFrame({"p": values, "y": y_new})
+    binned = both.groupby(bins, observed=True)
+    shares = [evaluation.exact(g.sum(), len(g)) for _, g in binned["y"]]
+    below = [share.value - share.low for share in shares]
+    above = [share.high - share.value for share in shares]
+    means = binned.mean()
+    ax.errorbar(means["p"], means["y"], (below, above), label=name)
+_ = ax.set(xlabel="mean probability", ylabel="share of melanomas", aspect=1)
+_ = ax.legend(title=plots.title("Moved: near the diagonal", lesions.source))
+# alt: Reliability diagram of the new lesions with equal axes and 95 % intervals. Before, all points lie clearly below the diagonal: the probabilities are too high. After the move to 5.8 % the points lie near it.
 
 # %% [markdown]
-# ## What would a clinic still need?
+# This is a **reliability diagram**: each point is a group of lesions with similar probabilities, and its line
+# a 95 % interval. On the diagonal the probabilities are right. Before the move they are too high.
+
+# %% [markdown]
+# ## Is the model worth using there?
 #
-# Our correction assumes that each kind of lesion looks the same in both places. For a real clinic
-# nobody has tested that. It needs images from other cameras, all skin tones, and every mole that people
-# bring. And it needs a prospective study: first the threshold is fixed, then patients come, and doctors
-# with the model are compared with doctors without it.
+# Suppose five false alarms are an acceptable price for one melanoma found. Of six lesions with a probability of
+# 1/6, one is a melanoma and five are not. So an alarm pays from 1/6 on, at any prevalence, if the probability is
+# right. **Net benefit** is the number of melanomas found, minus a fifth of the false alarms, per {{ fact("100", "the unit") }} lesions.
+# Without alarms it is 0.
+
+# %% [markdown]
+# **Exercise clinic.3** Write `net_benefit(y, called, alarms=5)`, per 100 lesions. `called` is 1 or `True` for
+# an alarm; `alarms` says how many false alarms cost as much as one melanoma is worth.
+
+
+# %% tags=["exercise"]
+def net_benefit(y, called, alarms=5):
+    return ...
+
+
+exercises.check("clinic.3", net_benefit)
+
+
+# %% tags=["solution"]
+def net_benefit(y, called, alarms=5):
+    found = np.mean((y == 1) & (called == 1))
+    false_alarms = np.mean((y == 0) & (called == 1))
+    return 100 * (found - false_alarms / alarms)
+
+
+exercises.check("clinic.3", net_benefit)
+
+# %% [markdown]
+# We change one thing at a time: first the calibration, then the prevalence. The first row has the threshold
+# with the highest net benefit on validation.
+
+# %%
+net_benefit = exercises.use("clinic.3", net_benefit)
+benefits = {t: net_benefit(y, p >= t) for t in np.unique(p)}
+best = max(benefits, key=benefits.get)
+called = {
+    f"as it is, from {best:.3f} on": p_new >= best,
+    "calibrated at 24 %, from 1/6 on": calibrated >= 1 / 6,
+    "moved to 5.8 %, from 1/6 on": moved >= 1 / 6,
+}
+
+# %%
+groups = clinic.table["group"]
+before = np.zeros(len(y_new))  # no alarm
+rows = {}
+for name, new in called.items():
+    gain = evaluation.difference(net_benefit, y_new, new, before, groups)
+    rows[name] = {
+        "found": np.sum((y_new == 1) & new),
+        "false alarms": np.sum((y_new == 0) & new),
+        "net benefit": round(net_benefit(y_new, new), 1),
+        "gain on the row above": f"{gain:+.1f}",
+    }
+    before = new
+pd.DataFrame.from_dict(rows, orient="index")
+
+# %% [markdown]
+# The threshold that was best at 24 % does harm here: no alarm at all is better. (The first gain is against no
+# alarm.) Each step helps in this training, and only the last row is useful. In five trainings the first row lay between
+# {{ fact("-3.4 and +0.4", "seeds 0 to 4, measured") }}, the last between {{ fact("1.6 and 2.2", "seeds 0 to 4, measured") }}.
+#
+# That threshold was also far below 1/6: the probabilities were not calibrated.
+#
+# Another clinic pays another price. A **decision curve** shows the net benefit of each.
+
+# %%
+limits = np.linspace(0.01, 0.5, 50)
+curves = pd.DataFrame({"no lesion": 0.0}, index=limits)
+for name, q in {"model": moved, "every lesion": np.ones(len(moved))}.items():
+    curves[name] = [net_benefit(y_new, q >= t, (1 - t) / t) for t in limits]
+curves.plot(style=[":", "-", "--"], color=plots.PALETTE[1:4], ylim=(-2, 6))
+plt.xlabel("alarm from this probability on")
+plt.ylabel("net benefit")
+text = "Better than an alarm for all, or for none"
+_ = plt.title(plots.title(text, lesions.source))
+# alt: Decision curves. The model lies above both, an alarm for every lesion and an alarm for none, for thresholds from a few per cent to about one half.
+
+# %% [markdown]
+# So sensitivity, specificity and AUC survive another prevalence, as long as the lesions of each kind are alike.
+# Precision, accuracy and probabilities do not; odds can move the probabilities.
 
 # %% [markdown]
 # ## Key points
 #
-# - Sensitivity and specificity carry over only while the lesions look the same. The predictive value
-#   never does: it moves with the prevalence.
-# - Probabilities belong to a prevalence. In log-odds, one addition corrects them.
-# - With right probabilities the threshold is 1 / (1 + cost of a miss).
-# - Numbers of one test set must fit each other. You can check that without the data.
+# - Precision and accuracy hold only at the prevalence where they were counted.
+# - First calibrate, then multiply the odds: new odds of the prevalence, divided by the old ones.
+# - Choose the threshold from a price, and ask whether the net benefit beats "no model".
 
 # %% [markdown]
 # ## Check yourself
 #
-# <details><summary>Why are nearly all alarms false at {{ shown("1 %") }}, though sensitivity is high?</summary>
-# There are {{ fact("99", "100 - 1") }} other lesions for each melanoma. Even a small share of false alarms among them is more
-# than one found melanoma.</details>
+# <details><summary>Why are nearly all alarms false where melanomas are rare, though sensitivity is high?</summary>
+# There are many other lesions for each melanoma. A small share of them is more than all melanomas.</details>
 #
-# <details><summary>What does the correction for another prevalence assume?</summary>
-# That the probabilities were right before, and that each kind of lesion looks the same in both places.
-# Only the mix may differ.</details>
+# <details><summary>A program answers "melanoma" with a probability of {{ fact("0.2", "an example") }}. Is that a mistake?</summary>
+# No. The label says on which side of the threshold the probability lies. A low threshold says that a missed
+# melanoma costs much more than a false alarm.</details>
 #
-# <details><summary>Can a label be "melanoma" where the probability is one in ten?</summary>
-# Yes, if the threshold is lower than that. A low threshold says that a missed melanoma costs much
-# more than a false alarm.</details>
+# <details><summary>What must be true so that odds move probabilities rightly?</summary>
+# They were calibrated before, and lesions of each kind look alike in both places. Another camera or other
+# people break this; a later lesson measures it.</details>
 #
 # ## What comes next
 #
-# You can judge a model now. Can we build a better one? [{{ number_of("better_models") }} · Better models]({{ notebook_of("better_models") }})
+# You can judge a model now. Can we build a better one?
+# [{{ number_of("better_models") }} · Better models]({{ notebook_of("better_models") }})
+#
+# Optional: an [audit]({{ notebook_of("audit") }}) of somebody else's numbers, with nothing but division.
 #
 # ## References
 #
-# - Saerens, Latinne, Decaestecker: Adjusting the outputs of a classifier to new a priori
-#   probabilities. Neural Computation 14:21, 2002,
-#   [doi:10.1162/089976602753284446](https://doi.org/10.1162/089976602753284446).
-# - Guo, Pleiss, Sun, Weinberger: On calibration of modern neural networks. ICML 2017,
-#   [arXiv:1706.04599](https://arxiv.org/abs/1706.04599).
-# - Platt: Probabilistic outputs for support vector machines. Advances in Large Margin Classifiers,
-#   1999.
-# - Naeini, Cooper, Hauskrecht: Obtaining well calibrated probabilities using Bayesian binning.
-#   AAAI 2015.
-# - Elkan: The foundations of cost-sensitive learning. IJCAI 2001. The threshold 1 / (1 + cost).
+# - Lieberherr et al.: Evaluation of the National Skin Cancer Campaign: a Swiss experience of Euromelanoma.
+#   Swiss Medical Weekly 147:w14511, 2017, [doi:10.4414/smw.2017.14511](https://doi.org/10.4414/smw.2017.14511).
+#   6 melanomas among 2,795 *people* with many lesions each.
+# - Saerens, Latinne, Decaestecker: Adjusting the outputs of a classifier to new a priori probabilities. Neural
+#   Computation 14:21, 2002, [doi:10.1162/089976602753284446](https://doi.org/10.1162/089976602753284446).
+# - Vickers, van Calster, Steyerberg: A simple, step-by-step guide to interpreting decision curve analysis.
+#   Diagnostic and Prognostic Research 3:18, 2019, [doi:10.1186/s41512-019-0064-7](https://doi.org/10.1186/s41512-019-0064-7).
+# - Platt: Probabilistic outputs for support vector machines. Advances in Large Margin Classifiers, 1999. The
+#   logistic regression on one score.
+# - scikit-learn: [probability calibration](https://scikit-learn.org/stable/modules/calibration.html).
+
+# %%
+exercises.progress()
 
 # %%
 ledger.show()

@@ -1,182 +1,197 @@
 """Exercises of the lesson better_models."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pandas as pd
+from scipy.stats import norm
 
+from utils import evaluation
 from utils.evaluation import Estimate
-from utils.exercises.registry import Hint, answered, exercise, near, number, refuse
+from utils.exercises.registry import Hint, answered, check_word, exercise, parts, refuse_array
+from utils.quiet import keras
 
 
-def _schedule(fall, start=0):
-    """A straight line up from ``start``, then ``fall(share done)`` of the peak."""
-
-    def rate(step, steps, warm_up, peak):
-        if step < warm_up:
-            return peak * max(start, step / warm_up)
-        return peak * fall((step - warm_up) / (steps - warm_up))
-
-    return rate
+def _random_layers(model):
+    """Layers of augmentation in a model, and in models inside it."""
+    found = []
+    for layer in model.layers:
+        inside = _random_layers(layer) if hasattr(layer, "layers") else []
+        found += inside or [layer] * type(layer).__name__.startswith("Random")
+    return found
 
 
-def _cosine_from_the_start(step, steps, warm_up, peak):
-    if step < warm_up:
-        return peak * step / warm_up
-    return peak * (1 + np.cos(np.pi * step / steps)) / 2
+def _answer(model, images):
+    return np.ravel(model.predict(images, batch_size=200, verbose=0))
+
+
+def _cases_of_augmentation():
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 4 // 3
+    images = rng.integers(0, 256, (40, 8, 8, 3)).astype("uint8")
+    table = pd.DataFrame({"group": np.arange(40)})
+    lesions = SimpleNamespace(images=images, melanoma=y, table=table)
+    before = rng.uniform(size=40)
+
+    def model(*first, trained=True):
+        keras.utils.set_random_seed(0)
+        made = keras.Sequential([keras.Input((8, 8, 3)), *first, keras.layers.Flatten()])
+        made.add(keras.layers.Dense(1, activation="sigmoid"))
+        made.compile("sgd", "binary_crossentropy")
+        if trained:
+            made.fit(images / 255, y, verbose=0)
+        return made
+
+    def gain(of, other=before):
+        groups = table["group"]
+        return evaluation.difference(evaluation.roc_auc, y, _answer(of, images), other, groups)
+
+    flip, zoom = keras.layers.RandomFlip(seed=0), keras.layers.RandomZoom(0.1, seed=0)
+    good = model(flip, zoom)
+    found = gain(good)
+    shown = "shown" if found.low > 0 or found.high < 0 else "inconclusive"
+    (other,) = {"shown", "inconclusive"} - {shown}
+    back = Estimate(-found.value, -found.high, -found.low)
+    return {
+        "given": {"before": before, "lesions": lesions},
+        "blank": (..., ..., ...),
+        "right": (good, found, shown),
+        "wrong": [
+            ((good, found), "Three things"),
+            (("model", found, shown), "a Keras model"),
+            ((model(flip), found, shown), "one layer of augmentation"),
+            ((model(), found, shown), "no layer of augmentation"),
+            ((model(flip, zoom, trained=False), found, shown), "has not been trained"),
+            ((good, found.value, shown), "with its interval"),
+            ((good, back, shown), "other way round"),
+            ((good, gain(good, np.roll(before, 1)), shown), "minus the model with flips"),
+            ((good, found, other), "zero"),
+            ((good, found, "clear"), "two words"),
+        ],
+    }
 
 
 @exercise(
     "better_models.1",
-    hint="First find how much of the way down is done, from 0 at the peak to 1 at the end.",
-    blank=lambda step, steps, warm_up, peak: ...,
-    right=_schedule(lambda done: np.cos(np.pi / 2 * done) ** 2),
-    wrong=[
-        (_schedule(lambda d: (1 + np.cos(np.pi * d)) / 2, start=1), "begins at the bottom"),
-        (lambda step, steps, warm_up, peak: peak * step**2 / warm_up**2, "middle of the warm"),
-        (_cosine_from_the_start, "count the cosine"),
-        (_schedule(lambda d: np.cos(np.pi * d)), "lift it by 1"),
-        (_schedule(lambda d: 1 - d), "straight line"),
-        (_schedule(lambda d: np.cos(np.pi * d / 2)), "quarter of a cosine"),
-        (_schedule(lambda d: (1 - d) ** 2), "(1 + cos"),
-    ],
+    hint="Make both layers anew and hand them over in one list. The rest is as for the flips; "
+    "think of what is subtracted.",
+    cases=_cases_of_augmentation,
 )
-def _rate(answer):
-    given = {"steps": 110, "warm_up": 10, "peak": 0.001}
-    found = {s: 1000 * number(answer(s, **given)) for s in (0, 5, 10, 35, 60, 85, 109)}
-    if near(found[0], 1, 1e-6):
-        raise Hint("Before step 0 the rate is 0: warm-up begins at the bottom.")
-    if not near(found[5], 0.5, 1e-6):
-        raise Hint(f"In the middle of the warm-up it is half the peak, not {found[5] / 1000:g}.")
-    if not near(found[10], 1, 1e-6):
-        raise Hint("At step `warm_up` it is at its peak: count the cosine's steps from there.")
-    if near(found[60], 0, 1e-6):
-        raise Hint("Half a cosine goes from 1 to -1: lift it by 1 and halve it, to end at 0.")
-    if near(found[35], 0.75, 1e-6):
-        raise Hint("That is a straight line down. A half cosine stays high for longer.")
-    if near(found[35], np.cos(np.pi / 8), 1e-3):
-        raise Hint("That is a quarter of a cosine: in the middle it should be at half the peak.")
-    wanted = (1 + np.cos(np.pi * (np.array([35, 60, 85, 109]) - 10) / 100)) / 2
-    if not np.allclose([found[s] for s in (35, 60, 85, 109)], wanted):
-        raise Hint("(1 + cos(pi * done)) / 2, where done goes from 0 at the peak to 1 at the end.")
-    return "The last steps are tiny, so the last epoch is about as good as any."
+def _one_more_layer(answer, before, lesions):
+    model, gain, word = parts(answer, 3, "Three things: the model, the gain and the word.")
+    if not isinstance(model, keras.Model):
+        raise Hint(f"The first is a Keras model, not {type(model).__name__}.")
+    random = _random_layers(model)
+    if not random:
+        raise Hint("Your model has no layer of augmentation: hand them to `network` in a list.")
+    if len(random) == 1:
+        raise Hint("Your model has one layer of augmentation: keep the flips, and add another.")
+    if not getattr(model, "optimizer", None) or not int(model.optimizer.iterations):
+        raise Hint("Your model has not been trained: call `fit` with it.")
+    if not isinstance(gain, Estimate):
+        raise Hint("The gain comes with its interval, from `evaluation.difference`.")
+    mine, y, groups = _answer(model, lesions.images), lesions.melanoma, lesions.table["group"]
+    wanted = evaluation.difference(evaluation.roc_auc, y, mine, before, groups)
+    ends = [np.array([e.value, e.low, e.high]) for e in (gain, wanted)]
+    if np.allclose(ends[0], -ends[1][[0, 2, 1]], atol=1e-3):
+        raise Hint("That is the other way round: the new model minus the old one.")
+    if not np.allclose(*ends, atol=1e-3):
+        raise Hint("It should be your model minus the model with flips alone, on validation.")
+    if word not in ("shown", "inconclusive"):
+        raise Hint('One of two words: "shown" or "inconclusive".')
+    check_word(word, wanted)
+    names = " and ".join(type(layer).__name__ for layer in random)
+    return f"{names}: {wanted:+.2f} on flips alone, which is {word}."
+
+
+def _strict(factor):
+    return lambda value, low, n: value - factor(n) * (value - low)
+
+
+def _bonferroni(n):
+    return norm.ppf(1 - 0.025 / n) / norm.ppf(0.975)
 
 
 @exercise(
     "better_models.2",
-    hint="Count on paper: what do a mirror and quarter turns make of the letter F?",
-    blank=lambda image: ...,
-    right=lambda image: [
-        view[::r, ::c]
-        for view in (image, image.transpose(1, 0, 2))
-        for r, c in ((1, 1), (1, -1), (-1, 1), (-1, -1))
-    ],
+    hint="How many times as wide must the interval be? Each comparison gets its share of the error "
+    "that one may have.",
+    blank=lambda value, low, n: ...,
+    right=_strict(_bonferroni),
     wrong=[
-        (lambda image: [image[:2]], "keep a square"),
-        (lambda image: [image, 0 * image], "changes none"),
-        (lambda image: [image, image[:, :, ::-1]], "axis is colour"),
-        (lambda image: [image, image[::-1], image[::-1]], "occur twice"),
-        (lambda image: [image[::-1]], "itself is missing"),
-        (lambda image: [np.rot90(image, k) for k in range(4)], "You have 4"),
-        (
-            lambda image: [np.rot90(view, k) for view in (image[::-1], image) for k in range(4)],
-            "itself first",
-        ),
+        (_strict(lambda n: n), "n times"),
+        (_strict(np.sqrt), "square root"),
+        (_strict(lambda n: norm.ppf(1 - 0.05 / n) / norm.ppf(0.975)), "two sides"),
+        (_strict(lambda n: norm.ppf(1 - 0.025 / n)), "With one comparison"),
+        (_strict(lambda n: 1), "does not depend on n"),
+        (lambda value, low, n: low - _bonferroni(n) * (value - low), "Start at the value"),
+        (lambda value, low, n: value + _bonferroni(n) * (value - low), "lower end"),
+        (lambda value, low, n: None, "return"),
     ],
 )
-def _views(answer):
-    image = np.arange(4 * 4 * 3).reshape(4, 4, 3)
-    found = [np.asarray(v) for v in answered(answer(image.copy()))]
-    if any(v.shape != image.shape for v in found):
-        raise Hint("Each view has the shape of the image: flips and turns keep a square.")
-    if any(not np.array_equal(np.sort(v, axis=None), np.arange(48)) for v in found):
-        raise Hint("A view moves pixels and changes none.")
-    pixels = set(map(tuple, image.reshape(-1, 3)))
-    if any(set(map(tuple, v.reshape(-1, 3))) != pixels for v in found):
-        raise Hint("The last axis is colour: turn and flip the first two only.")
-    different = {v.tobytes() for v in found}
-    if len(different) < len(found):
-        raise Hint(f"Some occur twice: {len(found)} images, {len(different)} different ones.")
-    if image.tobytes() not in different:
-        raise Hint("The image itself is missing.")
-    if len(found) < 8:
-        raise Hint(
-            f"You have {len(found)}. Mirror the image, and turn the mirrored one by quarters too."
-        )
-    if not np.array_equal(found[0], image):
-        raise Hint("All are there: put the image itself first.")
-    return "Eight: four turns, and four of the mirrored image. More flips give the same again."
+def _strict_low(answer):
+    value, low = pd.Series([0.04, 0.01, -0.02]), pd.Series([0.02, 0.004, -0.05])
+    found = {}
+    for n in (1, 2, 10):
+        found[n] = np.asarray(answered(answer(value.copy(), low.copy(), n)), float)
+        if found[n].shape != (3,):
+            raise Hint("Give one number for each row: compute with the columns as they are.")
+    half = (value - low).to_numpy()
+    typical = {
+        "It does not become n times as wide: its ends are quantiles of a normal.": n * half,
+        "Not the square root of n: take quantiles of the normal distribution.": n**0.5 * half,
+        "The error has two sides: half of each share lies below.": (
+            norm.ppf(1 - 0.05 / n) / norm.ppf(0.975) * half
+        ),
+        "It does not depend on n.": half,
+        "That is above the value: the lower end lies below it.": -_bonferroni(n) * half,
+    }
+    refuse_array(found[10], [(words, value - wide) for words, wide in typical.items()], 1e-6)
+    if np.allclose(found[10], low - _bonferroni(10) * half):
+        raise Hint("Start at the value, not at the lower end.")
+    if not np.allclose(found[1], low):
+        raise Hint("With one comparison the lower end should stay where it is: `low`.")
+    if not all(np.allclose(found[n], value - _bonferroni(n) * half) for n in found):
+        raise Hint("value - wider * (value - low), with `wider` a quotient of two quantiles.")
+    return f"For ten comparisons each interval is {_bonferroni(10):.2f} times as wide."
 
 
-GAINS = {
-    "clear": Estimate(0.03, 0.02, 0.04),
-    "narrow": Estimate(0.008, 0.004, 0.014),
-    "just": Estimate(0.02, 0.002, 0.04),
-    "inconclusive": Estimate(0.01, -0.01, 0.03),
-    "loss": Estimate(-0.02, -0.03, -0.01),
-}
+AUCS = pd.Series([0.80, 0.84, 0.79, 0.83, 0.88, 0.88, 0.90], list("abcdefg"))
 
 
 @exercise(
     "better_models.3",
-    hint="How far is the lower end from the value? Make that distance longer, then look at zero.",
-    given={"gains": GAINS},
-    right={"clear", "narrow"},
+    hint="Which method of a column gives the highest value so far? Mind that a step itself does "
+    "not count as before.",
+    blank=lambda auc: ...,
+    right=lambda auc: auc - auc.cummax().shift(),
     wrong=[
-        ({"clear", "narrow", "just"}, "That is the rule for one comparison"),
-        ({"clear"}, "is missing"),
-        ({"clear", "narrow", "loss"}, "below zero"),
-        ({"clear", "narrow", "inconclusive"}, "holds zero already"),
-        ({"clear", "narrow", "x"}, "no rung"),
-        ("clear", "set of names"),
+        (lambda auc: auc.diff(), "the step just before"),
+        (lambda auc: auc - auc.cummax(), "itself"),
+        (lambda auc: auc - auc.max(), "of all steps"),
+        (lambda auc: auc.cummax().shift() - auc, "other way"),
+        (lambda auc: auc - auc.shift().max(), "later"),
+        (lambda auc: auc - auc.iloc[0], "the first step"),
+        (lambda auc: auc.cummax().shift(), "Subtract"),
+        (lambda auc: (auc - auc.cummax().shift()).max(), "a column"),
+        (lambda auc: None, "return"),
     ],
 )
-def _still_shown(answer, gains):
-    answer = answered(answer)
-    if not isinstance(answer, set | list | tuple):
-        raise Hint('Give a set of names, such as {"augmentation"}.')
-    answer = set(answer)
-    if unknown := answer - set(gains):
-        raise Hint(f"There is no rung {min(map(str, unknown))!r}.")
-    right = {n for n, e in gains.items() if e.value - 1.43 * (e.value - e.low) > 0}
-    single = {n for n, e in gains.items() if e.low > 0}
-    if losses := {n for n in answer if gains[n].high < 0}:
-        raise Hint(f"The gain of {min(losses)!r} lies below zero.")
-    if answer == single != right:
-        raise Hint("That is the rule for one comparison: make the intervals wider first.")
-    if unclear := answer - single:
-        raise Hint(f"The interval of {min(unclear)!r} holds zero already.")
-    if too_many := answer - right:
-        raise Hint(f"The wider interval of {min(too_many)!r} holds zero.")
-    if missing := right - answer:
-        raise Hint(f"{len(missing)} is missing: the lower end is value - 1.43 * (value - low).")
-    return f"{len(right)} of {len(gains)} gains pass the strict rule."
-
-
-@exercise(
-    "better_models.4",
-    hint="A weight multiplies the odds of every answer. Which odds does a threshold stand for?",
-    given={"weight": 4},
-    right=0.8,
-    wrong=[
-        (0.5, "Nothing moved"),
-        (0.2, "other way"),
-        (4, "Those are the odds"),
-        (2, "not the probability"),
-        (0.125, "use the odds"),
-        (0.9, "odds of 1"),
-    ],
-)
-def _same_decisions(answer, weight):
-    refuse(
-        answer,
-        {
-            "Nothing moved: but the weight made every answer larger.": 0.5,
-            "The other way: weighted answers are larger, so the threshold must be higher.": (
-                1 / (1 + weight)
-            ),
-            "Those are the odds: turn them into a probability.": weight,
-            "The odds grow by the weight, not the probability: that would be above 1.": weight / 2,
-            "You divided the probability: use the odds, p / (1 - p).": 0.5 / weight,
-        },
-    )
-    if not near(answer, weight / (1 + weight)):
-        raise Hint("A threshold of 0.5 means odds of 1. What are they after the weight?")
-    return "A weight is a moved threshold that costs a training."
+def _over_best(answer):
+    found = answered(answer(AUCS.copy()))
+    if np.shape(found) != AUCS.shape:
+        raise Hint("Return a column: one number for each step.")
+    found, best = np.asarray(found, float)[1:], AUCS.cummax().shift()
+    typical = {
+        "That is the difference to the step just before: take the best of all before.": AUCS.diff(),
+        "A step is compared with itself too: shift the best down by one row.": AUCS - AUCS.cummax(),
+        "That is the best of all steps: only those before count.": AUCS - AUCS.max(),
+        "The other way round: the step minus the best before.": best - AUCS,
+        "A step may not be compared with later ones.": AUCS - AUCS.shift().max(),
+        "That is the difference to the first step.": AUCS - AUCS.iloc[0],
+        "That is the best before: Subtract it from each AUC.": best,
+    }
+    refuse_array(found, [(words, wrong.to_numpy()[1:]) for words, wrong in typical.items()])
+    if not np.allclose(found, (AUCS - best).to_numpy()[1:]):
+        raise Hint("For the second step it is its AUC minus that of the first, and so on.")
+    return "The first step has none before it: NaN."

@@ -1,9 +1,11 @@
 """Exercises of the lesson evaluation."""
 
 import numpy as np
+from sklearn.metrics import recall_score, roc_auc_score
 
-from utils.evaluation import Estimate
+from utils.evaluation import Estimate, difference
 from utils.exercises.registry import (
+    Blank,
     Hint,
     answered,
     check_word,
@@ -11,51 +13,87 @@ from utils.exercises.registry import (
     near,
     number,
     parts,
-    refuse,
-    refuse_array,
 )
+
+
+def _rates(y, called):
+    return {
+        "sensitivity": recall_score(y, called),
+        "specificity": recall_score(y, called, pos_label=0),
+    }
+
+
+# Of 5 melanomas 4 are called, of 10 other lesions 3.
+TRUTH = np.repeat([1, 0], [5, 10])
+CALLED = np.repeat([1, 0, 1, 0], [4, 1, 3, 7]) == 1
+
+
+def _both(sensitivity, specificity):
+    """An answer that gives these two numbers, whatever it is asked."""
+    return lambda y, called: {"sensitivity": sensitivity, "specificity": specificity}
 
 
 @exercise(
     "evaluation.1",
-    hint="A row is one truth, a column one answer; the first of each is benign. `&` joins two "
-    "conditions, `~` turns one round, np.sum counts what is True.",
+    hint="Each share belongs to one row of the matrix. The function that the lesson used can be "
+    "told which label its row has: call help on it.",
     blank=lambda y, called: ...,
-    right=lambda y, called: np.histogram2d(y, called, bins=2)[0],
+    right=_rates,
     wrong=[
-        (lambda y, called: [[4, 1], [2, 3]], "rows are the truth"),
-        (lambda y, called: [[3, 1], [2, 4]], "Melanoma stands first"),
-        (lambda y, called: [[1, 3], [4, 2]], "Only the rows"),
-        (lambda y, called: [[2, 4], [3, 1]], "Only the columns"),
-        (lambda y, called: [[0.4, 0.2], [0.1, 0.3]], "Those are shares"),
-        (lambda y, called: [[4 / 6, 2 / 6], [1 / 4, 3 / 4]], "Those are shares"),
-        (lambda y, called: [4, 2, 1, 3], "has shape (4,)"),
-        (lambda y, called: [[5, 1], [1, 3]], "count one cell"),
+        (_both(0.7, 0.8), "exchanged"),
+        (_both(0.8, 0.8), "of the melanomas twice"),
+        (_both(0.8, 0.3), "false alarms"),
+        (_both(0.8, 4 / 7), "That is precision"),
+        (_both(0.8, 11 / 15), "That is accuracy"),
+        (_both(0.2, 0.7), "missed"),
+        (_both(4 / 7, 0.7), "That is precision"),
+        (_both(0.8, 0.5), "10 other lesions"),
+        (_both(0.8, 7), "a share"),
+        (lambda y, called: (0.8, 0.7), "a dictionary"),
+        (lambda y, called: {"recall": 0.8}, "Its keys"),
+        (lambda y, called: {"sensitivity": 0.8, "specificity": 0.7}, "other answers"),
         (lambda y, called: None, "return"),
     ],
 )
-def _counts(answer):
-    y = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 1])
-    called = np.array([0, 0, 0, 1, 1, 0, 1, 1, 1, 0]) == 1
-    found, right = np.asarray(answered(answer(y, called))), np.array([[4, 2], [1, 3]])
-    if found.shape != (2, 2):
-        raise Hint(f"The result has shape {found.shape}, not (2, 2): two rows of two counts.")
-    typical = (
-        ("Rows and columns are exchanged: here the rows are the truth.", right.T),
-        ("Melanoma stands first: here benign has the first row and column.", right[::-1, ::-1]),
-        ("Only the rows are in the wrong order: truly benign comes first.", right[::-1]),
-        ("Only the columns are in the wrong order: called benign comes first.", right[:, ::-1]),
-        ("Those are shares: counts say how many images they rest on.", right / 10),
-        ("Those are shares: counts say how many images they rest on.", right / [[6], [4]]),
-    )
-    refuse_array(found, typical)
-    if not np.array_equal(found, right):
-        said = called.astype(int).tolist()
-        raise Hint(f"For y {y.tolist()} and called {said}: count one cell by hand.")
-    return "All other measures at a threshold are made of these four counts."
+def _two_rows(answer):
+    found = answered(answer(TRUTH, CALLED))
+    if not isinstance(found, dict):
+        raise Hint(f"Return a dictionary, not {type(found).__name__}.")
+    if set(found) != {"sensitivity", "specificity"}:
+        raise Hint('Its keys are "sensitivity" and "specificity".')
+    if any(value is ... for value in found.values()):
+        raise Blank
+    sensitivity, specificity = number(found["sensitivity"]), number(found["specificity"])
+    if max(sensitivity, specificity) > 1:
+        raise Hint("That is a count: each number is a share, from 0 to 1.")
+    typical = {
+        (0.7, 0.8): "The two are exchanged: sensitivity is about the melanomas.",
+        (0.8, 0.8): "That is the share of the melanomas twice: specificity is about the others.",
+    }
+    for (one, other), hint in typical.items():
+        if near(sensitivity, one) and near(specificity, other):
+            raise Hint(hint)
+    for value in (sensitivity, specificity):
+        if near(value, 4 / 7):
+            raise Hint("That is precision: it reads a column. Both of these read a row.")
+        if near(value, 11 / 15):
+            raise Hint("That is accuracy: it reads both rows at once.")
+    if near(sensitivity, 0.2):
+        raise Hint("That is the share of melanomas that are missed. Turn it round.")
+    if near(specificity, 0.3):
+        raise Hint("That is the share of false alarms. Turn it round.")
+    if not near(sensitivity, 0.8) or not near(specificity, 0.7):
+        raise Hint(
+            "Of 5 melanomas 4 are called, of 10 other lesions 3: your function says "
+            f"{sensitivity:.2f} and {specificity:.2f}."
+        )
+    turned = answer(1 - TRUTH, CALLED)
+    if not near(turned["sensitivity"], 0.3) or not near(turned["specificity"], 0.2):
+        raise Hint("It works for one example, and not for other answers: use y and called.")
+    return "One number for each row. The lesson goes on with your function."
 
 
-def _highest(sensitivity, y, p):
+def _threshold_for(sensitivity, y, p):
     """The highest probability of a melanoma from which on enough melanomas are called."""
     own = np.sort(p[y == 1])[::-1]
     return own[np.flatnonzero(np.arange(1, len(own) + 1) / len(own) >= sensitivity)[0]]
@@ -63,171 +101,85 @@ def _highest(sensitivity, y, p):
 
 Y = np.array([0, 0, 1, 0, 1, 1, 0, 1, 1, 1, 0, 1, 1, 0, 1, 1])
 P = np.arange(16) / 16
-ALARMS = int(np.sum((_highest(0.9, Y, P) <= P) & (Y == 0)))
 
 
 @exercise(
     "evaluation.2",
-    hint="Try every probability that occurs as a threshold, from low to high. Sensitivity falls on "
-    "the way: which one do you keep?",
-    given={"y": Y, "p": P},
-    blank=(lambda sensitivity, y, p: ..., ...),
-    right=(_highest, ALARMS),
+    hint="The second array rises while the third falls. You need the first place at which it is "
+    "high enough, and the threshold of that place.",
+    blank=lambda sensitivity, y, p: ...,
+    right=_threshold_for,
     wrong=[
-        (lambda sensitivity, y, p: 0.5, "two things"),
-        ((lambda sensitivity, y, p: 0.0, 6), "a higher threshold"),
-        ((lambda sensitivity, y, p: p[y == 1].max(), 0), "finds too few"),
-        ((lambda sensitivity, y, p: np.quantile(p, 0.1), 6), "of the melanomas"),
-        (
-            (lambda sensitivity, y, p: np.quantile(p[y == 1], 0.1, method="lower"), 4),
-            "a higher threshold",
-        ),
-        ((lambda sensitivity, y, p: _highest(0.9, y, p), 4), "another share"),
-        ((lambda sensitivity, y, p: sensitivity, 4), "finds too few"),
-        ((lambda sensitivity, y, p: None, 4), "return"),
-        ((_highest, ALARMS + 2), "the false alarms are not"),
-        ((_highest, 12 - ALARMS), "the false alarms are not"),
-        ((_highest, ALARMS / 6), "a count"),
+        (lambda sensitivity, y, p: 0.0, "a higher threshold"),
+        (lambda sensitivity, y, p: p[y == 1].max(), "finds too few"),
+        (lambda sensitivity, y, p: np.quantile(p, 0.1), "of the melanomas"),
+        (lambda sensitivity, y, p: np.quantile(p[y == 1], 0.1, method="lower"), "a higher"),
+        (lambda sensitivity, y, p: _threshold_for(0.9, y, p), "another share"),
+        (lambda sensitivity, y, p: sensitivity, "finds too few"),
+        (lambda sensitivity, y, p: np.inf, "finds too few"),
+        (lambda sensitivity, y, p: np.array([0.5, 0.4]), "one number"),
+        (lambda sensitivity, y, p: None, "return"),
     ],
 )
-def _threshold_for(answer, y, p):
-    threshold_for, alarms = parts(answer, 2, "Give two things: (threshold_for, false_alarms).")
+def _highest(answer):
     for share in (0.9, 0.5, 0.75):
-        right = _highest(share, Y, P)
-        given = number(threshold_for(share, Y, P))
+        right, given = _threshold_for(share, Y, P), number(answer(share, Y, P))
         if np.array_equal(given <= P, right <= P):
             continue
-        found = np.mean(P[Y == 1] >= given)
         if near(given, np.quantile(P, 1 - share)):
-            raise Hint("That is a quantile of all images: take that share of the melanomas only.")
+            raise Hint("That is a quantile of all lesions: take a share of the melanomas only.")
+        found = np.mean(P[Y == 1] >= given)
         if found < share:
             raise Hint(f"For a share of {share} it finds too few: {found:.2f} of the melanomas.")
         if share == 0.9:
             raise Hint(f"It finds {found:.2f}, and a higher threshold still finds enough.")
         raise Hint(f"0.9 works, another share does not: with {share} a higher threshold will do.")
-    alarms = number(alarms)
-    expected = np.sum((p >= _highest(0.9, y, p)) & (y == 0))
-    if 0 < alarms < 1:
-        raise Hint("false_alarms is a count, not a share.")
-    if alarms != expected:
-        raise Hint(
-            "The function is right, the false alarms are not: count the validation images "
-            "that are called and are no melanoma, for a share of 0.9."
-        )
-    return f"{expected} false alarms among {np.sum(y == 0)} other images."
+    return "The lesson goes on with your function."
 
 
-LOW = np.array([1, 1, 1, 1, 1, 1, 1, 1, 0, 0]) == 1
-HIGH = np.array([1, 0, 0, 0, 0, 1, 0, 0, 0, 0]) == 1
-TRUTH = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 1])
+def _gain(y, model, colours):
+    return difference(roc_auc_score, y, model, colours, np.arange(len(y)))
+
+
+def _solution(y, model, colours):
+    gain = _gain(y, model, colours)
+    return gain, "shown" if gain.low > 0 or gain.high < 0 else "inconclusive"
+
+
+SCORES = {
+    "y": Y,
+    "model": P,
+    "colours": np.array([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9, 3]) / 10,
+}
 
 
 @exercise(
     "evaluation.3",
-    hint="The low threshold has more false alarms and fewer misses. How many alarms does it pay "
-    "for each melanoma more that it finds?",
-    given={"y": TRUTH, "low": LOW, "high": HIGH},
-    blank=lambda y, low, high: ...,
-    right=lambda y, low, high: np.sum((y == 0) & (low != high)) / np.sum((y == 1) & (low != high)),
+    hint="Lesson intervals compared two models on the same lesions: the score, the truth, both "
+    "models' probabilities, the groups. Then look where zero lies.",
+    given=SCORES,
+    blank=(..., ...),
+    solution=_solution,
     wrong=[
-        (lambda y, low, high: 3 / 4, "Upside down"),
-        (lambda y, low, high: 4.0, "share it"),
-        (lambda y, low, high: -4 / 3, "minus sign"),
-        (lambda y, low, high: 5 / 1, "low threshold alone"),
-        (lambda y, low, high: 1 / 4, "high threshold alone"),
-        (lambda y, low, high: 2.0, "the same cost"),
-        (lambda y, low, high: None, "return"),
+        ("inconclusive", "two things"),
+        ((0.05, "inconclusive"), "no interval"),
+        ((Estimate(-_gain(**SCORES).value, -0.1, 0.3), "inconclusive"), "model first"),
+        ((Estimate(0.4, -0.5, 1.5), "inconclusive"), "area under"),
+        ((_gain(**SCORES), "equal"), "One of two words"),
+        ((_gain(**SCORES), "shown"), "Look where zero lies"),
     ],
 )
-def _break_even(answer, y, low, high):
-    truth = np.array([1] * 6 + [0] * 10)
-    a = np.array([1] * 5 + [0] + [1] * 5 + [0] * 5) == 1  # misses 1, 5 alarms
-    b = np.array([1] * 2 + [0] * 4 + [1] + [0] * 9) == 1  # misses 4, 1 alarm
-    refuse(
-        answered(answer(truth, a, b)),
-        {
-            "Upside down: how many false alarms for one melanoma?": 3 / 4,
-            "That is what all the melanomas together cost: share it among them.": 4,
-            "The size is right. A minus sign came in: compare low with high in one order.": -4 / 3,
-            "That is the low threshold alone: compare it with the high one.": 5,
-            "That is the high threshold alone: compare it with the low one.": 1 / 4,
-        },
-    )
-    if not near(answer(truth, a, b), 4 / 3):
-        raise Hint(
-            "Set both sums equal: cost of a miss times misses, plus false alarms, must be the same "
-            "cost for low and high."
-        )
-    found, alarms = (np.sum((y == k) & low) - np.sum((y == k) & high) for k in (1, 0))
-    if not found:
-        return "Here both thresholds find the same melanomas, so no cost makes up for more alarms."
-    return (
-        f"Here it is {alarms / found:.1f}. If a missed melanoma is worth more false alarms than "
-        "that, the low threshold is cheaper."
-    )
-
-
-def _mean_cost(y, called):
-    return np.mean(np.where(y == 1, 5 * (called == 0), called))
-
-
-COSTS = {
-    "y": np.array([1, 1, 1, 1, 0, 0, 0, 0]),
-    "network": np.array([1, 1, 1, 0, 1, 1, 0, 0]) == 1,
-    "colours": np.array([1, 1, 0, 0, 1, 0, 0, 0]) == 1,
-    "cost": 5.0,
-}  # the network costs 7 of 8, the colours 11
-
-
-@exercise(
-    "evaluation.4",
-    hint="evaluation.difference calls your function with y and the answers of one model; it takes "
-    "the function, y, both answers and the lesion groups. Where does zero lie?",
-    given=COSTS,
-    blank=(lambda y, called: ..., ..., ...),
-    right=(_mean_cost, Estimate(-0.5, -1.5, 0.5), "inconclusive"),
-    wrong=[
-        ("inconclusive", "three things"),
-        (
-            (lambda y, called: 8 * _mean_cost(y, called), Estimate(-4, -9, 1), "shown"),
-            "expected 0.7",
-        ),
-        ((lambda y, called: 10 * _mean_cost(y, called), Estimate(-5, -9, 1), "shown"), "divide"),
-        ((lambda y, called: np.mean(y != called), Estimate(0, -1, 1), "shown"), "like a false"),
-        ((lambda y, called: 0.0, Estimate(0, -1, 1), "inconclusive"), "1 miss and 2 false"),
-        ((lambda y, called: None, Estimate(0, -1, 1), "inconclusive"), "return"),
-        ((_mean_cost, -0.5, "inconclusive"), "no interval"),
-        ((_mean_cost, Estimate(0.5, -0.5, 1.5), "inconclusive"), "network minus colours"),
-        ((_mean_cost, Estimate(0.1, -0.5, 1.5), "inconclusive"), "test set"),
-        ((_mean_cost, Estimate(-0.5, -1.5, 0.5), "equal"), "One of two words"),
-        ((_mean_cost, Estimate(-0.5, -1.5, 0.5), "shown"), "Look where zero lies"),
-        ((_mean_cost, Estimate(-0.5, -1.5, -0.1), "inconclusive"), "Look where zero lies"),
-    ],
-)
-def _paired_cost(answer, y, network, colours, cost):
-    cost_per_image, gain, word = parts(
-        answer, 3, "Give three things: (cost_per_image, gain, word)."
-    )
-    truth = np.array([1, 1, 0, 0, 0, 0, 0, 0, 0, 0])
-    called = np.array([1, 0, 1, 1, 0, 0, 0, 0, 0, 0])
-    right = (cost + 2) / 10
-    mean = number(cost_per_image(truth, called.astype(float)))
-    if near(mean, cost + 2):
-        raise Hint("That is the whole cost: divide it by the number of images.")
-    if near(mean, 0.3) and not near(right, 0.3):
-        raise Hint("Here a miss counts like a false alarm: it costs COST_OF_MISS of them.")
-    if not near(mean, right):
-        raise Hint(f"1 miss and 2 false alarms among 10 images: expected {right}, not {mean:.2f}.")
+def _paired(answer, y, model, colours):
+    gain, word = parts(answer, 2, "Give two things: (gain, word).")
     if not isinstance(gain, Estimate):
         raise Hint("That gain has no interval. evaluation.difference gives both.")
-
-    def mean_cost(called):
-        return np.mean(np.where(y == 1, cost * ~called, called))
-
-    expected = mean_cost(network) - mean_cost(colours)
-    if near(gain.value, -expected, 0.0005) and expected:
-        raise Hint("Take the network minus colours: its answers come first.")
+    expected = roc_auc_score(y, model) - roc_auc_score(y, colours)
+    if near(gain.value, -expected, 0.0005) and not near(expected, 0, 0.0005):
+        raise Hint("Turn it round: the model first, minus the colours.")
     if not near(gain.value, expected, 0.0005):
-        raise Hint("Compare network_called with colours_called by your function, on the test set.")
+        raise Hint(
+            "That is another difference. Compare the area under the ROC curve (AUC), with the "
+            "probabilities (not the answers) of the test set."
+        )
     check_word(word, gain)
-    return f"{gain:.2f} false alarms an image; below zero the network costs less."
+    return f"{gain:+.2f}, so the comparison is {word}."

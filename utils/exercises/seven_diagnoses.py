@@ -1,9 +1,10 @@
 """Exercises of the lesson seven_diagnoses."""
 
 import numpy as np
+import pandas as pd
 
 from utils import data
-from utils.exercises.registry import Hint, answered, exercise, near, number, refuse, refuse_array
+from utils.exercises.registry import Hint, answered, exercise, parts, refuse_array
 from utils.quiet import keras
 
 
@@ -57,110 +58,97 @@ def _seven_head(answer):
     return f"It learns {head.count_params():,} numbers from 20 features."
 
 
-def _balanced(matrix):
-    matrix = np.asarray(matrix)
-    return (matrix.diagonal() / matrix.sum(axis=1)).mean()
+THREE = ["akiec", "bcc", "mel"]
+
+
+def _some_probabilities(n, seed=2):
+    rng = np.random.default_rng(seed)
+    p = pd.DataFrame(rng.dirichlet(np.ones(7), n), columns=list(data.DX))
+    return p, pd.Series(rng.permutation(np.resize(data.DX, n)), name="dx")
 
 
 @exercise(
     "seven_diagnoses.2",
-    hint="Each row is one truth. Which share of a row lies on the diagonal? Then take the mean.",
-    blank=lambda matrix: ...,
-    right=_balanced,
+    hint="Two methods of pandas are enough: one asks of each value whether it is in a list, the "
+    "other adds up columns.",
+    blank=lambda p, dx: ...,
+    right=lambda p, dx: (dx.isin(THREE).astype(int), p[THREE].sum(axis=1)),
     wrong=[
-        (lambda matrix: np.trace(matrix) / np.sum(matrix), "the accuracy"),
-        (lambda m: (np.diagonal(m) / np.sum(m, axis=0)).mean(), "columns"),
-        (lambda m: np.diagonal(m) / np.sum(m, axis=1), "one number"),
-        (lambda m: np.diagonal(m).mean(), "counts"),
-        (lambda m: None, "return"),
+        (lambda p, dx: p[THREE].sum(axis=1), "Return two"),
+        (lambda p, dx: (p[THREE].sum(axis=1), dx.isin(THREE)), "truth comes first"),
+        (lambda p, dx: (dx == "mel", p["mel"]), "melanoma alone"),
+        (lambda p, dx: (dx.isin(["akiec", "bcc"]), p[["akiec", "bcc"]].sum(axis=1)), "too"),
+        (lambda p, dx: (dx.isin(THREE), p["mel"]), "probability of melanoma alone"),
+        (lambda p, dx: (dx.isin(THREE), p[THREE].max(axis=1)), "add them up"),
+        (lambda p, dx: (dx.isin(THREE), 1 - p[THREE].sum(axis=1)), "harmless"),
+        (lambda p, dx: (dx.isin(THREE), p[THREE]), "one number for each image"),
+        (lambda p, dx: (dx.isin(THREE), p[THREE].sum()), "one number for each image"),
+        (lambda p, dx: None, "return"),
     ],
 )
-def _balanced_accuracy(answer):
-    matrix = np.array([[90, 8, 2], [6, 12, 2], [1, 4, 5]])
-    found = answered(answer(matrix.copy()))
-    refuse(
-        found,
-        {
-            "That is the accuracy: the large class decides. Take the share in each row first.": (
-                matrix.trace() / matrix.sum()
-            ),
-            "You divided by the columns, what the model says. Divide by the rows, the truth.": (
-                (matrix.diagonal() / matrix.sum(axis=0)).mean()
-            ),
-            "Those are counts: divide each by the sum of its row.": matrix.diagonal().mean(),
-        },
-        1e-4,
-    )
-    if not near(found, _balanced(matrix), 1e-6):
-        raise Hint("Divide the diagonal by the sums of the rows, then take the mean.")
-    return "Each diagnosis counts the same, whether it has 10 images or 1,000."
-
-
-def _cheapest(p, costs):
-    return (p @ costs).argmin(axis=1)
+def _second_question(answer):
+    p, dx = _some_probabilities(21)
+    given = answered(answer(p.copy(), dx.copy()))
+    truth, score = parts(given, 2, "Return two columns: the truth, and the probability.")
+    truth, score = np.asarray(truth, float), np.asarray(score, float)
+    if truth.shape != (21,) or score.shape != (21,):
+        raise Hint("Both columns have one number for each image.")
+    wanted, three = dx.isin(THREE).to_numpy(), p[THREE]
+    if np.array_equal(score, wanted) and not np.array_equal(truth, wanted):
+        raise Hint("The truth comes first, then the probability.")
+    if np.array_equal(truth, dx == "mel"):
+        raise Hint("That is the truth of melanoma alone: three diagnoses count.")
+    if np.array_equal(truth, dx.isin(["akiec", "bcc"])):
+        raise Hint("A melanoma is a cancer too.")
+    if not np.array_equal(truth, wanted):
+        raise Hint("The truth is 1 where `dx` is one of the three, else 0.")
+    typical = {
+        "That is the probability of melanoma alone.": p["mel"],
+        "One of the three is enough: add them up, since they exclude each other.": three.max(
+            axis=1
+        ),
+        "That is the probability of a harmless lesion.": 1 - three.sum(axis=1),
+    }
+    refuse_array(score, typical.items())
+    if not np.allclose(score, three.sum(axis=1)):
+        raise Hint("Take the columns of the three by their names, and add them up in each row.")
+    return f"Of the first image it says {score[0]:.2f}, and the truth is {truth[0]:.0f}."
 
 
 @exercise(
     "seven_diagnoses.3",
-    hint="The expected cost of a call is the sum over the truths: probability times cost. It is a "
-    "matrix product.",
+    hint="Probabilities times costs, added up over the diagnoses, is a product of two tables. What "
+    "is asked for is a name in each row.",
     blank=lambda p, costs: ...,
-    right=_cheapest,
+    right=lambda p, costs: (p @ costs).idxmin(axis=1),
     wrong=[
-        (lambda p, costs: p.argmax(axis=1), "likeliest"),
-        (lambda p, costs: (p @ costs.T).argmin(axis=1), "turned"),
-        (lambda p, costs: (p @ costs).argmax(axis=1), "most expensive"),
-        (lambda p, costs: p @ costs, "a whole number for each image"),
+        (lambda p, costs: p.idxmax(axis=1), "a call, not a diagnosis"),
+        (lambda p, costs: p @ costs, "one name for each image"),
+        (lambda p, costs: (p @ costs).min(axis=1), "name of the call"),
+        (lambda p, costs: (p @ costs).to_numpy().argmin(axis=1), "name of the call"),
+        (lambda p, costs: (p @ costs).idxmin(axis=0), "one name for each image"),
+        (lambda p, costs: (p @ costs).idxmax(axis=1), "most expensive"),
+        (lambda p, costs: costs.loc[p.idxmax(axis=1)].idxmin(axis=1), "likeliest diagnosis"),
         (lambda p, costs: None, "return"),
     ],
 )
-def _decide(answer):
-    rng = np.random.default_rng(0)
-    p = rng.dirichlet(np.ones(3), 40)
-    costs = np.array([[0, 1, 2], [8, 0, 1], [20, 5, 0]])
+def _cheapest_call(answer):
+    p, _ = _some_probabilities(40, seed=0)
+    costs = pd.DataFrame({"wait": 0, "look": 1, "cut": 3}, index=list(data.DX))
+    costs.loc[["mel", "bcc"]] = [[20, 6, 0], [8, 2, 1]]
     found = np.asarray(answered(answer(p.copy(), costs.copy())))
-    if found.shape != (40,) or found.dtype.kind not in "iu":
-        raise Hint("Give a whole number for each image: the call with the lowest expected cost.")
-    typical = {
-        "That is the likeliest diagnosis: the costs are not used.": p.argmax(1),
-        "The costs are turned: a row is one truth, a column one call.": (p @ costs.T).argmin(1),
-        "Those are the most expensive calls.": (p @ costs).argmax(1),
-    }
-    refuse_array(found, typical.items())
-    if not np.array_equal(found, _cheapest(p, costs)):
-        raise Hint("`p @ costs` has shape (n, calls): which column is the lowest in each row?")
-    changed = (found != p.argmax(1)).mean()
-    return f"With these costs it changes {changed:.0%} of the decisions."
-
-
-@exercise(
-    "seven_diagnoses.4",
-    hint="The seven diagnoses exclude each other. Which rule holds for the probability of one of "
-    "several?",
-    blank=lambda p: ...,
-    right=lambda p: p[:, [0, 1, 6]].sum(axis=1),
-    wrong=[
-        (lambda p: p[:, 6], "melanoma alone"),
-        (lambda p: p[:, [0, 1, 6]].max(axis=1), "add them up"),
-        (lambda p: p[:, :3].sum(axis=1), "data.DX"),
-        (lambda p: 1 - p[:, [0, 1, 6]].sum(axis=1), "harmless"),
-        (lambda p: p[:, [0, 1, 6]], "one number for each image"),
-        (lambda p: None, "return"),
-    ],
-)
-def _cancer(answer):
-    p = np.random.default_rng(2).dirichlet(np.ones(7), 12)
-    found = np.asarray(answered(answer(p.copy())), float)
-    if found.shape != (12,):
-        raise Hint("Give one number for each image: shape (n,).")
-    three = p[:, [data.DX.index(name) for name in ("akiec", "bcc", "mel")]]
-    typical = {
-        "That is melanoma alone.": p[:, 6],
-        "One of the three is enough: add them up, since they exclude each other.": three.max(1),
-        "Look at the order of the columns: `data.DX`.": p[:, :3].sum(1),
-        "That is the probability of a harmless lesion.": 1 - three.sum(1),
-    }
-    refuse_array(found, typical.items())
-    if not np.allclose(found, three.sum(1)):
-        raise Hint("Take the columns of akiec, bcc and mel, in the order of `data.DX`.")
-    return f"For the first image it is {number(found[0]):.2f}."
+    if found.shape != (40,):
+        raise Hint("Return one name for each image: look along the rows.")
+    if not set(found) <= set(costs.columns):
+        if set(found) <= set(data.DX):
+            raise Hint("Return the name of a call, not a diagnosis.")
+        raise Hint("Return the name of the call, not its number or its cost.")
+    expected = p @ costs
+    if np.array_equal(found, expected.idxmax(axis=1)):
+        raise Hint("Those are the most expensive calls.")
+    if np.array_equal(found, costs.loc[p.idxmax(axis=1)].idxmin(axis=1)):
+        raise Hint("That is the cheapest call for the likeliest diagnosis: use all probabilities.")
+    if not np.array_equal(found, expected.idxmin(axis=1)):
+        raise Hint("`p @ costs` has a column for each call: which is the lowest in each row?")
+    changed = (found != costs.loc[p.idxmax(axis=1)].idxmin(axis=1).to_numpy()).mean()
+    return f"In the test here it changes {changed:.0%} of the calls for the likeliest diagnosis."
