@@ -123,6 +123,9 @@ def measured(maps, masks, curves):
     values = {m: {k: f(maps[k], masks) for k in maps} for m, f in MEASURES.items()}
     width = 1 / (len(curves["map"][0]) - 1)
     values["area"] = {k: np.trapezoid(curve, dx=width) for k, curve in curves.items()}
+    # One number a lesion, nothing (NaN) where a map is empty: so that they can be paired anew.
+    found["each"] = {kind: values["share"][kind].round(4).tolist() for kind in ("map", "blob")}
+    found["each"]["probability"] = curves["map"][:, 0].round(4).tolist()
     for measure, of in values.items():
         of = {kind: one[there] for kind, one in of.items()}
         for other in ("blob", "random"):

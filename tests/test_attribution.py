@@ -29,6 +29,9 @@ def test_measures_are_paired_where_there_is_a_map():
     assert found["points"]["map"].value == 1 and found["points"]["minus_random"].value == 1
     assert found["area"]["map"].value == 0.5 and found["area"]["minus_random"].value == -0.5
     assert found["curves"]["map"] == [1, 0.5, 0]
+    each = {kind: pytest.approx(one, nan_ok=True) for kind, one in found["each"].items()}
+    assert each["map"] == [np.nan, *[0.5556] * 3] and each["blob"] == [1] * 4
+    assert each["probability"] == [9, 1, 1, 1]
 
 
 @pytest.fixture

@@ -55,6 +55,16 @@ def test_grad_cam_finds_what_speaks_for_melanoma(kind, images):
     np.testing.assert_allclose(maps, [UPPER_LEFT, np.zeros((8, 8))], atol=1e-6)
 
 
+def test_maps_can_keep_one_scale(images):
+    """Half as red: the same map on its own scale, and one of half the height on a common one."""
+    pair = np.stack([images[0], images[0] // 2])
+    own = explain.grad_cam(looks_at_red(), pair)
+    np.testing.assert_allclose(own[0], own[1], atol=1e-6)
+    raw = explain.grad_cam(looks_at_red(), pair, own_scale=False)
+    np.testing.assert_allclose(raw[1], raw[0] / 2, atol=1e-6)
+    np.testing.assert_allclose(raw[0] / raw[0].max(), own[0], atol=1e-6)
+
+
 def test_grad_cam_of_one_class_of_several(images):
     model = looks_at_red(outputs=3)
     red = explain.grad_cam(model, images, output=0)

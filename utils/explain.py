@@ -26,7 +26,7 @@ def map_layers(model):
     return [layer.name for layer in _layers(model) if _gives_maps(layer)]
 
 
-def grad_cam(model, images, layer=None, output=None):
+def grad_cam(model, images, layer=None, output=None, own_scale=True):
     """Where the activations of a layer speak for an output.
 
     Each channel of the layer weighs the mean gradient of the logit; the weighted sum of the
@@ -45,11 +45,14 @@ def grad_cam(model, images, layer=None, output=None):
         One of ``map_layers(model)``; default: the last, whose map is the coarsest.
     output : int, optional
         Which output to explain; needed where there are several.
+    own_scale : bool
+        Whether each map is divided by its largest value. A map that hardly says anything then looks
+        like one that says much; False keeps the numbers as they are, to be compared.
 
     Returns
     -------
     ndarray of float32, shape (n, h, w)
-        From 0 to 1, each map's largest value; a map of zeros where nothing speaks for the output.
+        From 0 on, to 1 with ``own_scale``; a map of zeros where nothing speaks for the output.
 
     Raises
     ------
@@ -67,7 +70,8 @@ def grad_cam(model, images, layer=None, output=None):
         raise ValueError(f"The output does not depend on the layer {chosen.name}: take another.")
     activation, gradient = (tf.cast(t, tf.float32) for t in (seen[-1], gradient))
     weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
-    return enlarged(tf.reduce_sum(weights * activation, axis=-1).numpy(), images.shape[1:3])
+    maps = tf.reduce_sum(weights * activation, axis=-1).numpy()
+    return enlarged(maps, images.shape[1:3], own_scale)
 
 
 def occlusion(model, images, cells=8, output=None):
@@ -136,7 +140,7 @@ def centre_blob(size, cells=None):
     return enlarged(blob[None], (size, size))[0] if cells else blob
 
 
-def enlarged(maps, size):
+def enlarged(maps, size, own_scale=True):
     """Maps as large as the images, without what is negative, each divided by its largest value.
 
     Parameters
@@ -144,14 +148,18 @@ def enlarged(maps, size):
     maps : ndarray of float32, shape (n, rows, columns)
     size : (int, int)
         Height and width of the images.
+    own_scale : bool
+        False: none is divided.
 
     Returns
     -------
     ndarray of float32, shape (n, height, width)
-        From 0 to 1; a map of zeros where nothing is positive.
+        From 0 on, to 1 with ``own_scale``; a map of zeros where nothing is positive.
     """
     maps = np.maximum(maps, 0)[..., None]
     maps = np.array(keras.ops.image.resize(maps, size))[..., 0]
+    if not own_scale:
+        return maps
     largest = maps.max(axis=(1, 2), keepdims=True)
     return np.divide(maps, largest, out=np.zeros_like(maps), where=largest > 0)
 
