@@ -88,3 +88,18 @@ def test_what_is_judged_apart_is_the_same_for_every_experiment():
         "PAD-UFES-20, all": 2,
         "PAD-UFES-20, melanoma against nevus": 2,
     }
+
+
+def test_no_training_is_judged_on_images_that_another_one_has_seen():
+    ids = [f"ISIC_00{block}000" for block in (12, 12, 14, 16)]
+    isic = pd.DataFrame({"image_id": ids, "split": ["train", "test", "test", "test"]})
+    home = pd.DataFrame({"dx_type": ["histo"], "dx": ["mel"], "split": ["test"]})
+    tables = {"test": home, "isic2017": isic, "pad_ufes_20": home}
+    rows = second_source.judged_apart(tables)
+    of_isic = {name: len(one) for name, one in rows.items() if name.startswith("ISIC 2017")}
+    assert of_isic == {
+        "ISIC 2017, test": 3,
+        "ISIC 2017, test, ids 12, 13": 1,
+        "ISIC 2017, test, ids 14": 1,
+        "ISIC 2017, test, ids 15, 16": 1,
+    }
