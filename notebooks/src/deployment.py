@@ -16,7 +16,7 @@
 # # {{ number }} · Deployment: how do others use it?
 #
 # A model in a notebook helps nobody else. Others need a service that they can ask, or a file for their
-# phone. And both get what people really send: text files, broken images, photographs of flowers.
+# phone. And people send more than lesions: text files, broken images, flowers.
 
 # %% [markdown]
 # **You will**
@@ -73,9 +73,8 @@ PIXELS = 50_000_000
 # %% [markdown]
 # ## A service gets more than images
 #
-# A **service** is a program that waits for requests and answers them. They come over HTTP, as for a web
-# page. FastAPI makes a service from a function: the decorator names the address, the types say what
-# comes in.
+# A **service** is a program that waits for requests and answers them, as a web page does. FastAPI makes one
+# from a function: the decorator names the address, the types say what comes in.
 
 # %%
 app = FastAPI()
@@ -88,8 +87,7 @@ def answer(image: UploadFile):
 
 
 # %% [markdown]
-# In a file `service.py`, the terminal command `uvicorn service:app` starts it. Here FastAPI's test
-# client asks it.
+# From a file `service.py`, `uvicorn service:app` starts it. Here FastAPI's test client asks it.
 
 
 # %%
@@ -116,9 +114,9 @@ ledger.outcome("status of the reply to a text file", reply.status_code)
 print(reply.status_code, reply.text)
 
 # %% [markdown]
-# 500: the service failed, and the client learns nothing. Other files do more harm. A PNG of one colour
-# holds {{ fact("400", "a PNG of 20,000 x 20,000 pixels") }} million pixels in
-# {{ fact("50", "a PNG of one colour") }} kB, and needs over a gigabyte of memory when it is opened.
+# 500: the service failed, and the client learns nothing. Other files do more harm: a PNG of
+# {{ fact("50", "a PNG of one colour") }} kB can hold {{ fact("400", "20,000 x 20,000 pixels") }} million pixels,
+# which fill over a gigabyte of memory.
 #
 # **Exercise deployment.1** Write `checked(content)` for the bytes of a file. Return an RGB image. Raise
 # `ValueError` with a sentence if there are more than `LARGEST` bytes, if
@@ -217,19 +215,18 @@ pd.DataFrame(rows).T
 # %% [markdown]
 # Every bad file gets a sentence. The flower is an image, so its status is 200; the detector refuses it.
 #
-# Your service is not safe against everything. A thousand requests at once, or an upload that never ends,
-# still stop it: files have arrived before your function starts. `utils/serve.py` has a queue and a time
-# limit, too. On {{ quote("serving", "processors", "d") }} cores it answered
-# {{ quote("serving", "answers_a_second", ".0f") }} images a second for
-# {{ quote("serving", "clients", "d") }} clients, and told the others to come again.
-# `python -m course serve` starts it, with its page.
+# It is not safe against everything. Too many requests at once, or an upload that never ends, still stop it:
+# a file has arrived before your function starts. The course's own service, `utils/serve.py`, has a queue and a
+# time limit, too. On {{ quote("serving", "processors", "d") }} cores it answers
+# {{ quote("serving", "answers_a_second", ".0f") }} images a second. `python -m course serve` starts it, with a
+# page.
 
 # %% [markdown]
 # ## A file for a phone, and what the law calls it
 #
-# **LiteRT** (once TensorFlow Lite) runs a model without Keras and without Python. We export the course's
-# model and convert it to one file. (All its layers are frozen. Freeze yours first: `model.trainable = False`,
-# else BatchNorm may be exported as in training.)
+# **LiteRT** (once TensorFlow Lite) runs a model without Keras and without Python. We convert the course's
+# model to one file. (Its layers are frozen. Set `model.trainable = False` for yours, else BatchNorm may be
+# exported as in training.)
 
 # %%
 model, facts = predict.load_model()
@@ -291,8 +288,8 @@ print(f"{len(half) / 1e6:.2f} MB with 16 bits")
 answers.sub(answers["Keras"], axis=0).abs().max().round(4)
 
 # %% [markdown]
-# The largest difference of 60 probabilities is tiny, and the file is half as large. On all
-# {{ quote("litert", "exported.images", ",") }} test images the record says:
+# These are the largest differences of 60 probabilities. On {{ quote("litert", "exported.images", ",") }} test
+# images the record says:
 
 # %%
 forms = results.committed("litert")["forms"]
@@ -303,26 +300,22 @@ for form, found in forms.items():
 pd.DataFrame(rows).T
 
 # %% [markdown]
-# With 16 bits: {{ verdict("litert", "forms.float16.auc_minus_keras", above="a clear gain", below="a clear loss", zero="inconclusive, and at most a tiny change") }}.
-# With 8 bits (`int8`):
-# {{ verdict("litert", "forms.int8.auc_minus_keras", above="a clear gain", below="a clear loss") }}, and one
-# probability moves by {{ quote("litert", "forms.int8.largest_difference", ".2f") }}. The threshold was chosen
-# for other probabilities, so choose it anew. The same file runs in a browser, by
-# [LiteRT.js](https://ai.google.dev/edge/litert/web).
+# With 16 bits the change is {{ verdict("litert", "forms.float16.auc_minus_keras", above="a clear gain", below="a clear loss") }};
+# with 8 bits (`int8`) {{ verdict("litert", "forms.int8.auc_minus_keras", above="a clear gain", below="a clear loss") }}. There one
+# probability moves by {{ quote("litert", "forms.int8.largest_difference", ".2f") }}, so such a file needs a threshold of its own.
+# The same file runs in a browser: [LiteRT.js](https://ai.google.dev/edge/litert/web).
 
 # %% [markdown]
-# May others use it? A **model card** says what a model is for, how it was tested, and where it fails: read
+# May others use it? The **model card** says what a model is for, how it was tested, and where it fails: read
 # `models/README.md`. The law asks for the **intended purpose**: what its maker says it is for. Software that
-# is meant for diagnosis is a *medical device*, in the European Union by Regulation 2017/745 (Rule 11: class
-# IIa or higher), in the USA by the FDA's rules for software as a medical device.
+# is meant for diagnosis is a *medical device*: in the European Union by Regulation 2017/745 (class IIa or
+# higher), in the USA by the FDA's rules for software.
 
 # %% [markdown]
 # A device needs evidence from the places of its use, an analysis of risks, and supervision after its sale.
-# In the European Union an AI in such a device is also *high-risk* under the AI Act, and images of patients
-# fall under data protection.
+# In the European Union the AI Act and data protection ask for more.
 #
-# Our model has none of this. Its purpose is teaching, and every answer says so. A sentence like that does
-# not protect you when you offer it for moles.
+# Our model has none of this: its purpose is teaching. To write so does not help if you offer it for moles.
 
 # %% [markdown]
 # **So how do others use it?** By a service that checks what comes in before the model sees it, or by a small

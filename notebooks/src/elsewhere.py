@@ -15,9 +15,8 @@
 #
 # # {{ number }} · Elsewhere: does it work in another clinic, or on a phone?
 #
-# All scores so far come from test images of the clinics that gave the training images. A model is used
-# in other places: with another camera, on other people, by other doctors. You judge the model that this
-# course ships there.
+# All scores so far come from the clinics that gave the training images. But a model is used in other
+# places: with another camera, on other people. There you judge the model that this course ships.
 
 # %% [markdown]
 # **You will**
@@ -77,8 +76,7 @@ _ = plots.gallery(lesions.images[chosen], names, heading)
 # alt: Ten dermatoscopic images in two rows. Five melanomas: two in a bright circle on black, one pink and blue, one beside a ruler, one pale. Five other lesions: one with long hairs, one inside a pen line, one beside coloured patches, one on bluish skin, one beside a ruler.
 
 # %% [markdown]
-# To test a finished model where it was not made is called **external validation**. We train nothing and
-# choose nothing here.
+# A test where the model was not made is called **external validation**. We train and choose nothing in it.
 #
 # On the test images of HAM10000 the AUC is {{ quote("elsewhere", "sets.HAM10000, test.shipped.roc_auc") }}.
 # (AUC: the chance that a random melanoma gets a higher score than a random other lesion; 0.5 is
@@ -168,21 +166,21 @@ _ = plots.intervals(aucs, labels, heading, xlabel, 0.5)
 # %% [markdown]
 # Part of the fall is not the camera. At home many images are easy: without follow-up moles the AUC is
 # {{ quote("elsewhere", "sets.HAM10000, test, without follow-up.shipped.roc_auc") }}. The rest has many
-# possible causes: cameras, people, rulers, which lesions a doctor photographs. These sets cannot tell
-# them apart. And other clinics are not one place: the 300 gave 0.77, the whole of ISIC 2017 gives 0.64.
+# possible causes: cameras, people, rulers. These sets cannot tell them apart. And "other clinics" are not
+# one place: the 300 gave 0.77, the whole of ISIC 2017 gives 0.64.
 
 # %% [markdown]
 # Hospitals see the same. In 2018 a network for pneumonia on X-rays had an AUC of
 # {{ fact("0.931", "Zech et al. 2018, abstract") }} on new images of its two hospitals, and of
-# {{ fact("0.815", "Zech et al. 2018, abstract") }} in a third. And the first number was too kind: in one
-# hospital pneumonia was frequent, in the other rare. The name of the hospital alone reached
+# {{ fact("0.815", "Zech et al. 2018, abstract") }} in a third. And the first number was too kind: one of the
+# two had much more pneumonia, so the name of the hospital alone reached
 # {{ fact("0.861", "Zech et al. 2018, abstract") }}.
 
 # %% [markdown]
 # ## Local images give a threshold, not a better model
 #
-# A model promises three things: an order (AUC), probabilities, and a threshold. Does a probability mean
-# the same elsewhere? Of the images in each range, what share is melanoma (`mean`)?
+# A model gives an order (AUC), probabilities, and a threshold. Does a probability mean the same elsewhere?
+# Of the images in each range, what share is melanoma (`mean`)?
 
 # %%
 ranges = [-1, 0.05, 0.2, 0.5, 1]
@@ -203,8 +201,8 @@ pd.concat(parts, axis=1).round(2)
 # At home the shares fit the ranges. In other clinics 0.14 of the images below 0.05 are melanomas. On phones
 # it is 0.16 of those *above* 0.5. The probabilities do not mean the same there.
 #
-# Can a clinic repair this with its own images? It takes 100, waits for their diagnoses, and chooses a
-# **local threshold** on them.
+# Can a clinic repair this? It takes 100 of its own images with their diagnoses, and chooses a **local
+# threshold** on them.
 #
 # **Exercise elsewhere.2** Write `local_threshold(few, share)`: the highest threshold that finds at least
 # this share of the melanomas in the table `few`. (NumPy has a function for it.)
@@ -227,8 +225,7 @@ def local_threshold(few, share):
 exercises.check("elsewhere.2", local_threshold)
 
 # %% [markdown]
-# We draw 100 images of other clinics, choose a threshold for 0.9 on them, and judge it on the rest. We do
-# this 50 times.
+# We do this 50 times, for 0.9 of the melanomas, and judge each threshold on the rest of the images.
 
 # %%
 local_threshold = exercises.use("elsewhere.2", local_threshold)
@@ -256,9 +253,8 @@ _ = figure.suptitle("A local threshold moves along the lower curve")
 # alt: Three ROC curves: the one at home lies far above those in other clinics and on phones. A star on each marks the threshold of the shipped model. Fifty black dots, the local thresholds, lie on the curve of other clinics, most of them to the right of its star.
 
 # %% [markdown]
-# *(Stars: the model's own threshold. Dots: the local ones.)* The order stays as it is, so the AUC does not
-# change. A local threshold finds the melanomas, and flags
-# most other lesions too. It is another point on the same, worse curve.
+# *(Stars: the model's own threshold. Dots: the local ones.)* The order stays, so the AUC does too. A local
+# threshold finds the melanomas, and flags most other lesions. It is another point on the same, lower curve.
 
 # %% [markdown]
 # The dots lie far apart, because 100 images hold only about nineteen melanomas. How many does a clinic need? A
@@ -296,16 +292,14 @@ pd.DataFrame({"share of melanomas": shares.round(2), "images": images})
 # Our 46 melanomas on phones give an interval that is almost twice as wide.
 
 # %% [markdown]
-# **So does it work in another clinic, or on a phone?** Not as it does at home: its AUC is lower, its
-# probabilities are wrong, and its threshold misses more. Only local images with known diagnoses show
-# this, and they do not repair it.
+# **So does it work in another clinic, or on a phone?** Not as at home: its AUC is lower, its probabilities are
+# wrong, and its threshold misses more. Only local images with known diagnoses show this.
 
 # %% [markdown]
 # ## Key points
 #
 # - A test set from the training clinics says nothing about other clinics. Test where you will use it.
-# - AUC, calibration and threshold travel differently. A few local images move the threshold along the
-#   curve; a better curve needs another training.
+# - Local images move the threshold along the curve. A better curve needs another training.
 # - A sensitivity of about 0.9 is known to ±0.05 with {{ shown("139") }} melanomas.
 #
 # ## Check yourself
