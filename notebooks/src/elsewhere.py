@@ -64,7 +64,8 @@ DRAWS = 50
 # %% [markdown]
 # ## The score falls in another clinic
 #
-# These are ten of 300 dermatoscopic images from other clinics, chosen to show how much they differ.
+# These are ten of {{ fact("300", "data/samples/elsewhere") }} dermatoscopic images from other clinics, chosen to
+# show how much they differ.
 
 # %% tags=["samples"]
 lesions = data.load_set("elsewhere", 128)
@@ -73,7 +74,7 @@ chosen = [12, 38, 43, 63, 120, 23, 35, 131, 207, 212]
 names = np.where(y == 1, "melanoma", "not melanoma")[chosen].tolist()
 heading = "Other clinics: other light, rulers, hairs, pen marks, patches"
 _ = plots.gallery(lesions.images[chosen], names, heading)
-# alt: Ten dermatoscopic images in two rows. Five melanomas: two in a bright circle on black, one pink and blue, one beside a ruler, one pale. Five other lesions: one with long hairs, one inside a pen line, one beside coloured patches, one on bluish skin, one beside a ruler.
+# alt: Ten dermatoscopic images in two rows. Five melanomas: two in a bright circle on black, one pink and grey, one with hairs beside a ruler, one pale. Five other lesions: one with long hairs, one purple inside a thin line, one beside an orange and blue patch, one on skin painted violet, one beside a ruler.
 
 # %% [markdown]
 # A test where the model was not made is called **external validation**. We train and choose nothing in it.
@@ -96,7 +97,7 @@ print(f"AUC {auc:.2f}, {y.sum()} melanomas, {(y == 0).sum()} others")
 # %% [markdown]
 # The interval is wide, since 300 images are few. The record holds what the model answered for three
 # whole sets: HAM10000's test images ("home"), ISIC 2017 (other clinics; the 300 come from its first
-# collections), and PAD-UFES-20 (photographs by smartphones).
+# collections), and {{ fact("PAD-UFES-20", "a name") }} (photographs by smartphones).
 
 # %%
 record = results.committed("elsewhere")["predictions"]
@@ -140,7 +141,7 @@ rows = {}
 for place, table in places.items():
     counts = {"images": len(table), "melanomas": table["melanoma"].sum()}
     rows[place] = counts | judge(table, threshold)
-pd.DataFrame(rows).T.round(2)
+pd.DataFrame(rows).T.round(2).convert_dtypes()
 
 # %% [markdown]
 # The threshold was chosen to find nine of ten melanomas at home. In other clinics it finds 0.59 of them, with
@@ -149,18 +150,18 @@ pd.DataFrame(rows).T.round(2)
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 sets = results.committed("elsewhere")["sets"]
 left_out = ("HAM10000, test, histology only", "ISIC 2017, test")
-rows = [one for one in sets if one not in left_out]
-labels = []
-for one in rows:
-    images, melanomas = sets[one]["images"], sets[one]["melanomas"]
-    labels.append(f"{one} ({melanomas} of {images:,})")
+shown = [one for one in sets if one not in left_out]
+counted = []
+for one in shown:
+    n, positives = sets[one]["images"], sets[one]["melanomas"]
+    counted.append(f"{one} ({positives} of {n:,})")
 aucs = {
-    "network": [sets[one]["shipped"]["roc_auc"] for one in rows],
-    "colour baseline": [sets[one]["colours"]["roc_auc"] for one in rows],
+    "network": [sets[one]["shipped"]["roc_auc"] for one in shown],
+    "colour baseline": [sets[one]["colours"]["roc_auc"] for one in shown],
 }
 heading = "Away from home the AUC falls, for the network and for the colours"
 xlabel = "AUC with its 95 % interval (in brackets: melanomas of images)"
-_ = plots.intervals(aucs, labels, heading, xlabel, 0.5)
+_ = plots.intervals(aucs, counted, heading, xlabel, 0.5)
 # alt: AUCs with intervals on five sets. The network has its highest AUC on all test images of HAM10000, a lower one without follow-up moles, and lower ones in ISIC 2017 and PAD-UFES-20. The colour baseline lies below it everywhere, away from home near the dashed line of guessing.
 
 # %% [markdown]
@@ -201,7 +202,7 @@ pd.concat(parts, axis=1).round(2)
 # At home the shares fit the ranges. In other clinics 0.14 of the images below 0.05 are melanomas. On phones
 # it is 0.16 of those *above* 0.5. The probabilities do not mean the same there.
 #
-# Can a clinic repair this? It takes 100 of its own images with their diagnoses, and chooses a **local
+# Can a clinic repair this? It takes `100` of its own images with their diagnoses, and chooses a **local
 # threshold** on them.
 #
 # **Exercise elsewhere.2** Write `local_threshold(few, share)`: the highest threshold that finds at least
@@ -225,7 +226,7 @@ def local_threshold(few, share):
 exercises.check("elsewhere.2", local_threshold)
 
 # %% [markdown]
-# We do this 50 times, for 0.9 of the melanomas, and judge each threshold on the rest of the images.
+# We do this `50` times, for `0.9` of the melanomas, and judge each threshold on the rest of the images.
 
 # %%
 local_threshold = exercises.use("elsewhere.2", local_threshold)
@@ -257,7 +258,7 @@ _ = figure.suptitle("A local threshold moves along the lower curve")
 # threshold finds the melanomas, and flags most other lesions. It is another point on the same, lower curve.
 
 # %% [markdown]
-# The dots lie far apart, because 100 images hold only about nineteen melanomas. How many does a clinic need? A
+# The dots lie far apart, because so few images hold only about nineteen melanomas. How many does a clinic need? A
 # sensitivity $s$, measured on $n$ melanomas, has a 95 % interval of about $s \pm 1.96 \sqrt{s (1 - s) / n}$.
 #
 # **Exercise elsewhere.3** Write `melanomas_needed(s, half)`: the smallest whole number of melanomas that
@@ -289,7 +290,7 @@ pd.DataFrame({"share of melanomas": shares.round(2), "images": images})
 
 # %% [markdown]
 # 139 melanomas. With a share of 0.11, as at home, that takes 1,258 images, all with a confirmed diagnosis.
-# Our 46 melanomas on phones give an interval that is almost twice as wide.
+# The few melanomas on phones give an interval that is almost twice as wide.
 
 # %% [markdown]
 # **So does it work in another clinic, or on a phone?** Not as at home: its AUC is lower, its probabilities are
@@ -300,11 +301,11 @@ pd.DataFrame({"share of melanomas": shares.round(2), "images": images})
 #
 # - A test set from the training clinics says nothing about other clinics. Test where you will use it.
 # - Local images move the threshold along the curve. A better curve needs another training.
-# - A sensitivity of about 0.9 is known to ±0.05 with {{ shown("139") }} melanomas.
+# - A sensitivity of about {{ shown("0.9") }} is known to {{ shown("±0.05") }} with {{ shown("139") }} melanomas.
 #
 # ## Check yourself
 #
-# <details><summary>A vendor shows an AUC of 0.93 from its own hospital. What do you ask for?</summary>
+# <details><summary>A vendor shows an AUC of {{ fact("0.93", "an example") }} from its own hospital. What do you ask for?</summary>
 # For the AUC in hospitals that gave no training images, with intervals, and for a test on images of your
 # own.</details>
 #
@@ -312,7 +313,7 @@ pd.DataFrame({"share of melanomas": shares.round(2), "images": images})
 # good as at home now?</summary>
 # No. It finds as many melanomas as at home, but with more false positives: the curve is lower.</details>
 #
-# <details><summary>Why do 100 images not suffice to choose a threshold?</summary>
+# <details><summary>Why do {{ fact("100", "the parameter LOCAL") }} images not suffice to choose a threshold?</summary>
 # About nineteen of them are melanomas, and the threshold depends on the two or three with the lowest scores.</details>
 #
 # ## What comes next
