@@ -218,8 +218,14 @@ pd.DataFrame(rows).T
 # It is not safe against everything. Too many requests at once, or an upload that never ends, still stop it:
 # a file has arrived before your function starts. The course's own service, `utils/serve.py`, has a queue and a
 # time limit, too. On {{ quote("serving", "processors", "d") }} cores it answers
-# {{ quote("serving", "answers_a_second", ".0f") }} images a second. `python -m course serve` starts it, with a
-# page.
+# {{ quote("serving", "answers_a_second", ".0f") }} images a second. `python -m course serve` starts it, with this
+# page:
+
+# %% tags=["pictures"]
+print("SYNTHETIC: the lesion on the page is drawn")
+page = Image.open(settings.ROOT / "models" / "page.png")
+page.resize((770, 532))
+# alt: SYNTHETIC. The page of the service. On the left a drawn lesion and a button to choose an image. On the right the answer: a decision, a sentence on what it means, and a bar with the probability and the threshold. Below: not a medical device, not a diagnosis.
 
 # %% [markdown]
 # ## A file for a phone, and what the law calls it
