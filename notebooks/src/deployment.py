@@ -102,7 +102,7 @@ ask(app, lesion).json()
 
 # %% [markdown]
 # It works for a lesion. Now a text file. Guess the **status** of the reply, the number that says how a
-# request went: `200` is fine, `422` is "I cannot use what you sent", `500` is "the service failed".
+# request went: {{ shown("200") }} is fine, {{ shown("422") }} is "I cannot use what you sent", {{ shown("500") }} is "the service failed".
 
 # %%
 MY_STATUS = ...
@@ -215,7 +215,7 @@ pd.DataFrame(rows).T
 # %% [markdown]
 # Every bad file gets a sentence. The flower is an image, so its status is 200; the detector refuses it.
 #
-# It is not safe against everything. Too many requests at once, or an upload that never ends, still stop it:
+# Your service is not safe against everything. Too many requests at once, or an upload that never ends, still stop it:
 # a file has arrived before your function starts. The course's own service, `utils/serve.py`, has a queue and a
 # time limit, too. On {{ quote("serving", "processors", "d") }} cores it answers
 # {{ quote("serving", "answers_a_second", ".0f") }} images a second. `python -m course serve` starts it, with this
@@ -268,7 +268,7 @@ def to_float16(folder):
 exercises.check("deployment.3", to_float16)
 
 # %% [markdown]
-# On the phone an interpreter asks the file. In Python it takes five lines:
+# On the phone an interpreter asks the file. In Python it takes five calls:
 
 
 # %%
@@ -294,7 +294,7 @@ print(f"{len(half) / 1e6:.2f} MB with 16 bits")
 answers.sub(answers["Keras"], axis=0).abs().max().round(4)
 
 # %% [markdown]
-# These are the largest differences of 60 probabilities. On {{ quote("litert", "exported.images", ",") }} test
+# These are the largest differences of sixty probabilities. On {{ quote("litert", "exported.images", ",") }} test
 # images the record says:
 
 # %%
@@ -302,7 +302,8 @@ forms = results.committed("litert")["forms"]
 rows = {}
 for form, found in forms.items():
     change = format(found["auc_minus_keras"], "+.4f")
-    rows[form] = {"MB": found["megabytes"], "AUC minus Keras's": change}
+    size = round(found["megabytes"], 2)
+    rows[form] = {"MB": size, "AUC minus Keras's": change}
 pd.DataFrame(rows).T
 
 # %% [markdown]
@@ -314,7 +315,7 @@ pd.DataFrame(rows).T
 # %% [markdown]
 # May others use it? The **model card** says what a model is for, how it was tested, and where it fails: read
 # `models/README.md`. The law asks for the **intended purpose**: what its maker says it is for. Software that
-# is meant for diagnosis is a *medical device*: in the European Union by Regulation 2017/745 (class IIa or
+# is meant for diagnosis is a *medical device*: in the European Union by Regulation {{ fact("2017/745", "its number") }} (class IIa or
 # higher), in the USA by the FDA's rules for software.
 
 # %% [markdown]

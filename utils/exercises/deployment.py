@@ -56,15 +56,16 @@ def _bad():
 
 def _checked(content, largest=10e6, pixels=50e6, load=True, caught=Exception):
     if len(content) > largest:
-        raise ValueError("too large")
+        raise ValueError("The file is too large: send at most 10 MB.")
     try:
         image = Image.open(io.BytesIO(content))
-        if image.width * image.height > pixels:
-            raise ValueError("too many pixels")
-        if load:
+        few = image.width * image.height <= pixels
+        if few and load:
             image.load()
     except caught:
-        raise ValueError("no image") from None
+        raise ValueError("This is no image that I can read.") from None
+    if not few:
+        raise ValueError("The image has too many pixels.")
     return image.convert("RGB") if load else Image.new("RGB", image.size)
 
 
