@@ -29,19 +29,22 @@ def run():
     """
     started, asked = time.monotonic(), common.parameters("robust_training")
     today = asked["candidates"]["today"]
+    lesions = common.lesions(today["source_size"])
+    validation = lesions.subset("validation")
     findings = {
         "rule": asked["rule"],
+        "melanoma": validation.melanoma[one_a_lesion(validation)].tolist(),
         "candidates": {
             name: [judged(name, today | change, seed) for seed in asked["seeds"]]
             for name, change in asked["candidates"].items()
         },
     }
-    lesions = common.lesions(today["source_size"])
     common.commit("robust_training", findings, lesions, asked, started)
 
 
 def judged(name, recipe, seed):
-    """One training: AUC of all validation images, and AUC and sensitivity under each condition."""
+    """One training: AUC of all validation images, and under each condition the probability of each
+    lesion, AUC, sensitivity and false positives."""
     lesions = common.lesions(recipe["source_size"])
 
     def make(_):
@@ -59,13 +62,15 @@ def judged(name, recipe, seed):
     threshold = shipped_model.threshold_for_sensitivity(y[first], clean[first], sensitivity)
     y = y[one_a_lesion(validation)]
     by_kind = np.split(p[len(validation) :], len(KINDS))
-    found = {"roc_auc of all": evaluation.roc_auc(validation.melanoma, clean), "conditions": {}}
+    found = {"roc_auc of all": evaluation.roc_auc(validation.melanoma, clean)}
+    found |= {"threshold": threshold, "conditions": {}, "probability": {}}
     for kind, one in zip(KINDS, by_kind, strict=True):
         found["conditions"][kind] = {
             "roc_auc": evaluation.roc_auc(y, one),
             "sensitivity": float((one[y == 1] >= threshold).mean()),
             "false positives": float((one[y == 0] >= threshold).mean()),
         }
+        found["probability"][kind] = [round(float(value), 5) for value in one]
     aucs = [one["roc_auc"] for one in found["conditions"].values()]
     found["mean roc_auc"] = float(np.mean(aucs))
     print(kept_as, f"all {found['roc_auc of all']:.3f}, mean {found['mean roc_auc']:.3f}")

@@ -1,9 +1,11 @@
 """The comparison of trainings: how images are disturbed, and how weights are averaged."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from experiments import common, robust_training, shipped_model
+from utils import data
 from utils.quiet import keras
 
 IMAGES = np.random.default_rng(0).integers(60, 200, (3, 150, 150, 3), dtype=np.uint8)
@@ -59,3 +61,24 @@ def test_a_teacher_gives_a_share_of_the_labels(monkeypatch):
     assert soft.shape == (5, 7) and (soft >= 0).all()
     np.testing.assert_allclose(soft.sum(1), 1, rtol=1e-5)
     assert (soft[np.arange(5), labels] >= 0.75).all() and (soft < 1).all()
+
+
+def test_a_candidate_is_judged_at_its_own_threshold_and_its_answers_are_kept(monkeypatch):
+    n = common.parameters("robust_training")["n_others"] + 40
+    y = (np.arange(n) < 40).astype(int)
+    dx = np.where(y, "mel", "nv")
+    table = pd.DataFrame({"group": np.arange(n).astype(str), "dx": dx, "split": "validation"})
+    lesions = data.Lesions(np.zeros((n, 1, 1, 3), np.uint8), table, "folder")
+    monkeypatch.setattr(common, "lesions", lambda size: lesions)
+    clean = np.where(y, 0.9, 0.1) - np.arange(n) * 1e-4
+    dark = np.where(np.arange(n) % 2, clean, 0)
+    kinds = [dark if kind == "darker 4" else clean for kind in robust_training.KINDS]
+    monkeypatch.setattr(common, "kept", lambda *_: np.concatenate([clean, *kinds]))
+    found = robust_training.judged("it", {"source_size": 128}, 0)
+    assert found["roc_auc of all"] == 1 and 0.89 < found["threshold"] < 0.9
+    for kind, known in found["conditions"].items():
+        p = np.array(found["probability"][kind])
+        assert p.shape == (n,) and known["false positives"] == 0
+        called = p[y == 1] >= found["threshold"] - 1e-5
+        assert known["sensitivity"] == pytest.approx(called.mean())
+    assert found["conditions"]["darker 4"]["sensitivity"] < 0.6

@@ -36,7 +36,7 @@
 # **Do you remember?**
 #
 # <details><summary>Lesson {{ number_of("clinic") }}: the same model is used where melanomas are rarer. What happens to
-# its positive predictive value?</summary>
+# its precision?</summary>
 # It falls: fewer of the lesions that it calls melanoma are melanomas.</details>
 #
 # <details><summary>Training looks perfect and validation fails. What can BatchNorm have to do with it?</summary>
@@ -94,7 +94,7 @@ def network(first):
 
 
 # %% [markdown]
-# The learning rate falls along half a cosine to zero, so we need no early stopping.
+# The learning rate falls to zero along half a cosine. There the training ends.
 
 
 # %%
@@ -125,8 +125,8 @@ print(f"training AUC:   {roc_auc_score(train.melanoma, p_train):.2f}")
 print(f"validation AUC: {roc_auc_score(y, p_plain):.2f}")
 
 # %% [markdown]
-# 1.00 and 0.80: the network memorises its training images. **Augmentation** is a remedy: in every epoch each image is
-# shown in a new random view.
+# 1.00 and 0.80: the network memorises its training images. **Augmentation** should reduce that: in every epoch each image
+# is shown in a new random view.
 
 # %%
 _ = diagrams.augmentation()
@@ -148,7 +148,7 @@ _ = plots.gallery(shown, titles, "One lesion, as the model sees it")
 # alt: The same lesion five times: upright, and then turned by four random angles.
 
 # %% [markdown]
-# We begin with flips alone:
+# First, flips alone:
 
 # %%
 flips = layers.RandomFlip("horizontal_and_vertical", seed=SEED)
@@ -192,9 +192,9 @@ exercises.check("better_models.1", answer, before=p_flips, lesions=validation)
 #
 # ## Ten steps on 1,999 images
 #
-# So we take more images and three trainings each (64 px). Our ablation is a ladder: it starts with the head alone, and
-# each step changes one thing more. In a project of your own, compare steps on validation images: each look at a test
-# set costs.
+# So we take more test images and three trainings each (64 px). Our ablation is a ladder: it starts with the head alone, and
+# each step changes one thing more. In your own project, compare steps on validation images: the test set is
+# for the end.
 
 # %%
 _ = diagrams.ladder()
@@ -217,7 +217,7 @@ _ = figure.suptitle("Few of the ten steps bring a clear gain")
 #
 # - **Last 20 layers**, **all layers**, **BatchNorm too** (its layers are trained as well): inconclusive.
 # - **Augmentation** (flips, turns, cuts, other light): {{ quote("ladder", "gains.augmentation", "+.3f") }}, {{ verdict("ladder", "gains.augmentation") }}.
-# - **Seven diagnoses** instead of two answers, **more steps**: inconclusive.
+# - **Seven diagnoses** instead of two answers, **more steps** of training: inconclusive.
 
 # %% [markdown]
 # - **Natural class mix**: other 600 images, as they come, with fewer melanomas:
@@ -231,9 +231,9 @@ _ = figure.suptitle("Few of the ten steps bring a clear gain")
 # images, eight of our eleven models from 600.
 
 # %% [markdown]
-# A 95 % interval misses the true value one time in twenty; of ten, one may well do so. **Bonferroni's rule** shares this
+# A 95 % interval misses the true value one time in twenty; of ten, one may. **Bonferroni's rule** shares this
 # risk, `0.05`, among n comparisons: each interval becomes wider. The half-width of a 95 % interval is
-# `norm.ppf(1 - 0.05 / 2)` standard errors.
+# proportional to SciPy's `norm.ppf(1 - 0.05 / 2)`.
 #
 # **Exercise better_models.2** Write `strict_low(value, low, n)`: the lower end of the interval of n comparisons. `value`
 # and `low` are columns with the gains and the lower ends at 95 %.
@@ -328,8 +328,8 @@ _ = plots.auc_by_melanomas(counted, [600, 600, 1500, len(table)], found)
 # alt: AUC with its interval against the number of melanomas in training. 600 images as they come lie lowest, with the fewest melanomas. 600 images of which one in four is a melanoma, and 1,500 images as they come, lie much higher; all images lie a little above them.
 
 # %% [markdown]
-# All four took about as many training steps. That makes the smaller sets **controls**: what they share with all images
-# cannot explain a difference. And your guess?
+# All four took about as many training steps. So the smaller sets are **controls**: the length of the training,
+# which all share, cannot explain a difference. And your guess (no interval)?
 
 # %%
 more = steps["AUC"]["all images"] - steps["AUC"]["more steps"]

@@ -175,7 +175,7 @@ table.round(3)
 # accuracy change.** They carry over only to a place with the same prevalence. At 0.2 %, the share of *people* with
 # a melanoma on the screening day, the precision is 0.004.
 #
-# Weights keep the same lesions. Is it true of others? The test set of all HAM10000 has {{ shown("1,271") }} lesions
+# Weights keep the same lesions. What about other lesions? The test set of all HAM10000 has {{ shown("1,271") }} lesions
 # that are none of our 1,000. We take one image of each.
 
 
@@ -194,7 +194,7 @@ pd.Series(scores(y_new, p_new), name=f"{y_new.mean():.1%}").round(3)
 
 # %% [markdown]
 # The precision is 0.13; the weights said 0.106. But specificity and AUC are higher, too, than in our test set.
-# That is not the prevalence: our 200 lesions are a hard draw (lesson {{ number_of("intervals") }}). A score survives only
+# That is not the prevalence: our 200 lesions may be a hard draw (lesson {{ number_of("intervals") }}). A score survives only
 # as far as the lesions of each kind are alike.
 
 # %% [markdown]
@@ -207,8 +207,8 @@ pd.Series(scores(y_new, p_new), name=f"{y_new.mean():.1%}").round(3)
 print(f"mean probability {p.mean():.2f}, melanomas {y.mean():.2f}")
 
 # %% [markdown]
-# The mean is too low. The **odds** p / (1 - p) help: a probability of {{ fact("0.5", "an example") }} has the odds 1. A logistic
-# regression on their logarithm (SciPy's `logit`) repairs the probabilities. It keeps the order of the lesions,
+# The mean is too low. The **odds** p / (1 - p) repair it: a probability of {{ fact("0.5", "an example") }} has the odds 1. A logistic
+# regression on their logarithm (SciPy's `logit`) calibrates the probabilities. It keeps the order of the lesions,
 # and so the AUC.
 #
 # **Exercise clinic.2** Write `fit_calibration(y, p)`. It fits scikit-learn's `LogisticRegression(C=np.inf)`
@@ -286,8 +286,8 @@ _ = ax.legend(title=plots.title("Moved: near the diagonal", lesions.source))
 # ## Is the model worth using there?
 #
 # Suppose five false alarms are an acceptable price for one melanoma found. Of six lesions with a probability of
-# 1/6, one is a melanoma and five are not. So an alarm pays from 1/6 on, at any prevalence, if the probability is
-# right. **Net benefit** is the number of melanomas found, minus a fifth of the false alarms, per {{ fact("100", "the unit") }} lesions.
+# 1/6, one is a melanoma and five are not, if the probability is right. So from 1/6 on an alarm pays, at any
+# prevalence. **Net benefit** is the number of melanomas found, minus a fifth of the false alarms, per {{ fact("100", "the unit") }} lesions.
 # Without alarms it is 0.
 
 # %% [markdown]
@@ -346,8 +346,6 @@ pd.DataFrame.from_dict(rows, orient="index")
 # alarm.) Each step helps in this training, and only the last row is useful. In five trainings the first row lay between
 # {{ fact("-3.4 and +0.4", "seeds 0 to 4, measured") }}, the last between {{ fact("1.6 and 2.2", "seeds 0 to 4, measured") }}.
 #
-# That threshold was also far below 1/6: the probabilities were not calibrated.
-#
 # Another clinic pays another price. A **decision curve** shows the net benefit of each.
 
 # %%
@@ -358,11 +356,13 @@ for name, q in {"model": moved, "every lesion": np.ones(len(moved))}.items():
 curves.plot(style=[":", "-", "--"], color=plots.PALETTE[1:4], ylim=(-2, 6))
 plt.xlabel("alarm from this probability on")
 plt.ylabel("net benefit")
-text = "Better than an alarm for all, or for none"
+text = "At most thresholds better than an alarm for all, or for none"
 _ = plt.title(plots.title(text, lesions.source))
-# alt: Decision curves. The model lies above both, an alarm for every lesion and an alarm for none, for thresholds from a few per cent to about one half.
+# alt: Decision curves. The model lies above both, an alarm for every lesion and an alarm for none, for low and middle thresholds; for high ones it hardly rises above that for none.
 
 # %% [markdown]
+# From about {{ fact("0.4", "the figure above") }} on, the model gains almost nothing.
+#
 # So sensitivity, specificity and AUC survive another prevalence, as long as the lesions of each kind are alike.
 # Precision, accuracy and probabilities do not; odds can move the probabilities.
 
@@ -371,7 +371,7 @@ _ = plt.title(plots.title(text, lesions.source))
 #
 # - Precision and accuracy hold only at the prevalence where they were counted.
 # - First calibrate, then multiply the odds: new odds of the prevalence, divided by the old ones.
-# - Choose the threshold from a price, and ask whether the net benefit beats "no model".
+# - Choose the threshold from a price, and ask whether the net benefit is above 0.
 
 # %% [markdown]
 # ## Check yourself

@@ -15,7 +15,7 @@
 #
 # # {{ number }} · Data: what is in HAM10000?
 #
-# A model learns whatever its data offer, also what no clinic can offer. So look before you train.
+# A model learns whatever its data offer, even what no clinic offers. So look before you train.
 # One column of this table almost gives the diagnosis away. And the images tell something about
 # melanoma even where they show no lesion.
 
@@ -122,11 +122,11 @@ print(f"{lesions['melanoma'].mean():.1%} of the lesions are melanomas")
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 names = ["under 30", "30 to 39", "40 to 49", "50 to 59", "60 to 69", "from 70"]
 ages = pd.cut(lesions["age"], [0, 30, 40, 50, 60, 70, 90], False, names)
-people = lesions.assign(age=ages, site=lesions["localization"])
+cases = lesions.assign(age=ages, site=lesions["localization"])
 areas = [["sex", "site"], ["age", "site"]]
 figure, axes = plt.subplot_mosaic(areas, figsize=(8, 4.8), sharex=True)
 for column, ax in axes.items():
-    found = people.groupby(column, observed=True)["melanoma"]
+    found = cases.groupby(column, observed=True)["melanoma"]
     found = found.agg(["sum", "size", "mean"])
     for name, (melanomas, size, share) in found[::-1].iterrows():
         interval = evaluation.exact(melanomas, size)
@@ -155,7 +155,7 @@ pd.crosstab(lesions["dx"], lesions["dx_type"])
 #
 # Now suppose a program sees no image. It scores a lesion 1 for `histo`, else 0. Guess its **AUC**:
 # the chance that a random melanoma gets a higher score than a random other lesion. 0.5 is guessing,
-# 1 is perfect.
+# 1 is perfect, and equal scores count half.
 
 # %%
 MY_AUC = ...
@@ -254,7 +254,7 @@ print(f"accuracy of 'never melanoma' {1 - y.mean():.2f}")
 print(f"AUC {roc_auc_score(y, colours):.2f}, of 'never melanoma' 0.50")
 
 # %% [markdown]
-# This is our **colour baseline**: trees on nine colour values. Its accuracy is that of the answer
+# This is our **colour baseline**: trees on nine colour values. Its accuracy is that of
 # "never melanoma", 0.76. But its AUC is 0.80: it ranks most melanomas above most other lesions. Every
 # network of this course is compared with it.
 #
@@ -309,14 +309,14 @@ _ = figure.suptitle("Mean colours: squares for edges, discs for middles")
 # alt: Seven squares with a disc, one for each diagnosis, in the mean colours of edge and middle. The square of moles is the pinkest; those of melanoma and benign keratosis are greyer. The disc of vascular lesions is the most purple.
 
 # %% [markdown]
-# The discs differ, as one hopes. But the squares differ too: the skin around moles is pinker than
-# around melanomas. A mole does not colour the skin beside it. So something else differs: camera,
-# light, the age of the skin. A model may use that, and its score does not tell us. Lesson
+# The discs differ, as hoped. But the squares differ too: the skin around moles is pinker than
+# around melanomas. A mole does not colour the skin beside it. So something else differs, perhaps
+# camera, light or age. A model may use that, and its score does not tell us. Lesson
 # {{ number_of("groups") }} finds a part of the reason.
 
 # %% [markdown]
 # **So what is in HAM10000?** {{ shown("7,470") }} lesions that doctors chose, mostly moles. And with
-# the melanomas come other ages, other sites, another proof and other skin around them.
+# the melanomas come other ages, other sites, another `dx_type` and other skin around them.
 #
 # ## Key points
 #

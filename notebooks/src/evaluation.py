@@ -102,8 +102,8 @@ print(f"accuracy of the model: {accuracy_score(y, called):.2f}")
 print(f"accuracy of the majority class: {accuracy_score(y, never):.2f}")
 
 # %% [markdown]
-# The **majority class** is our first baseline: it calls every lesion "benign". That word means *not
-# melanoma*: other skin cancers are among them. It is right for three of four lesions, and finds no melanoma.
+# The **majority class** is our first baseline: it calls every lesion "benign" (*not melanoma*: other
+# skin cancers are among these). It is right for three of four lesions, and finds no melanoma.
 #
 # Guess: which share of the 48 melanomas does the model find?
 
@@ -258,8 +258,8 @@ exercises.check("evaluation.2", threshold_for)
 # %% [markdown]
 # ## The safer threshold has the lower accuracy
 #
-# Model and colours each get a threshold, chosen on validation. Only then we look at the 200 lesions of the
-# held-out test set.
+# Model and colours each get a threshold, chosen on validation. Only then we look at the held-out
+# test set.
 
 # %%
 threshold_for = exercises.use("evaluation.2", threshold_for)
@@ -301,8 +301,7 @@ print(f"sensitivity {found:.2f}")
 print(f"accuracy, model minus majority class: {loss:+.2f}")
 
 # %% [markdown]
-# The lower accuracy is clear. 200 lesions tell a score to about {{ fact("±0.08", "what 200 images resolve") }};
-# a sensitivity rests on only 48 of them.
+# The lower accuracy is clear. The sensitivity rests on only 48 of the 200 lesions.
 
 # %% [markdown]
 # **Exercise evaluation.3** Is the model better than the colours? Compute the paired difference of their AUC on
@@ -330,12 +329,12 @@ gain, word = exercises.use("evaluation.3", (gain, word), y=y_test, **both)
 print(f"AUC, model minus colours: {gain:+.2f}, {word}")
 
 # %% [markdown]
-# More lesions decide it. On {{ quote("full_test", "test.images", ",") }} test images of HAM10000 the same difference, for the
-# same recipe, is {{ quote("full_test", "28 px.network minus colours", "+.3f") }}:
+# More images decide it. On {{ quote("full_test", "test.images", ",") }} test images of HAM10000, after the same training, it
+# is {{ quote("full_test", "28 px.network minus colours", "+.3f") }}:
 # {{ verdict("full_test", "28 px.network minus colours", above="shown", below=None, zero=None) }}. "Inconclusive" never means "equal".
 #
-# So accuracy hides how many melanomas are missed, because it counts them together with the many other lesions,
-# at one threshold.
+# So accuracy hides how many melanomas are missed: it counts them together with the many other lesions. And it
+# belongs to one threshold.
 
 # %% [markdown]
 # ## Key points

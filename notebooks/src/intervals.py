@@ -59,7 +59,7 @@ RESAMPLES = 500
 #
 # Lesson {{ number_of("quickstart") }} trains a network on 600 images and tests it on 200. We did the
 # same ten times, each time with another 1,000 images of HAM10000: ten **repeated subsets**. Nothing
-# else changed. We did it at 28 px, and again at 96 px.
+# else changed. We did it at 28 px, and at 96 px.
 #
 # Guess before you run the cell: how far apart are the ten accuracies?
 
@@ -85,7 +85,7 @@ _ = figure.suptitle("One recipe, ten subsets: some are lucky")
 
 # %% [markdown]
 # At 96 px one subset says 0.74, less than the answer "never melanoma" reaches. Another says 0.87, more
-# than was claimed. If that one were your only one, you would report 0.87. The mean is 0.80.
+# than was claimed. If that were your only one, you would report 0.87. The mean is 0.80.
 #
 # Is so much luck normal? Suppose a model is right for `0.8` of *very many* images. We test it on 200 of
 # them, ten thousand times, and once more (`second`).
@@ -222,7 +222,7 @@ print(f"{holds_truth.mean():.2f} of the intervals hold the true 0.80")
 # %% [markdown]
 # 0.94, about what a 95 % interval promises.
 #
-# **Exercise intervals.2** Many people believe that a *second test* falls into the interval of the first
+# **Exercise intervals.2** Many believe that a *second test* falls into the interval of the first
 # just as often. Guess, then compute: for what share of `tests` does `second` lie between `low` and
 # `high`?
 
@@ -279,12 +279,12 @@ _ = figure.suptitle("The AUCs overlap, and still the difference is clear")
 # difference". It means that 200 images cannot decide.
 
 # %% [markdown]
-# Lesson {{ number_of("quickstart") }}'s network is such a case. On its 200 test images the AUC is
+# Lesson {{ number_of("quickstart") }}'s network is such a case. On its 200 test images its AUC is
 # {{ quote("quickstart-width0.35-28px-seed0", "models.MobileNetV2.metrics.roc_auc") }}, and the colour
-# baseline has {{ quote("quickstart-width0.35-28px-seed0", "models.colour baseline.metrics.roc_auc") }}.
+# baseline's {{ quote("quickstart-width0.35-28px-seed0", "models.colour baseline.metrics.roc_auc") }}.
 # 200 images tell such a difference to about
-# {{ fact("±0.08", "half of the interval of lesson 00's paired difference") }}. On
-# {{ quote("full_test", "test.images", ",") }} test images it is
+# {{ fact("±0.07", "half of the interval of lesson 00's paired difference, measured") }}. On
+# {{ quote("full_test", "test.images", ",") }} test images, after the same training, it is
 # {{ quote("full_test", "28 px.network minus colours", "+.3f") }}:
 # {{ verdict("full_test", "28 px.network minus colours", above="the network is better", zero=None, below=None) }}.
 
@@ -327,7 +327,7 @@ exercises.check("intervals.3", (other, other_gain, word), scores=scores)
 # Compare twenty pairs of equal models, and about one interval misses zero by luck. So compare few
 # models, on validation images, and open the test set once, at the end. This course scores the same 200
 # test images in many lessons, and chooses nothing on them. In your own project, each look at the test
-# set makes its score less honest.
+# set makes its score less reliable.
 
 # %% [markdown]
 # **So how sure is a number?** As sure as its interval is narrow: 200 images tell an AUC to about

@@ -15,7 +15,7 @@
 #
 # # {{ number }} · Can a network tell melanoma from everything else?
 #
-# A melanoma that is found early can be cut out; one that is found late can kill. A public project
+# A melanoma found early can be cut out; one found late can kill. A public project
 # promised a network that is right in {{ fact("80 %", "the original project's promise") }} of all cases. Is that
 # good?
 
@@ -104,7 +104,7 @@ base = MobileNetV2((96, 96, 3), ALPHA, include_top=False, weights=weights)
 base.trainable = False
 
 # %% [markdown]
-# The **head** makes one number of the base's features. *Dropout* sets a random share of its inputs to
+# The **head** makes one number from the base's output. *Dropout* sets a random share of its inputs to
 # 0 in training. That should reduce memorising. The *sigmoid* maps any number to one between 0
 # and 1, read as the probability of melanoma.
 
@@ -186,7 +186,7 @@ _ = ax.set_title("Training improves, validation does not (dotted: second fit)")
 # alt: AUC by epoch. In training it climbs far, with a dip where a dotted line marks the second fit. In validation it stays nearly level and ends lower.
 
 # %% [markdown]
-# Training AUC climbs, validation AUC does not: the network *overfits*, it memorises its images.
+# Training AUC climbs, validation AUC does not: the network *overfits* (memorises its images).
 #
 # **4. Judge.** A **baseline** is what a network has to beat: the majority class (always "benign"), and a
 # model that sees colours, no shapes. Each says "melanoma" from a **threshold** on, chosen on
@@ -214,8 +214,9 @@ _ = results.record(name, judged, lesions, p, SEED, used, made_from)
 
 # %% [markdown]
 # Brackets are **95 % intervals**: the score on very many such images probably lies in there. 200 images
-# resolve about ±{{ fact("0.08", "half the width of an AUC's interval") }}, too little to rank these. On 1,999
-# test images this recipe reaches an AUC of {{ quote("full_test", "28 px.network") }}, the colours
+# tell an AUC difference to about {{ fact("±0.07", "half of the interval of the AUCs' paired difference, measured") }}: too
+# little to rank these. On 1,999 test images this recipe, trained on the same 600, reaches an AUC of
+# {{ quote("full_test", "28 px.network") }}, the colours
 # {{ quote("full_test", "28 px.colour baseline") }}. The paired difference,
 # {{ quote("full_test", "28 px.network minus colours", "+.2f") }}, is {{ verdict("full_test", "28 px.network minus colours", below=None, zero=None) }}.
 
@@ -224,10 +225,10 @@ _ = results.record(name, judged, lesions, p, SEED, used, made_from)
 # {{ quote("quickstart-width0.35-28px-seed0", "models.MobileNetV2.confusion.1.0", "d") }} of 48 are missed. A lower
 # threshold misses fewer, with more false alarms.
 #
-# No choice of this course was made on these 200 images. In your own project, each look costs.
+# This course chose nothing on these 200 images. In your project, choose nothing there either.
 #
-# **Exercise quickstart.2** How many images of each diagnosis (`dx`) are false alarms: called melanoma,
-# and none? Use pandas.
+# **Exercise quickstart.2** How many images of each diagnosis (`dx`) are false alarms: other lesions called
+# melanoma? Use pandas.
 
 # %% tags=["exercise"]
 called = p >= judged[0].threshold
@@ -252,7 +253,7 @@ answer = predict.predict_skin_cancer(image, predict.trained())
 print(answer, plots.DISCLAIMER, sep="\n")
 
 # %% [markdown]
-# `confidence` is the probability of the label. A photographed keyboard gets one too.
+# `confidence` is the label's probability. A photographed keyboard gets one too.
 #
 # So a network tells melanoma from everything else better than colours do, and misses many.
 #

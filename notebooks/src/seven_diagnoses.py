@@ -87,7 +87,7 @@ ledger.outcome("cancer or precursor in everything else", share)
 counts[["train", "validation", "test"]]
 
 # %% [markdown]
-# Nearly one in ten, as in all of HAM10000 ({{ fact("841 of 8,902", "514 bcc, 327 akiec, 1,113 mel of 10,015") }}). What
+# Nearly one in ten. In all of HAM10000 it is {{ fact("555 of 6,856", "327 bcc and 228 akiec; 614 mel of 7,470 lesions") }} lesions. What
 # does a model for melanoma do with them? The base is frozen, as in lesson {{ number_of("training") }}: its features are
 # computed once, and only a head is trained.
 
@@ -173,8 +173,8 @@ _ = ax.set_title("Moles are found, rare diagnoses mostly are not")
 # alt: Confusion matrix of seven diagnoses with counts; the shade is the share of the row. The row nv is nearly all on the diagonal. Of akiec one and of bcc two are on the diagonal.
 
 # %% [markdown]
-# Each row is one truth; the shade is the share of the row. The model finds one of six `akiec` and two of nine `bcc`. So
-# the likeliest diagnosis is a bad answer to our second question. The probabilities hold more.
+# Each row is one truth; the shade is the share of the row. The model finds one of six `akiec` and two of nine `bcc`. It
+# calls six of these fifteen moles. The probabilities hold more than the likeliest diagnosis.
 #
 # **Exercise seven_diagnoses.2** Write `second_question(p, dx)`. Return two columns: the truth (1 for `akiec`, `bcc` and
 # `mel`, else 0), and the probability that a lesion is one of the three. `p` has a column for each diagnosis.
@@ -213,11 +213,10 @@ print(f"difference:     {gain:+.2f}")
 # zero: seven outputs answer the second question better.
 #
 # And the first one? Seven answers instead of two changed the AUC for melanoma by
-# {{ quote("ladder", "gains.seven diagnoses", "+.3f") }}: {{ verdict("ladder", "gains.seven diagnoses") }} (trained on
-# 600 images of 64 px, three trainings, judged on 1,999 images).
+# {{ quote("ladder", "gains.seven diagnoses", "+.3f") }}: {{ verdict("ladder", "gains.seven diagnoses") }} (600 images of 64 px, three trainings, judged on 1,999 images).
 
 # %% [markdown]
-# Only fifteen of our images are carcinomas or precursors, but
+# Only fifteen of our validation images are carcinomas or precursors, but
 # {{ quote("seven_diagnoses", "malignant.not_melanoma", "d") }} of the 1,999 test images. There, for the model that the
 # course ships, the sum of three has an AUC of {{ quote("seven_diagnoses", "malignant.roc_auc", ".2f") }} for the second
 # question, and the probability of melanoma alone
@@ -245,7 +244,7 @@ costs
 # The **expected cost** of a call is the sum, over the diagnoses, of probability times cost. Take a lesion that is a mole
 # with {{ fact("85 %", "an example") }} and a melanoma with {{ fact("15 %", "an example") }}. Left alone, it costs
 # {{ fact("0.15 x 10 = 1.5", "an example") }} on average; sent to a doctor, {{ fact("0.85 x 1 = 0.85", "an example") }}.
-# So it is sent, although it probably is a mole.
+# So it is sent, though probably a mole.
 
 # %% [markdown]
 # **Exercise seven_diagnoses.3** Write `cheapest_call(p, costs)`. `p` has a row for each image, and `costs` is the table
@@ -308,7 +307,7 @@ _ = ax.set_title("The same probabilities cost less when costs decide")
 # alt: Four stacked bars. To leave all alone costs most, nearly all for melanomas. The likeliest diagnosis costs less than half of it, still mostly for melanomas. To send all to a doctor costs less again, all for harmless lesions. The lowest expected cost is the shortest bar, mostly for harmless lesions.
 
 # %% [markdown]
-# The two rules in the middle use the same probabilities. Is the lowest expected cost really cheaper, also than the rule
+# The two rules in the middle use the same probabilities. Is the lowest expected cost cheaper, also than the rule
 # that needs no model? Paired, for 100 lesions:
 
 
@@ -340,15 +339,15 @@ print(f"expected {expected:.0f}, paid {really:.0f}")
 
 # %% [markdown]
 # Nobody calibrated the seven probabilities of the shipped model. On the 1,999 test images it expects a cost of
-# {{ quote("seven_diagnoses", "costs.expected", ".2f") }} a lesion, and pays
+# {{ quote("seven_diagnoses", "costs.expected", ".2f") }} for one image, and pays
 # {{ quote("seven_diagnoses", "costs.paid.lowest expected cost", ".2f") }}: the difference is
-# {{ verdict("seven_diagnoses", "costs.paid minus expected", above="clear, it is too sure", below="clear, it is too careful") }}.
+# {{ verdict("seven_diagnoses", "costs.paid minus expected", above="clear, it expects too little", below="clear, it expects too much") }}.
 # Lowest expected cost minus likeliest diagnosis is {{ quote("seven_diagnoses", "costs.minus likeliest", "+.2f") }}:
 # {{ verdict("seven_diagnoses", "costs.minus likeliest") }}.
 
 # %% [markdown]
-# What hides in "everything else"? Other cancers and precursors, nearly one in ten. A model finds them if you ask for
-# them, and say what a mistake costs.
+# What hides in "everything else"? Other cancers and precursors, nearly one in ten. A model finds more of them if you
+# ask for them, and say what a mistake costs.
 
 # %% [markdown]
 # ## Key points

@@ -166,7 +166,7 @@ features = network.predict(lesions.images, batch_size=128, verbose=0)
 
 # %% [markdown]
 # Trees learn from these features. **Cross-validation** cuts the images into five folds. It trains on
-# four and scores the fifth, five times, so that each image is scored once. `StratifiedKFold` cuts by
+# four and scores the fifth, five times, so each image is scored once. `StratifiedKFold` cuts by
 # image, `StratifiedGroupKFold` keeps all images of a lesion in one fold.
 
 # %%
@@ -280,10 +280,11 @@ _ = ax.set_title("Two of the three splits score too high")
 
 # %% [markdown]
 # The control is inconclusive. By image adds 0.07 to the AUC. `take` and `skip` add 0.30, up to a perfect
-# score: these trees memorise what they saw. (A network that trains for a short time memorises less.)
+# score: these trees memorise what they saw. (A network may memorise less.)
 #
-# On all {{ quote("splitting-28px", "images", ",") }} images of HAM10000 that have siblings, splitting by
-# image adds {{ quote("splitting-28px", "gain of siblings", "+.3f") }}. Lesions with one image have no
+# On all {{ quote("splitting-28px", "images", ",") }} images with siblings in HAM10000, splitting by
+# image adds {{ quote("splitting-28px", "gain of siblings", "+.3f") }}: less than on our 1,350, but
+# {{ verdict("splitting-28px", "gain of siblings", below=None, zero=None) }}. Lesions with one image have no
 # siblings, so over a whole test set it adds less. You cannot see a leak in a score. Count instead.
 
 # %% [markdown]
@@ -364,7 +365,7 @@ _ = results.keep(
 # ## Check yourself
 #
 # <details><summary>One lesion in four has several images. Why do so many test images leak?</summary>
-# Those lesions own nearly half of all images, and most of their images are in training.</details>
+# Those lesions have nearly half of all images, and most of their images are in training.</details>
 #
 # <details><summary>Why is each image scored twice, and not half of the images each way?</summary>
 # Both AUCs come from the same images, so a difficult image lowers both. The difference comes from the
@@ -372,7 +373,7 @@ _ = results.keep(
 #
 # <details><summary>Tomorrow one lesion leaves the table. Does the same seed give the same split?</summary>
 # No: the shuffled list gets quite another order, and test lesions move into training. The course's
-# own splits order lesions by a hash of their names, which does not move.</details>
+# own splits order lesions by a number made from each name, which does not change.</details>
 #
 # ## What comes next
 #

@@ -21,8 +21,8 @@ def _head(units=7, activation="softmax", loss="sparse_categorical_crossentropy")
 
 @exercise(
     "seven_diagnoses.1",
-    hint="One output for each diagnosis, and an activation that makes them add up to 1. The labels "
-    "are whole numbers, not vectors.",
+    hint="One output for each diagnosis, and an activation that makes them add up to 1. For labels "
+    "that are whole numbers, not vectors, Keras calls the cross-entropy sparse.",
     cases=lambda: {
         "blank": lambda n_features: ...,
         "right": _head(),
