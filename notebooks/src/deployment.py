@@ -63,7 +63,7 @@ PIXELS = 50_000_000
 #
 # <details><summary>Lesson {{ number_of("elsewhere") }}: your model does well on the test set. Another clinic wants
 # to use it. What do you tell them?</summary>
-# That the test set says nothing about their images. They need a test of their own, with enough
+# That your score does not tell the score on their images. They need a test of their own, with enough
 # melanomas.</details>
 #
 # <details><summary>Lesson {{ number_of("confidence") }}: when should a model give no answer?</summary>

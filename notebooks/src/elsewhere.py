@@ -300,7 +300,7 @@ pd.DataFrame({"share of melanomas": shares.round(2), "images": images})
 # %% [markdown]
 # ## Key points
 #
-# - A test set from the training clinics says nothing about other clinics. Test where you will use it.
+# - A score from the training clinics does not tell the score in other places. Test where you will use it.
 # - Local images move the threshold along the curve. A better curve needs another training.
 # - A sensitivity of about {{ shown("0.9") }} is known to {{ shown("±0.05") }} with {{ shown("139") }} melanomas.
 #
