@@ -200,7 +200,9 @@ flower = serve.png(
     Image.fromarray(other_images.make("flower", samples.images[:1])[0])
 )
 sent = {"a lesion": lesion, "text": b"a mole", "empty": b""}
-sent |= {"cut off": lesion[:3000], "11 MB": bytes(11_000_000)}
+sent |= {"cut off": lesion[:3000], "too large": bytes(LARGEST + 1)}
+side = int(PIXELS**0.5) + 1
+sent["too many pixels"] = serve.png(Image.new("1", (side, side)))
 sent["a flower"] = flower
 
 # %%
