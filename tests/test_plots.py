@@ -194,3 +194,16 @@ def test_paired_seeds_join_the_trainings_of_a_seed():
     drawn = [list(line.get_ydata()) for line in ax.lines]
     assert drawn[:3] == [[0.76, 0.78], [0.8, 0.8], [0.7, 0.85]]
     assert heading(ax.figure).startswith("SYNTHETIC")
+
+
+def test_intervals_stand_in_rows_from_the_top():
+    first, second = Estimate(0.9, 0.8, 0.95), Estimate(0.6, 0.5, 0.7)
+    found = {"network": [first, second], "colours": [second, second]}
+    (ax,) = plots.intervals(found, ["home", "elsewhere"], "It falls", "AUC", 0.5).axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["home", "elsewhere"]
+    assert ax.get_yticks()[0] > ax.get_yticks()[1]
+    network, colours = ax.containers
+    assert network[0].get_xdata().tolist() == [0.9, 0.6]
+    assert network[0].get_ydata()[0] > colours[0].get_ydata()[0]
+    (low, _), (high, _) = network[2][0].get_segments()[0]
+    assert (low, high) == pytest.approx((0.8, 0.95))

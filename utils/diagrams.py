@@ -605,15 +605,15 @@ def groups():
 
 @diagram
 def service():
-    """A request passes four gates before the model: the queue, the size, the decoder and the guard.
-    At each it may be sent back with a status of its own and a sentence."""
+    """A request passes four gates before the model: the queue, the size, the decoder and the
+    detector. At each it may be sent back with a status of its own and a sentence."""
     ax, y = canvas(8, 2.5), 1.75
     lesion(ax, 0.5, y, 0.6)
     gates = (
         ("queue", "503", "too many\nat once"),
         ("size", "413", "over 10 MB"),
         ("decoder", "422", "not an image"),
-        ("guard", "200", "refused:\nno lesion"),
+        ("detector", "200", "refused:\nno lesion"),
     )
     for i, (name, status, text) in enumerate(gates):
         x = 1.7 + 1.35 * i

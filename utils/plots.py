@@ -134,6 +134,38 @@ def gallery(images, titles, heading, columns=5):
     return figure
 
 
+def intervals(found, labels, heading, xlabel, line):
+    """Estimates with their intervals, in rows.
+
+    Parameters
+    ----------
+    found : dict of str to list of utils.evaluation.Estimate
+        For the legend; one a row each, from the top.
+    labels : list of str
+        Of the rows.
+    heading, xlabel : str
+    line : float
+        Where a dashed line stands: zero of a difference, or the AUC of guessing.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, ax = plt.subplots(figsize=(8, 1.3 + 0.38 * len(labels)))
+    rows = np.arange(len(labels))[::-1]
+    for i, (name, ones) in enumerate(found.items()):
+        value, low, high = np.array([(one.value, one.low, one.high) for one in ones]).T
+        at = rows + 0.24 * ((len(found) - 1) / 2 - i)
+        color = (PALETTE[2], "gray", PALETTE[3])[i]
+        ax.errorbar(value, at, xerr=[value - low, high - value], fmt="o", color=color, label=name)
+    ax.set_yticks(rows, labels)
+    ax.axvline(line, color="black", linestyle="--", linewidth=1)
+    ax.set(xlabel=xlabel)
+    figure.legend(loc="outside lower left", ncols=len(found))
+    figure.suptitle(heading)
+    return figure
+
+
 def feature_maps(image, fed, names, source):
     """What layers with ReLU6 make of one image, in two channels each, for several ways to feed it.
 

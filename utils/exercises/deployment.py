@@ -3,7 +3,7 @@
 import io
 import struct
 import tempfile
-import time
+import warnings
 import zlib
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from utils import lite
-from utils.exercises.registry import Hint, answered, exercise, number
+from utils.exercises.registry import Hint, answered, exercise
 from utils.quiet import keras
 
 
@@ -56,15 +56,16 @@ def _bad():
 
 def _checked(content, largest=10e6, pixels=50e6, load=True, caught=Exception):
     if len(content) > largest:
-        raise ValueError("too large")
+        raise ValueError("The file is too large: send at most 10 MB.")
     try:
         image = Image.open(io.BytesIO(content))
-        if image.width * image.height > pixels:
-            raise ValueError("too many pixels")
-        if load:
+        few = image.width * image.height <= pixels
+        if few and load:
             image.load()
     except caught:
-        raise ValueError("no image") from None
+        raise ValueError("This is no image that I can read.") from None
+    if not few:
+        raise ValueError("The image has too many pixels.")
     return image.convert("RGB") if load else Image.new("RGB", image.size)
 
 
@@ -110,6 +111,102 @@ def _check(answer):
     return "A good image passes, six bad files get a sentence."
 
 
+def _service(judge, path="/predict", method="post"):
+    """A FastAPI application that answers as ``judge(content)`` says."""
+    from fastapi import FastAPI, UploadFile
+
+    app = FastAPI()
+
+    @getattr(app, method)(path)
+    def answer(image: UploadFile):
+        return judge(image.file.read(11_000_000))
+
+    return app
+
+
+def _answer(content, check=_checked, status=422, sentence=str):
+    from fastapi import HTTPException
+
+    from utils import predict
+
+    try:
+        image = check(content)
+    except ValueError as error:
+        raise HTTPException(status, sentence(error)) from None
+    found = predict.predict_skin_cancer(image)
+    return {"decision": found.decision, "probability": found.probability}
+
+
+def _uncaught(content):
+    return _answer(_checked(content) and content)
+
+
+def _large(content):
+    return _answer(content, lambda given: _checked(given, largest=1e9))
+
+
+@exercise(
+    "deployment.2",
+    hint="Copy the service above under another name. Its first line becomes a call of checked "
+    "inside try; after `except ValueError as error`, str(error) is the sentence.",
+    cases=lambda: {
+        "right": _service(_answer),
+        "wrong": [
+            (_answer, "FastAPI application"),
+            (_service(_answer, path="/judge"), "/predict"),
+            (_service(_answer, method="put"), "post"),
+            (_service(_uncaught), "fails"),
+            (_service(lambda content: _answer(content, status=400)), "422"),
+            (_service(lambda content: _answer(content, sentence=lambda error: "")), "sentence"),
+            (_service(lambda content: {"decision": "benign"}), "probability"),
+            (_service(_large), "11 million"),
+            (_service(lambda content: _answer(content, lambda given: 1 / 0)), "good image"),
+        ],
+    },
+)
+def _is_safe(answer):
+    from fastapi import FastAPI
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Using `httpx`")  # Starlette prefers another client
+        from fastapi.testclient import TestClient
+
+    if not isinstance(answered(answer), FastAPI):
+        raise Hint("safe is a FastAPI application: safe = FastAPI(), and below it the function.")
+    client = TestClient(answer, raise_server_exceptions=False)
+
+    def ask(content):
+        return client.post("/predict", files={"image": content})
+
+    reply = ask(_good())
+    if reply.status_code == 404:
+        raise Hint('There is nothing at "/predict": write @safe.post("/predict").')
+    if reply.status_code == 405:
+        raise Hint("It does not take a post: write @safe.post.")
+    if reply.status_code != 200:
+        raise Hint(f"For a good image the status is {reply.status_code}: {reply.text[:200]}")
+    if not {"decision", "probability"} <= set(reply.json()):
+        raise Hint("For a good image it answers with a decision and a probability.")
+    for what, content in (
+        ("a text file", b"not an image"),
+        ("11 million bytes", _good() + bytes(10_900_000)),
+        ("81 million pixels", _black(9000)),
+    ):
+        reply = ask(content)
+        if reply.status_code == 200:
+            raise Hint(f"It takes {what}: send the bytes through checked.")
+        if reply.status_code == 500:
+            raise Hint(
+                f"With {what} it fails. Which line raises ValueError? That one goes into try."
+            )
+        if reply.status_code != 422:
+            raise Hint(f"With {what} the status is {reply.status_code}, where 422 is asked for.")
+        detail = reply.json().get("detail")
+        if not isinstance(detail, str) or not detail:
+            raise Hint("Give the sentence of the error: it is str(error).")
+    return "A good image gets an answer, and bad files a sentence."
+
+
 @lru_cache(maxsize=1)
 def _exported():
     """Folder of a small exported model."""
@@ -134,7 +231,7 @@ def _convert(folder, optimize=True, half=True):
 
 
 @exercise(
-    "deployment.2",
+    "deployment.3",
     hint="As above, with two lines between the converter and `convert`.",
     cases=lambda: {
         "blank": lambda folder: ...,
@@ -163,59 +260,3 @@ def _half(answer):
     if len(content) < 0.4 * weights:
         raise Hint("The weights have 8 bits: set `supported_types`, too.")
     return f"{len(content) / 1000:.0f} kB instead of {weights / 1000:.0f}."
-
-
-def _median_ms(call, n):
-    call()
-    taken = []
-    for _ in range(n):
-        start = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - start)
-    return 1000 * np.median(taken)
-
-
-class _Call:
-    """Takes a known time: long at first, then short, with one long outlier."""
-
-    def __init__(self):
-        self.times = 0
-
-    def __call__(self):
-        self.times += 1
-        time.sleep({1: 0.15, 5: 0.2}.get(self.times, 0.01))
-
-
-def _mean_ms(call, n):
-    call()
-    start = time.perf_counter()
-    for _ in range(n):
-        call()
-    return 1000 * (time.perf_counter() - start) / n
-
-
-@exercise(
-    "deployment.3",
-    hint="A list, a loop, `time.perf_counter()` before and after each call, `np.median` last.",
-    blank=lambda call, n: ...,
-    right=_median_ms,
-    wrong=[
-        (lambda call, n: _median_ms(call, n) / 1000, "milliseconds"),
-        (_mean_ms, "median"),
-        (lambda call, n: _median_ms(call, 2), "n times"),
-        (lambda call, n: n * [call()], "one number"),
-        (lambda call, n: None, "return"),
-    ],
-)
-def _timed(answer):
-    call = _Call()
-    found = number(answer(call, 9))
-    if call.times not in (9, 10):
-        raise Hint(f"You called it {call.times} times: once before, and then n times.")
-    if found < 1:
-        raise Hint("That looks like seconds: we want milliseconds.")
-    if found > 25:
-        raise Hint("One call in nine is slow. The median ignores it, the mean does not.")
-    if found < 9:
-        raise Hint("That is too short: take the time before and after each call.")
-    return f"{found:.0f} ms."

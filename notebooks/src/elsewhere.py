@@ -1,0 +1,339 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
+#
+# # {{ number }} · Elsewhere: does it work in another clinic, or on a phone?
+#
+# All scores so far come from the clinics that gave the training images. But a model is used in other
+# places: with another camera, on other people. There you judge the model that this course ships.
+
+# %% [markdown]
+# **You will**
+#
+# - judge a finished model on images from three places;
+# - see which of its promises hold in another clinic;
+# - compute how many images a clinic needs for a test of its own.
+#
+# **New words**: external validation, local threshold
+#
+# **You need** lessons {{ number_of("intervals") }} and {{ number_of("evaluation") }}.
+# **Time: {{ minutes }} minutes**
+#
+# {{ disclaimer }}
+
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title Setup: fetches the course where it is not there yet (nothing to change)
+# {{ setup }}
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from sklearn.metrics import recall_score, roc_auc_score, roc_curve
+
+from utils import data, evaluation, exercises
+from utils import ledger, plots, predict, results
+
+# %% tags=["parameters"]
+SEED = 0
+LOCAL = 100
+DRAWS = 50
+
+# %% [markdown]
+# **Do you remember?**
+#
+# <details><summary>Lesson {{ number_of("groups") }}: without follow-up moles, the AUC of the course's model
+# falls from {{ quote("elsewhere", "sets.HAM10000, test.shipped.roc_auc.value") }} to
+# {{ quote("elsewhere", "sets.HAM10000, test, without follow-up.shipped.roc_auc.value") }}. Why?</summary>
+# Follow-up moles are easy, and none of them is a melanoma. A test set with many easy images gives a high
+# score.</details>
+#
+# <details><summary>Lesson {{ number_of("confidence") }}: a promise made on calibration images holds for
+# which images?</summary>
+# For new images of the same kind. Nothing is promised for another camera or another clinic.</details>
+
+# %% [markdown]
+# ## The score falls in another clinic
+#
+# These are ten of {{ fact("300", "data/samples/elsewhere") }} dermatoscopic images from other clinics, chosen to
+# show how much they differ.
+
+# %% tags=["samples"]
+lesions = data.load_set("elsewhere", 128)
+y = lesions.melanoma
+chosen = [12, 38, 43, 63, 120, 23, 35, 131, 207, 212]
+names = np.where(y == 1, "melanoma", "not melanoma")[chosen].tolist()
+heading = "Other clinics: other light, rulers, hairs, pen marks, patches"
+_ = plots.gallery(lesions.images[chosen], names, heading)
+# alt: Ten dermatoscopic images in two rows. Five melanomas: two in a bright circle on black, one pink and grey, one with hairs beside a ruler, one pale. Five other lesions: one with long hairs, one purple inside a thin line, one beside an orange and blue patch, one on skin painted violet, one beside a ruler.
+
+# %% [markdown]
+# A test where the model was not made is called **external validation**. We train and choose nothing in it.
+#
+# On the test images of HAM10000 the AUC is {{ quote("elsewhere", "sets.HAM10000, test.shipped.roc_auc") }}.
+# (AUC: the chance that a random melanoma gets a higher score than a random other lesion; 0.5 is
+# guessing. In brackets is the 95 % interval: the AUC on very many such images probably lies in here.)
+# Guess the AUC on the 300.
+
+# %%
+MY_AUC = ...
+ledger.guess("AUC on 300 images of other clinics", MY_AUC)
+
+# %%
+probability = predict.melanoma_probability(lesions.images)
+auc = evaluation.estimate(roc_auc_score, y, probability, lesions.table["group"])
+ledger.outcome("AUC on 300 images of other clinics", auc)
+print(f"AUC {auc:.2f}, {y.sum()} melanomas, {(y == 0).sum()} others")
+
+# %% [markdown]
+# The interval is wide, since 300 images are few. The record holds what the model answered for three
+# whole sets: HAM10000's test images ("home"), ISIC 2017 (other clinics; the 300 come from its first
+# collections), and {{ fact("PAD-UFES-20", "a name") }} (photographs by smartphones).
+
+# %%
+record = results.committed("elsewhere")["predictions"]
+home = pd.DataFrame(record["HAM10000, test"])
+clinics = pd.DataFrame(record["ISIC 2017, all"])
+phones = pd.DataFrame(record["PAD-UFES-20, all"])
+places = {"home": home, "other clinics": clinics, "phones": phones}
+clinics.head(3)
+
+# %% [markdown]
+# **Exercise elsewhere.1** Write `judge(table, threshold)` for such a table, with scikit-learn. Return a
+# dict with three numbers: `"AUC"`; `"sensitivity"`, the share of melanomas that reach the threshold;
+# `"false positives"`, the share of the other images that reach it.
+
+
+# %% tags=["exercise"]
+def judge(table, threshold):
+    return ...
+
+
+exercises.check("elsewhere.1", judge)
+
+
+# %% tags=["solution"]
+def judge(table, threshold):
+    y, p = table["melanoma"], table["probability"]
+    called = p >= threshold
+    return {
+        "AUC": roc_auc_score(y, p),
+        "sensitivity": recall_score(y, called),
+        "false positives": 1 - recall_score(y, called, pos_label=0),
+    }
+
+
+exercises.check("elsewhere.1", judge)
+
+# %%
+judge = exercises.use("elsewhere.1", judge)
+threshold = results.committed("elsewhere")["thresholds"]["shipped"]
+rows = {}
+for place, table in places.items():
+    counts = {"images": len(table), "melanomas": table["melanoma"].sum()}
+    rows[place] = counts | judge(table, threshold)
+pd.DataFrame(rows).T.round(2).convert_dtypes()
+
+# %% [markdown]
+# The threshold was chosen to find nine of ten melanomas at home. In other clinics it finds
+# {{ quote("elsewhere", "sets.ISIC 2017, all.shipped.sensitivity") }} of them, with *more* false positives than at
+# home; on phones {{ quote("elsewhere", "sets.PAD-UFES-20, all.shipped.sensitivity") }}.
+
+# %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
+sets = results.committed("elsewhere")["sets"]
+left_out = ("HAM10000, test, histology only", "ISIC 2017, test")
+shown = [one for one in sets if one not in left_out]
+counted = []
+for one in shown:
+    n, positives = sets[one]["images"], sets[one]["melanomas"]
+    counted.append(f"{one} ({positives} of {n:,})")
+aucs = {
+    "network": [sets[one]["shipped"]["roc_auc"] for one in shown],
+    "colour baseline": [sets[one]["colours"]["roc_auc"] for one in shown],
+}
+heading = "Away from home the AUC falls, for the network and for the colours"
+xlabel = "AUC with its 95 % interval (in brackets: melanomas of images)"
+_ = plots.intervals(aucs, counted, heading, xlabel, 0.5)
+# alt: AUCs with intervals on five sets. The network has its highest AUC on all test images of HAM10000, a lower one without follow-up moles, and lower ones in ISIC 2017 and PAD-UFES-20. The colour baseline lies below it everywhere, away from home near the dashed line of guessing.
+
+# %% [markdown]
+# Part of the fall is not the camera. At home many images are easy: without follow-up moles the AUC is
+# {{ quote("elsewhere", "sets.HAM10000, test, without follow-up.shipped.roc_auc") }}. The rest has many
+# possible causes: cameras, people, rulers. These sets cannot tell them apart. And "other clinics" are not
+# one place: the 300 gave 0.77, the whole of ISIC 2017 gives 0.64.
+
+# %% [markdown]
+# Hospitals see the same. In 2018 a network for pneumonia on X-rays had an AUC of
+# {{ fact("0.931", "Zech et al. 2018, abstract") }} on new images of its two hospitals, and of
+# {{ fact("0.815", "Zech et al. 2018, abstract") }} in a third. And the first number was too kind: one of the
+# two had much more pneumonia, so the name of the hospital alone reached
+# {{ fact("0.861", "Zech et al. 2018, abstract") }}.
+
+# %% [markdown]
+# ## Local images give a threshold, not a better model
+#
+# A model gives an order (AUC), probabilities, and a threshold. Does a probability mean the same elsewhere?
+# Of the images in each range, what share is melanoma (`mean`)?
+
+# %%
+ranges = [-1, 0.05, 0.2, 0.5, 1]
+labels = ["below 0.05", "0.05 to 0.2", "0.2 to 0.5", "above 0.5"]
+
+
+def melanomas_by_probability(table):
+    part = pd.cut(table["probability"], ranges, labels=labels)
+    return table["melanoma"].groupby(part, observed=False)
+
+
+parts = {}
+for place, table in places.items():
+    parts[place] = melanomas_by_probability(table).agg(["mean", "size"])
+pd.concat(parts, axis=1).round(2)
+
+# %% [markdown]
+# At home the shares fit the ranges: of 1,137 images below 0.05, a share of 0.01 are melanomas. In other
+# clinics it is 0.14 of 1,276. A probability does not mean the same there.
+#
+# Can a clinic repair this? It takes `100` of its own images with their diagnoses, and chooses a **local
+# threshold** on them.
+#
+# **Exercise elsewhere.2** Write `local_threshold(few, share)`: the highest threshold that finds at least
+# this share of the melanomas in the table `few`. (NumPy has a function for it.)
+
+
+# %% tags=["exercise"]
+def local_threshold(few, share):
+    return ...
+
+
+exercises.check("elsewhere.2", local_threshold)
+
+
+# %% tags=["solution"]
+def local_threshold(few, share):
+    scores = few.loc[few["melanoma"] == 1, "probability"]
+    return np.quantile(scores, 1 - share, method="lower")
+
+
+exercises.check("elsewhere.2", local_threshold)
+
+# %% [markdown]
+# We do this `50` times, for `0.9` of the melanomas, and judge each threshold on the rest of the images.
+
+# %%
+local_threshold = exercises.use("elsewhere.2", local_threshold)
+rng = np.random.default_rng(SEED)
+found = []
+for _ in range(DRAWS):
+    few = clinics.sample(LOCAL, random_state=rng)
+    rest = clinics.drop(few.index)
+    found.append(judge(rest, local_threshold(few, 0.9)))
+local = pd.DataFrame(found)
+local.agg(["min", "mean", "max"]).round(2)
+
+# %%
+figure, ax = plt.subplots(figsize=(6, 4))
+colors = dict(zip(places, plots.PALETTE[2:5]))
+for place, table in places.items():
+    x, y_curve, _ = roc_curve(table["melanoma"], table["probability"])
+    ax.plot(x, y_curve, color=colors[place], label=place)
+    own = judge(table, threshold)
+    ax.plot(own["false positives"], own["sensitivity"], "k*", markersize=9)
+ax.plot(local["false positives"], local["sensitivity"], "k.", markersize=4)
+ax.legend()
+ax.set(xlabel="false positives", ylabel="sensitivity")
+_ = figure.suptitle("A local threshold moves along the lower curve")
+# alt: Three ROC curves: the one at home lies far above those in other clinics and on phones. A star on each marks the threshold of the shipped model. Fifty black dots, the local thresholds, lie on the curve of other clinics, most of them to the right of its star.
+
+# %% [markdown]
+# *(Stars: the model's own threshold. Dots: the local ones.)* The order stays, so the AUC does too. A local
+# threshold finds the melanomas, and flags most other lesions. It is another point on the same, lower curve.
+
+# %% [markdown]
+# The dots lie far apart, because so few images hold only about nineteen melanomas. How many does a clinic need? A
+# sensitivity $s$, measured on $n$ melanomas, has a 95 % interval of about $s \pm 1.96 \sqrt{s (1 - s) / n}$.
+#
+# **Exercise elsewhere.3** Write `melanomas_needed(s, half)`: the smallest whole number of melanomas that
+# gives an interval of at most $s \pm$ `half`.
+
+
+# %% tags=["exercise"]
+def melanomas_needed(s, half):
+    return ...
+
+
+exercises.check("elsewhere.3", melanomas_needed)
+
+
+# %% tags=["solution"]
+def melanomas_needed(s, half):
+    return int(np.ceil(1.96**2 * s * (1 - s) / half**2))
+
+
+exercises.check("elsewhere.3", melanomas_needed)
+
+# %%
+melanomas_needed = exercises.use("elsewhere.3", melanomas_needed)
+needed = melanomas_needed(0.9, 0.05)
+shares = pd.Series({place: t["melanoma"].mean() for place, t in places.items()})
+images = np.ceil(needed / shares).astype(int)
+print(f"{needed} melanomas for ±0.05 at a sensitivity of 0.9")
+pd.DataFrame({"share of melanomas": shares.round(2), "images": images})
+
+# %% [markdown]
+# 139 melanomas. With a share of 0.11, as at home, that takes 1,258 images, all with a confirmed diagnosis.
+# The few melanomas on phones give an interval that is almost twice as wide.
+
+# %% [markdown]
+# **So does it work in another clinic, or on a phone?** Not as at home: its AUC is lower, its probabilities are
+# wrong, and its threshold misses more. Only local images with known diagnoses show this.
+
+# %% [markdown]
+# ## Key points
+#
+# - A score from the training clinics does not tell the score in other places. Test where you will use it.
+# - Local images move the threshold along the curve. A better curve needs another training.
+# - A sensitivity of about {{ shown("0.9") }} is known to {{ shown("±0.05") }} with {{ shown("139") }} melanomas.
+#
+# ## Check yourself
+#
+# <details><summary>A vendor shows an AUC of {{ fact("0.93", "an example") }} from its own hospital. What do you ask for?</summary>
+# For the AUC in hospitals that gave no training images, with intervals, and for a test on images of your
+# own.</details>
+#
+# <details><summary>A clinic lowers the threshold until the model finds nine of ten melanomas. Is the model as
+# good as at home now?</summary>
+# No. It finds as many melanomas as at home, but with more false positives: the curve is lower.</details>
+#
+# <details><summary>Why do {{ fact("100", "the parameter LOCAL") }} images not suffice to choose a threshold?</summary>
+# About nineteen of them are melanomas, and the threshold depends on the two or three with the lowest scores.</details>
+#
+# ## What comes next
+#
+# Someone else wants to use the model. What must you give them?
+# [{{ number_of("deployment") }} · Deployment]({{ notebook_of("deployment") }})
+#
+# ## References
+#
+# - Zech, Badgeley, Liu, Costa, Titano, Oermann: Variable generalization performance of a deep learning model
+#   to detect pneumonia in chest radiographs. PLOS Medicine 15(11):e1002683, 2018,
+#   [doi:10.1371/journal.pmed.1002683](https://doi.org/10.1371/journal.pmed.1002683). The numbers are from its
+#   abstract.
+# - ISIC 2017: Codella et al., [arXiv:1710.05006](https://arxiv.org/abs/1710.05006).
+# - PAD-UFES-20: Pacheco et al., Data in Brief 32:106221, 2020,
+#   [doi:10.1016/j.dib.2020.106221](https://doi.org/10.1016/j.dib.2020.106221).
+
+# %%
+exercises.progress()
+
+# %%
+ledger.show()
