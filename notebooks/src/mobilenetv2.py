@@ -49,11 +49,13 @@ SAMPLE = 38  # which lesion of data/samples/ you look at: 0 to 59
 # %% [markdown]
 # **Do you remember?**
 #
-# <details><summary>Why must all photos of one lesion lie on the same side of a split?</summary>
+# <details><summary>Lesson {{ number_of("splitting") }}: why must all photos of one lesion lie on the same
+# side of a split?</summary>
 # They look alike. A model that was trained on one of them is tested on what it has already
 # seen.</details>
 #
-# <details><summary>What does the colour baseline see of an image?</summary>
+# <details><summary>Lesson {{ number_of("data") }}: what does the colour baseline see of an
+# image?</summary>
 # Only colours: their means, their spread, and the difference between centre and border. No
 # shapes.</details>
 #

@@ -61,10 +61,11 @@ SEED = 0
 # %% [markdown]
 # **Do you remember?**
 #
-# <details><summary>Which two things do MobileNetV2's first filters see?</summary>
+# <details><summary>Lesson {{ number_of("mobilenetv2") }}: which two things do MobileNetV2's first filters
+# see?</summary>
 # Edges and colours. They cannot tell a hair from the border of a lesion.</details>
 #
-# <details><summary>What does a 95 % interval say?</summary>
+# <details><summary>Lesson {{ number_of("intervals") }}: what does a 95 % interval say?</summary>
 # The score on very many such images probably lies in here.</details>
 #
 # ## Can a weighted sum of features find melanomas?
@@ -146,7 +147,9 @@ ledger.guess("AUC of random weights", MY_AUC_OF_RANDOM)
 # %%
 reader = probe(x_train)
 p_imagenet = reader.predict_proba(x_validation)[:, 1]
-print(f"ImageNet's features: AUC {roc_auc_score(y, p_imagenet):.2f}")
+auc_of_imagenet = roc_auc_score(y, p_imagenet)
+ledger.outcome("AUC of frozen ImageNet features", auc_of_imagenet)
+print(f"ImageNet's features: AUC {auc_of_imagenet:.2f}")
 
 # %%
 rivals = {}
@@ -165,6 +168,7 @@ rows = []
 for name, p in rivals.items():
     gain = evaluation.difference(roc_auc_score, y, p_imagenet, p, groups)
     rows.append([name, roc_auc_score(y, p), f"{gain:+.2f}"])
+ledger.outcome("AUC of random weights", rows[0][1])
 rivals_table = pd.DataFrame(rows, columns=["", "AUC", "ImageNet minus this"])
 rivals_table.round(2)
 
@@ -256,7 +260,7 @@ pd.DataFrame(rows, columns=["pixels", "AUC of the app"]).round(2)
 # {{ quote("dials", "highest.later: 0 to 255", ".2f") }}, on average
 # {{ quote("dials", "roc_auc.later: 0 to 255.value", ".2f") }}: the app guesses.
 #
-# With 0 to 1 the loss is smaller and easier to overlook, on average
+# With 0 to 1 the loss is smaller, and easier to overlook. On average the AUC changes by
 # {{ quote("dials", "gains.later: 0 to 1 minus width 35%, input 96", "+.3f") }}. Why does 0 to 255 do
 # such harm? Look at the first layer:
 
@@ -339,7 +343,7 @@ pd.DataFrame(rows, columns=["width", "input", "parameters", "million work"])
 
 # %% [markdown]
 # Width changes parameters and work, resolution only the work. What do they gain? Below are probes of
-# ten networks, on the ten subsets. **All inputs are the same images of 28 x 28 pixels, enlarged: no
+# ten networks, on the ten subsets' validation images. **All inputs are the same images of 28 x 28 pixels, enlarged: no
 # setting adds detail.**
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
@@ -364,8 +368,8 @@ _ = results.keep(
 # Width `1.0` at 224 pixels against `0.35` at 96, for {{ fact("28", "the MACs in dials.json") }} times the work:
 # {{ quote("dials", "gains.width 100%, input 224 minus width 35%, input 96", "+.3f") }},
 # {{ verdict("dials", "gains.width 100%, input 224 minus width 35%, input 96") }}. But weights want
-# about the size that they were trained with: those of width `1.0` come from 224 pixels, and at 32 they
-# lose {{ quote("dials", "gains.width 100%, input 32 minus input 224.value", "+.2f") }}.
+# about the size that they were trained with. Those of width `1.0` come from 224 pixels: at 32 pixels the
+# AUC changes by {{ quote("dials", "gains.width 100%, input 32 minus input 224", "+.2f") }}.
 
 # %% [markdown]
 # **Why transfer at all**, if colours come near this probe? A frozen base is only the start. We trained
