@@ -177,7 +177,7 @@ rivals_table.round(2)
 # guess either: random filters still pass on how dark and how red an image is.
 #
 # In brackets stands the 95 % interval of the difference: the score on very many such images probably
-# lies in here. Where it holds zero, the comparison is *inconclusive*: 200 images resolve about ±0.08.
+# lies in here. Where it holds zero, the comparison is *inconclusive*.
 
 # %% [markdown]
 # So we repeated it on ten subsets of HAM10000, with another random network each time, and judged all
@@ -385,7 +385,7 @@ _ = results.keep(
 
 # %% [markdown]
 # The course's own model reaches {{ quote("shipped_model", "shipped.roc_auc") }}. That is not ImageNet's
-# merit alone: it was trained on all 6,015 images, larger ones, and averages 32 views of each.
+# merit alone: it was trained on all 6,015 images, larger ones, and averages many views of each.
 #
 # So: yes. Features learned from cats find melanomas better than random ones do, and a training that
 # begins from them ends higher.
