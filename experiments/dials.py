@@ -1,8 +1,8 @@
-"""What frozen features know of melanoma, over ten draws of HAM10k-Mini: width and input size as two
+"""What frozen features tell of melanoma, over ten draws of HAM10k-Mini: width and input size as two
 dials, against random weights, against the colour baseline, and fed in a wrong range.
 
 A linear probe is fitted to the features of every network on each of the draws
-``splits.mini(seed=...)`` and judged on the draw's validation set."""
+``splits.mini(seed=...)`` and judged on the draw's validation set; some also on all test images."""
 
 import time
 
@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from experiments import common
 from experiments.common import over_draws
-from utils import backbone, baselines, data, evaluation, pretrained, results, splits
+from utils import backbone, baselines, data, digest, evaluation, pretrained, results, splits
 from utils.quiet import keras
 
 RANGES = {"-1 to 1": (-1, 1), "0 to 1": (0, 1), "0 to 255": (0, 255)}
@@ -31,8 +31,13 @@ NETWORKS |= {
     f"width 35%, input {size}, weights of 224": (0.35, size, 224, "-1 to 1", 0)
     for size in (96, 224)
 }
-NETWORKS |= {f"random {seed}": (0.35, 96, None, "-1 to 1", seed) for seed in range(3)}
+NETWORKS |= {f"random {seed}": (0.35, 96, None, "-1 to 1", seed) for seed in range(10)}
 NETWORKS |= {name: (0.35, 96, 96, name, 0) for name in ("0 to 1", "0 to 255")}
+RANDOMS = [name for name in NETWORKS if name.startswith("random")]
+COLOURS = "colour baseline"
+# Probes that learned from pixels in the right range and are asked about others.
+LATER = {f"later: {fed}": fed for fed in ("0 to 1", "0 to 255")}
+PROBES = (COLOURS, *NETWORKS, *LATER)
 
 
 def run():
@@ -46,24 +51,41 @@ def run():
     started, asked = time.monotonic(), common.parameters("dials")
     table = data.load_table("folder")[0]
     draws = [splits.mini(table, seed=draw) for draw in asked["DRAWS"]]
-    wanted = {image for mini in draws for image in mini["image_id"]}
+    test = splits.full(table).query("split == 'test'")
+    wanted = set(test["image_id"]).union(*(mini["image_id"] for mini in draws))
     lesions = load(wanted, asked["SIZE"])
     row_of = {image: row for row, image in enumerate(lesions.table["image_id"])}
-    rows = [[row_of[image] for image in mini["image_id"]] for mini in draws]
     found = {name: features(lesions.images, name) for name in NETWORKS}
-    judged = [judge(mini, lesions.images[r], found, r) for mini, r in zip(draws, rows, strict=True)]
-    kept = {name: over_draws([one[name] for one in judged]) for name in judged[0]}
+    test_rows = [row_of[image] for image in test["image_id"]]
+    judged, of_test = [], []
+    for mini in draws:
+        rows = np.array([row_of[image] for image in mini["image_id"]])
+        validation = (mini["split"] == "validation").to_numpy()
+        asked_rows = [*rows[validation], *test_rows]
+        p = of_draw(mini, lesions.images, found, rows, asked_rows)
+        judged.append(judge(mini[validation], p[:, : validation.sum()]))
+        of_test.append(dict(zip(PROBES, p[:, validation.sum() :], strict=True)))
+    kept = {name: over_draws([one[name] for one in judged]) for name in PROBES}
 
     def gain(a, *b):
         return over_draws([one[a] - np.mean([one[name] for name in b]) for one in judged])
 
-    randoms = [name for name in NETWORKS if name.startswith("random")]
+    by_network = [np.mean([one[RIGHT] - one[name] for one in judged]) for name in RANDOMS]
     findings = {
         "roc_auc": kept,
+        "lowest": {name: min(one["seeds"]) for name, one in kept.items()},
+        "highest": {name: max(one["seeds"]) for name, one in kept.items()},
+        "random": {
+            "networks": len(RANDOMS),
+            "lowest": min(kept[name]["value"] for name in RANDOMS),
+            "highest": max(kept[name]["value"] for name in RANDOMS),
+            "ImageNet minus one": over_draws(by_network),  # here over the networks
+        },
+        "test": on_test(test, of_test),
         "grid": [on_grid(name, kept[name]) for name in GRID],
         "gains": {
-            "ImageNet minus random": gain(RIGHT, *randoms),
-            "ImageNet minus colours": gain(RIGHT, "colour baseline"),
+            "ImageNet minus random": gain(RIGHT, *RANDOMS),
+            "ImageNet minus colours": gain(RIGHT, COLOURS),
         }
         | {
             f"width 100%, input {size} minus input 224": gain(
@@ -74,7 +96,7 @@ def run():
         | {
             f"{name} minus {RIGHT}": gain(name, RIGHT)
             for name in kept
-            if name not in (RIGHT, "colour baseline", *randoms)
+            if name not in (RIGHT, COLOURS, *RANDOMS)
         },
     }
     used = {"SIZE": asked["SIZE"], "judged_on": "validation"}
@@ -134,32 +156,73 @@ def on_grid(name, auc):
 def probe(x, y):
     """A logistic regression whose penalty is chosen inside the training set."""
     pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    strengths = {"logisticregression__C": [1e-5, 1e-4, 1e-3]}
+    strengths = {"logisticregression__C": [1e-4, 1e-3, 1e-2]}
     return GridSearchCV(pipeline, strengths, scoring="roc_auc").fit(x, y)
 
 
-def judge(mini, images, found, rows):
-    """ROC AUC on the validation set of one draw, by network and for the colours.
+def of_draw(mini, images, found, rows, asked):
+    """Probabilities of melanoma by all probes of one draw, kept.
 
-    ``later: ...`` is a probe that learned from pixels in the right range and is asked about others.
+    Parameters
+    ----------
+    mini : DataFrame
+        The draw.
+    images : ndarray
+        Of all draws and the test set.
+    found : dict of str to ndarray
+        Features of these images by network.
+    rows : ndarray of int
+        Of the draw's images.
+    asked : list of int
+        Rows of the images to ask about.
+
+    Returns
+    -------
+    ndarray, shape (len(PROBES), len(asked))
     """
-    melanoma = (mini["dx"] == "mel").to_numpy().astype(int)
-    train, validation = ((mini["split"] == name).to_numpy() for name in ("train", "validation"))
-    y = melanoma[validation]
 
-    def auc(model, x):
-        return evaluation.roc_auc(y, model.predict_proba(x)[:, 1])
+    def make(_):
+        melanoma = (mini["dx"] == "mel").to_numpy().astype(int)
+        train = (mini["split"] == "train").to_numpy()
+        y, learned = melanoma[train], rows[train]
+        probes = {COLOURS: baselines.colour_baseline(images[learned], y)}
+        probes |= {name: probe(x[learned], y) for name, x in found.items()}
+        x_asked = {COLOURS: baselines.colour_features(images[asked])}
+        x_asked |= {name: x[asked] for name, x in found.items()}
+        p = {name: probes[name].predict_proba(x)[:, 1] for name, x in x_asked.items()}
+        p |= {name: probes[RIGHT].predict_proba(x_asked[fed])[:, 1] for name, fed in LATER.items()}
+        return np.array([p[name] for name in PROBES])
 
-    colours = baselines.colour_baseline(images[train], melanoma[train])
-    judged = {
-        "colour baseline": auc(colours, baselines.colour_features(images[validation])),
-    }
-    of_draw = {name: x[rows] for name, x in found.items()}
-    for name, x in of_draw.items():
-        model = probe(x[train], melanoma[train])
-        judged[name] = auc(model, x[validation])
-        if name == RIGHT:
-            for fed in ("0 to 1", "0 to 255"):
-                judged[f"later: {fed}"] = auc(model, of_draw[fed][validation])
+    drawn = splits.fingerprint(mini)
+    depends = [drawn, digest.of([int(row) for row in asked])]
+    return common.kept(__name__, f"draw {drawn[:8]}", depends, make)
+
+
+def judge(validation, p):
+    """ROC AUC on a draw's validation set, by probe; p has a row of probabilities for each."""
+    y = (validation["dx"] == "mel").to_numpy()
+    judged = {name: evaluation.roc_auc(y, one) for name, one in zip(PROBES, p, strict=True)}
     print(", ".join(f"{name} {value:.3f}" for name, value in judged.items()), flush=True)
     return judged
+
+
+def on_test(test, answers):
+    """Probes of all draws on all test images: mean AUCs and paired differences, by lesion.
+
+    Each draw's probes are paired with each other; a draw has one random network of its own.
+    """
+    y, groups = (test["dx"] == "mel").to_numpy().astype(int), test["group"]
+    imagenet = np.array([one[RIGHT] for one in answers])
+    colours = np.array([one[COLOURS] for one in answers])
+    randoms = np.array([one[RANDOMS[i % len(RANDOMS)]] for i, one in enumerate(answers)])
+    auc = evaluation.roc_auc
+    return {
+        "images": len(y),
+        "ImageNet": evaluation.estimate(auc, y, imagenet, groups).to_json(),
+        "colour baseline": evaluation.estimate(auc, y, colours, groups).to_json(),
+        "random": evaluation.estimate(auc, y, randoms, groups).to_json(),
+        "ImageNet minus colours": evaluation.difference(
+            auc, y, imagenet, colours, groups
+        ).to_json(),
+        "ImageNet minus random": evaluation.difference(auc, y, imagenet, randoms, groups).to_json(),
+    }

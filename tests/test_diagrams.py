@@ -68,16 +68,6 @@ def said_with_fonts(figure):
     ]
 
 
-def test_convolution_counts_its_parameters():
-    words = said(diagrams.convolution())
-    assert "18,432 parameters" in words
-    assert "3 × 3 × 32 = 288" in words and "32 × 64 = 2,048" in words
-    assert "2,336 parameters, 7.9 times fewer" in words
-    words = said(diagrams.convolution(n_in=16, n_out=10, kernel=5))
-    assert "4,000 parameters" in words
-    assert "560 parameters, 7.1 times fewer" in words
-
-
 def test_prevalence_counts_its_alarms():
     words = said(diagrams.prevalence())
     assert "216 of 368 alarms are true: 59 %" in words
@@ -97,6 +87,18 @@ def test_frozen_and_trainable_layers_are_all_layers(stage):
     assert ("cache" in words and "every epoch" in words) == (stage == "head")
     found = {"head": "frozen: 154", "last 20 layers": "frozen: 134", "all layers": "all 154"}
     assert found[stage] in words
+
+
+def test_the_strip_has_the_shapes_of_mobilenet():
+    from utils.quiet import keras
+
+    base = keras.applications.MobileNetV2((96, 96, 3), 0.35, include_top=False, weights=None)
+    shapes = {layer.output.shape[1:] for layer in base.layers}
+    words = [text.split()[0].replace(",", "") for text in said(diagrams.mobilenet_strip())]
+    found = [
+        (int(side), int(side), int(n)) for side, n in zip(words[:14:2], words[1:14:2], strict=True)
+    ]
+    assert set(found) <= shapes and found[0] == (96, 96, 3) and found[-1] == (3, 3, 1280)
 
 
 def test_only_known_stages_can_be_drawn():

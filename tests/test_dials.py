@@ -33,22 +33,28 @@ def test_weights_of_another_size_are_refused(monkeypatch):
         dials.network(dials.RIGHT)
 
 
-def test_a_draw_is_judged_on_validation_and_no_probe_sees_the_test_set():
+def test_probes_learn_from_training_alone_and_answer_for_what_is_asked(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_WORK_DIR", str(tmp_path))
     rng = np.random.default_rng(0)
     mini = pd.DataFrame(
         {"dx": ["mel", "nv"] * 50, "split": ["train"] * 60 + ["validation"] * 20 + ["test"] * 20}
-    )
+    ).assign(image_id=lambda t: t.index.astype(str))
     melanoma = (mini["dx"] == "mel").to_numpy()
     images = rng.integers(0, 256, (100, 28, 28, 3), dtype=np.uint8)
     useless = rng.normal(size=(100, 4))
     telling = useless + 9 * melanoma[:, None]
     misleading = np.where((mini["split"] == "test").to_numpy()[:, None], -telling, telling)
-    found = {dials.RIGHT: misleading, "0 to 1": -telling, "0 to 255": telling, "random 0": useless}
-    judged = dials.judge(mini, images, found, np.arange(100))
+    found = dict.fromkeys(dials.NETWORKS, useless)
+    found |= {dials.RIGHT: misleading, "0 to 1": -telling, "0 to 255": telling}
+    rows = np.arange(100)
+    p = dials.of_draw(mini, images, found, rows, list(rows[60:]))
+    judged = dials.judge(mini[60:80], p[:, :20])
     assert judged[dials.RIGHT] == judged["0 to 1"] == judged["later: 0 to 255"] == 1
     assert judged["later: 0 to 1"] == 0
     assert 0.1 < judged["random 0"] < 0.9
-    assert 0 <= judged["colour baseline"] <= 1
+    assert 0 <= judged[dials.COLOURS] <= 1
+    on_test = dials.judge(mini[80:], p[:, 20:])
+    assert on_test[dials.RIGHT] == 0 and on_test["0 to 255"] == 1
 
 
 def test_the_committed_record_is_of_these_networks():

@@ -103,17 +103,6 @@ def test_one_style_holds_for_every_figure_and_the_two_kinds_have_colours_of_thei
     assert diagrams.RED == plots.MELANOMA and diagrams.BLUE == plots.OTHER
 
 
-def test_feature_maps_show_the_channels_that_vary_most_in_every_row():
-    maps = np.zeros((1, 4, 4, 5))
-    maps[0, 0, :, 3], maps[0, 0, :, 1] = 6, 3
-    fed = {"-1 to 1": [maps], "0 to 255": [maps + 1]}
-    figure = plots.feature_maps(np.zeros((4, 4, 3)), fed, ["Conv1_relu"], "synthetic")
-    shown = [ax.images[0].get_array() for ax in figure.axes[:6]]
-    assert [s.max() for s in shown] == [0, 6, 3, 0, 7, 4]
-    assert heading(figure).startswith("SYNTHETIC")
-    assert figure.axes[1].get_title() == "Conv1\n4 x 4"
-
-
 def test_the_ladder_shows_each_gain_with_its_interval_and_the_auc_reached():
     gains = {"layers": Estimate(0.02, 0.01, 0.03), "views": Estimate(0.0, -0.01, 0.01)}
     aucs = {name: Estimate(auc, 0, 1) for name, auc in (("layers", 0.8), ("views", 0.9))}
@@ -207,3 +196,20 @@ def test_intervals_stand_in_rows_from_the_top():
     assert network[0].get_ydata()[0] > colours[0].get_ydata()[0]
     (low, _), (high, _) = network[2][0].get_segments()[0]
     assert (low, high) == pytest.approx((0.8, 0.95))
+
+
+def test_width_and_resolution_has_a_line_for_each_width_and_names_each_input():
+    grid = pd.DataFrame(
+        {
+            "width": [0.35, 0.35, 1.0],
+            "input": [32, 96, 96],
+            "MACs": [1e6, 1e7, 5e7],
+            "auc": [0.8, 0.84, 0.81],
+            "low": [0.78, 0.82, 0.79],
+            "high": [0.82, 0.86, 0.83],
+        }
+    )
+    (ax,) = plots.width_and_resolution(grid, 0.83).axes
+    assert [text.get_text() for text in ax.texts] == ["32 px", "96 px", "96 px"]
+    labels = {text.get_text() for text in ax.get_legend().get_texts()}
+    assert labels == {"width 0.35", "width 1.0", "colour baseline"}

@@ -91,8 +91,9 @@ def test_weights_of_another_input_size_serve_where_there_is_no_network(cache):
     assert pretrained.mobilenet_v2(0.5, 96) == cache / file_of(0.5, 192)
 
 
-def test_shipped_layers_serve_for_drawn_lesions_only(cache):
-    assert pretrained.mobilenet_v2(0.35, 96, "synthetic") == pretrained.SHIPPED
+def test_shipped_layers_serve_for_drawn_lesions_and_samples_only(cache):
+    for source in ("synthetic", "samples"):
+        assert pretrained.mobilenet_v2(0.35, 96, source) == pretrained.SHIPPED
     for alpha, source in ((0.35, "folder"), (0.35, "kaggle"), (1.0, "synthetic")):
         with pytest.raises(ConnectionError) as refused:
             pretrained.mobilenet_v2(alpha, 96, source)

@@ -161,11 +161,11 @@ def transfer_learning():
 
 @diagram
 def linear_probe():
-    """A lesion, scaled to the range from -1 to 1, passes through MobileNetV2's frozen body. Its
-    3 x 3 x 1,280 outputs are averaged to 1,280 features, and a logistic regression, the one part
-    that learns, gives the probability of melanoma."""
+    """A lesion, scaled to the range from -1 to 1, passes through the frozen base, MobileNetV2. Its
+    3 x 3 x 1,280 outputs are averaged to 1,280 features, and a logistic regression, the only part
+    that is trained, gives the probability of melanoma."""
     ax, y = canvas(8, 2.4), 1.25
-    names = ("image", "MobileNetV2 body", "output", "features", "linear probe")
+    names = ("image", "base: MobileNetV2", "output", "features", "linear probe")
     for name, x in zip(names, (0.6, 2.3, 4.05, 5.15, 6.25), strict=True):
         head(ax, x, 2.15, name)
     lesion(ax, 0.6, y, 0.8)
@@ -182,7 +182,7 @@ def linear_probe():
         ax.add_artist(Rectangle((5.07, y + 0.3 - 0.12 * i), 0.16, 0.12, **look))
     write(ax, 5.15, 0.5, "1,280\nnumbers")
     box(ax, 6.25, y, 0.96, 0.7, "logistic\nregression", ORANGE, 0.45)
-    write(ax, 6.25, 0.5, "the one part\nthat learns")
+    write(ax, 6.25, 0.5, "the only part\nthat is trained")
     arrows(ax, y, (1.04, 1.26), (3.34, 3.66), (4.48, 5.0), (5.3, 5.72), (6.77, 7.12))
     write(ax, 4.73, y + 0.34, "average")
     write(ax, 7.36, y, "0.7", 10.5, fontweight="bold")
@@ -271,40 +271,41 @@ def split_by_lesion():
     return ax.figure
 
 
+def block(ax, x, y, thick, side, color):
+    """A stack of maps: as high and deep as the maps' side, as thick as they are many."""
+    dx, dy = 0.3 * side, 0.16 * side
+    low, high, left, right = y - side / 2, y + side / 2, x - thick / 2, x + thick / 2
+    front = ((left, low), (right, low), (right, high), (left, high))
+    top = ((left, high), (right, high), (right + dx, high + dy), (left + dx, high + dy))
+    end = ((right, low), (right + dx, low + dy), (right + dx, high + dy), (right, high))
+    for corners, share in ((front, 0.5), (top, 0.2), (end, 0.3)):
+        look = {"facecolor": tint(color, share), "edgecolor": color, "linewidth": 1.1}
+        ax.add_artist(Polygon(corners, joinstyle="round", **look))
+
+
 @diagram
-def convolution(n_in=32, n_out=64, kernel=3):
-    """A plain convolution reads a 3 x 3 patch of every channel to make one number. Its separable
-    twin reads a patch of each channel alone, then one pixel of all channels, and needs far fewer
-    parameters, which stand below."""
-    ax = canvas(8, 4.7)
-    ys, colors, pixel = (3.3, 2.58, 1.68), (BLUE, ORANGE, PINK), [(2, 2)]
-    patch = [(row, column) for row in (1, 2, 3) for column in (1, 2, 3)]
-    columns = [(0.85, n_in, patch, -0.45), (2.45, n_out, None, 0.45), (4.25, n_in, patch, -0.45)]
-    columns += [(5.7, n_in, pixel, None), (7.15, n_out, None, 0.45)]
-    for x, n, marks, beside in columns:
-        write(ax, x, 3.78, f"{n} channels")
-        write(ax, x, 2.13, "⋮", 12)
-        for i, y in enumerate(ys):
-            made = (pixel, (), ())[i]  # of the output, one number of the first channel
-            grid(ax, x, y, 0.6, 5, marks or made, colors[i] if marks else GREEN)
-            if beside:
-                write(ax, x + beside, y, ("1", "2", f"{n}")[i], color="#666666")
-    for y, color in zip(ys, colors, strict=True):
-        cones = ((1.03, 0.18, 2.39, ys[0]), (4.43, 0.18, 5.64, y), (5.76, 0.06, 7.09, ys[0]))
-        for x0, reach, x1, y1 in cones:
-            corners = ((x0, y + reach), (x1, y1 + 0.06), (x1, y1 - 0.06), (x0, y - reach))
-            ax.add_artist(Polygon(corners, facecolor=color, alpha=0.25, linewidth=0))
-    line(ax, (3.35, 0.3), (3.35, 4.5), color=LIGHT)
-    size, mixed = f"{kernel} × {kernel}", "all channels mixed"
-    plain, depthwise, pointwise = kernel**2 * n_in * n_out, kernel**2 * n_in, n_in * n_out
-    fewer = plain / (depthwise + pointwise)
-    head(ax, 1.65, 4.4, "Plain convolution")
-    head(ax, 5.7, 4.4, "Separable convolution")
-    write(ax, 1.65, 0.98, f"{size}\n{mixed}\n{size} × {n_in} × {n_out}")
-    write(ax, 4.92, 0.98, f"depthwise {size}\neach channel alone\n{size} × {n_in} = {depthwise:,}")
-    write(ax, 6.48, 0.98, f"pointwise 1 × 1\n{mixed}\n{n_in} × {n_out} = {pointwise:,}")
-    head(ax, 1.65, 0.4, f"{plain:,} parameters")
-    head(ax, 5.7, 0.4, f"{depthwise + pointwise:,} parameters, {fewer:.1f} times fewer")
+def mobilenet_strip():
+    """MobileNetV2 as a strip, from left to right. The side of the maps falls in five steps from 96
+    to 3 pixels, while the channels grow from 3 to 1,280: boxes become lower and thicker."""
+    ax, y = canvas(8, 3.3), 1.75
+    stages = ((96, 3), (48, 16), (24, 8), (12, 16), (6, 32), (3, 112), (3, 1280))
+    xs = (0.55, 1.8, 2.75, 3.6, 4.5, 5.5, 7.1)
+    sizes = [(0.034 * channels**0.5, 1.8 * side / 96) for side, channels in stages]
+    for i, (x, (thick, side)) in enumerate(zip(xs, sizes, strict=True)):
+        block(ax, x, y, thick, side, BLUE if i else GREY)
+        if i:
+            before, reach = sizes[i - 1]
+            start = xs[i - 1] + before / 2 + 0.3 * reach + 0.08
+            arrows(ax, y, (start, x - thick / 2 - 0.06))
+    for x, (side, channels) in zip(xs, stages, strict=True):
+        px, many = (" px", " channels") if channels in (3, 1280) else ("", "")
+        write(ax, x, 0.37, f"{side} x {side}{px}\n{channels:,}{many}")
+    head(ax, 0.55, 3.1, "image")
+    head(ax, 7.1, 3.1, "output")
+    write(ax, 1.42, 2.25, "first\n3 x 3")
+    bracket(ax, (2.2, 2.5), (5.72, 2.5), dy=-0.09)
+    write(ax, 3.96, 2.68, "17 blocks: maps made from maps")
+    write(ax, 6.07, 1.98, "1 x 1")
     return ax.figure
 
 

@@ -166,47 +166,6 @@ def intervals(found, labels, heading, xlabel, line):
     return figure
 
 
-def feature_maps(image, fed, names, source):
-    """What layers with ReLU6 make of one image, in two channels each, for several ways to feed it.
-
-    The channels vary most over the image in the first row; all rows show the same ones.
-
-    Parameters
-    ----------
-    image : ndarray, shape (h, w, 3)
-        From 0 to 255.
-    fed : dict of str to list of ndarray
-        By range of the pixels, for each layer its maps, shape (1, h, w, channels).
-    names : list of str
-        Of the layers.
-    source : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    columns = 1 + 2 * len(names)
-    figure, axes = plt.subplots(len(fed), columns, figsize=(8, 3.9), layout="constrained")
-    spread = [maps.std(axis=(0, 1, 2)) for maps in next(iter(fed.values()))]
-    chosen = [np.argsort(-s, kind="stable")[:2] for s in spread]
-    for row, (name, layers) in zip(axes, fed.items(), strict=True):
-        row[0].imshow(np.asarray(image) / 255)
-        row[0].set_ylabel(f"fed {name}", fontsize=10)
-        shown = [maps[0, ..., k] for maps, ks in zip(layers, chosen, strict=True) for k in ks]
-        for ax, one in zip(row[1:], shown, strict=True):
-            drawn = ax.imshow(one, cmap="cividis", vmin=0, vmax=6)
-    for ax in axes.ravel():
-        ax.set(xticks=[], yticks=[])
-    axes[0, 0].set_title("image", fontsize=9)
-    for i, (name, maps) in enumerate(zip(names, layers, strict=True)):
-        for ax in axes[0, 1 + 2 * i : 3 + 2 * i]:
-            short = name.removesuffix("_relu")
-            ax.set_title(f"{short}\n{maps.shape[1]} x {maps.shape[2]}", fontsize=9)
-    figure.colorbar(drawn, ax=axes[:, -1], label="activation", fraction=0.1)
-    figure.suptitle(title("a lesion inside the network", source))
-    return figure
-
-
 def learning_rates(curves, head, source, only=None):
     """Training loss and validation AUC by epoch, a line for each learning rate.
 
@@ -421,4 +380,36 @@ def ladder(aucs, gains):
     ax.set(yticks=range(len(gains)), yticklabels=gains)
     ax.set_xlabel("gain in AUC on the step before, with its 95 % interval")
     ax.grid(axis="y", visible=False)
+    return figure
+
+
+def width_and_resolution(grid, colours):
+    """Mean AUC of networks by their work, with intervals: a line for each width.
+
+    Parameters
+    ----------
+    grid : DataFrame
+        Columns ``width``, ``input`` (pixels a side), ``MACs``, ``auc``, ``low``, ``high``.
+    colours : float
+        AUC of the colour baseline, as a dotted line.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, ax = plt.subplots(figsize=(7.5, 3.6))
+    looks = (("o-", "high", 5), ("s--", "low", -13))  # the inputs stand above or below the bars
+    for (width, of_width), (form, end, dy) in zip(grid.groupby("width"), looks, strict=True):
+        work, auc = of_width["MACs"] / 1e6, of_width["auc"]
+        bars = [auc - of_width["low"], of_width["high"] - auc]
+        ax.errorbar(work, auc, bars, fmt=form, capsize=3, label=f"width {width}")
+        for x, y, size in zip(work, of_width[end], of_width["input"], strict=True):
+            look = {"textcoords": "offset points", "ha": "center", "fontsize": 9}
+            ax.annotate(f"{size} px", (x, y), (0, dy), **look)
+    ax.axhline(colours, color="black", linestyle=":", label="colour baseline")
+    ax.set(xscale="log", xlabel="million multiply-adds", ylabel="AUC, 95 % interval")
+    ax.margins(y=0.12)
+    ax.set_xticks([1, 10, 100], ["1", "10", "100"])
+    ax.set_title("No setting adds detail: all inputs are 28 px images, enlarged")
+    ax.legend(loc="lower right")
     return figure

@@ -25,7 +25,7 @@ def mobilenet_v2(alpha=0.35, size=96, source="folder"):
 
     ImageNet's from Keras's cache, else downloaded into it, else those of the same width that were
     trained at another input size (a convolution fits any size). On drawn lesions the layers of
-    the model that the course ships serve in their place.
+    the model that the course ships serve in their place, and where samples are only looked at.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ def mobilenet_v2(alpha=0.35, size=96, source="folder"):
         Pixels a side inside the network; a size for which no weights were published gets those
         of 224, as in Keras.
     source : str
-        Of the lesions, as ``data.load_lesions`` names it. The shipped layers are for "synthetic"
-        alone: they were trained on real lesions and would know the answers.
+        Of the lesions, as ``data.load_lesions`` names it, or "samples". The shipped layers are for
+        "synthetic" and "samples" alone: they were trained on HAM10000 and would give its answers.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def mobilenet_v2(alpha=0.35, size=96, source="folder"):
         others = (_find(FILE.format(alpha=alpha, size=other)) for other in reversed(sizes))
         if found := next(filter(None, others), None):
             return found
-        if source == "synthetic" and alpha == 0.35:
+        if source in ("synthetic", "samples") and alpha == 0.35:
             return SHIPPED
         raise
 

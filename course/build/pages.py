@@ -21,6 +21,7 @@ PAGES = {
 RECORDED = {
     "draws": "ten_draws",
     "dials": "dials",
+    "scratch": "from_scratch",
     "ladder": "ladder",
     "shipped": "shipped_model",
     "elsewhere": "elsewhere",

@@ -19,18 +19,18 @@ def _toy(outside=None, inside=None):
     return keras.Model(pixels, keras.layers.Activation("linear")(x))
 
 
-def _cases_of_mending():
+def _cases_of_fixing():
     right = keras.layers.Rescaling(1 / 127.5, offset=-1)
     zero_to_one = keras.layers.Rescaling(1 / 255)
     prepared = keras.applications.mobilenet_v2.preprocess_input
 
-    def mended(base):
+    def fixed(base):
         pixels = keras.Input(base.input_shape[1:])
         return keras.Model(pixels, base(right(pixels)))
 
     return {
         "blank": lambda base: ...,
-        "right": mended,
+        "right": fixed,
         "wrong": [
             (lambda base: _toy(prepared, right), "still twice"),
             (lambda base: _toy(), "nothing scales"),
@@ -43,12 +43,12 @@ def _cases_of_mending():
 
 
 @exercise(
-    "transfer.1",
+    "transfer.2",
     hint="What does preprocess_input make of 0 and of 255? And what does the next line make of "
     "that? One of the two is enough.",
-    cases=_cases_of_mending,
+    cases=_cases_of_fixing,
 )
-def _mended_scaling(answer):
+def _fixed_scaling(answer):
     model = answered(answer(_toy()))
     if not isinstance(model, keras.Model):
         raise Hint(f"Return a keras.Model, not {type(model).__name__}.")
@@ -87,6 +87,12 @@ def _features(base, layer, pool=True):
     return keras.Model(base.input, keras.layers.GlobalAveragePooling2D()(x) if pool else x)
 
 
+def _behind(model):
+    """The model as extractor gives it back."""
+    pixels = keras.Input((4, 4, 3))
+    return keras.Model(pixels, model(keras.layers.Resizing(8, 8)(pixels)))
+
+
 def _cases_of_layers():
     base, gain = _base(), Estimate(GAIN, -0.1, 0.9)
     right = _features(base, LAYER)
@@ -97,6 +103,7 @@ def _cases_of_layers():
             ((_features(base, "later"), P, gain), "another layer"),
             ((_features(base, LAYER, pool=False), P, gain), "Average"),
             ((_features(_base(), LAYER), P, gain), "other weights"),
+            ((_behind(right), P, gain), "afterwards"),
             ((right, LAST, gain), "scores of the last layer"),
             ((right, P, Estimate(-GAIN, -0.9, 0.1)), "this layer minus"),
             ((right, P, Estimate(0.3, -0.1, 0.9)), "validation"),
@@ -109,15 +116,17 @@ def _cases_of_layers():
 
 
 @exercise(
-    "transfer.2",
+    "transfer.1",
     hint="A keras.Model may end at any layer: base.get_layer(name).output is the place. The "
     "rest is as for the last layer: predict, probe, predict_proba, difference.",
     cases=_cases_of_layers,
 )
 def _another_layer(answer, base, y, last):
-    shorter, p, gain = parts(answer, 3, "Give three things: (shorter, p_shorter, gain).")
+    shorter, p, gain = parts(answer, 3, "Give three things: (shorter, p_shorter, gain_of_shorter).")
     if not isinstance(shorter, keras.Model):
         raise Hint(f"shorter is a keras.Model, not {type(shorter).__name__}.")
+    if shorter.input.shape != base.input.shape:
+        raise Hint("shorter begins at base.input. Put it into extractor afterwards.")
     expected = _features(base, LAYER)
     channels = expected.output.shape[-1]
     if len(shorter.output.shape) != 2:
@@ -138,7 +147,7 @@ def _another_layer(answer, base, y, last):
     if near(gain.value, -difference, 0.0005) and not near(difference, 0, 0.0005):
         raise Hint("Take this layer minus the last: its scores come first.")
     if not near(gain.value, difference, 0.0005):
-        raise Hint("Compare p_shorter with imagenet by roc_auc, on the validation set.")
+        raise Hint("Compare p_shorter with p_imagenet by roc_auc_score, on validation.")
     verdict = "a difference is shown" if gain.low > 0 or gain.high < 0 else "inconclusive"
     return f"{gain:+.2f}: {verdict}, with {channels} features of a layer in the middle."
 
