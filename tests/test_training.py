@@ -238,7 +238,7 @@ def test_a_stronger_view_disturbs_some_images_and_stays_in_range(strength):
 
 
 def test_a_view_of_no_known_strength_is_refused():
-    with pytest.raises(ValueError, match="strength is one of plain, weak, strong, occasional, not 'much'"):
+    with pytest.raises(ValueError, match="one of plain, weak, strong, occasional, not 'much'"):
         augmentation.RandomView(32, strength="much")
 
 

@@ -114,8 +114,8 @@ def _bonferroni(n):
 
 @exercise(
     "better_models.2",
-    hint="Each comparison gets 0.05 / n in place of 0.05. How many times as wide does that make the "
-    "half-width, value - low?",
+    hint="Each comparison gets 0.05 / n in place of 0.05. How many times as wide does that make "
+    "the half-width, value - low?",
     blank=lambda value, low, n: ...,
     right=_strict(_bonferroni),
     wrong=[
