@@ -630,3 +630,33 @@ def service():
     write(ax, 7.2, y - 1.27, "decision and\nits limits", color="#666666")
     head(ax, 0.5, 2.3, "image")
     return ax.figure
+
+
+@diagram
+def own_project():
+    """From a folder of images and a table, through three sets that share no group, to a card.
+    Training images make the network and the colour baseline, validation images choose, and the
+    test images are scored once. Their numbers go to the card."""
+    ax = canvas(8, 2.7)
+    for shift in (0.14, 0.07, 0):
+        lesion(ax, 0.62 + shift, 2.0 + shift, 0.7)
+    write(ax, 0.7, 1.42, "folder of images")
+    box(ax, 0.7, 0.8, 1.05, 0.72, "file, label,\ngroup", color=GREY, fill=0.08)
+    write(ax, 0.7, 0.27, "table (CSV)")
+    uses = (
+        (2.25, BLUE, "training set", "network, colour baseline"),
+        (1.35, ORANGE, "validation set", "comparisons, threshold"),
+        (0.45, GREEN, "test set", "one score each, once"),
+    )
+    for y, color, name, use in uses:
+        arrow(ax, (1.35, 1.35), (1.75, 1.35 + 0.8 * (y - 1.35)))
+        box(ax, 2.45, y, 1.3, 0.56, name, color=color)
+        arrow(ax, (3.15, y), (3.5, y))
+        box(ax, 4.5, y, 1.9, 0.56, use, color=color, fill=0.06)
+    for y in (1.95, 1.05):
+        arrow(ax, (4.5, y), (4.5, y - 0.29))
+    arrow(ax, (5.5, 0.45), (6.18, 0.85))
+    box(ax, 7.0, 1.35, 1.5, 1.5, color=INK, fill=0.04)
+    head(ax, 7.0, 1.85, "card")
+    write(ax, 7.0, 1.25, "question\nnumbers\nlimits")
+    return ax.figure
