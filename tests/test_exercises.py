@@ -20,8 +20,8 @@ WITH_EXERCISES = (*lessons.names(), "audit")
 for name in WITH_EXERCISES:
     exercises.import_module(f"utils.exercises.{name}")
 # Their checks build, train or convert networks, or read data sets again and again.
-SLOW = {"mobilenetv2.2", "transfer.3", "fine_tuning.1", "fine_tuning.4"}
-SLOW |= {"deployment.2", "deployment.3", "splitting.2"}
+SLOW = {"mobilenetv2.2", "transfer.3", "fine_tuning.1"}
+SLOW |= {"batchnorm.1", "batchnorm.2", "batchnorm.3", "deployment.2", "deployment.3", "splitting.2"}
 each_exercise = pytest.mark.parametrize("number", sorted(CHECKS))
 each_by_cost = pytest.mark.parametrize(
     "number",

@@ -140,22 +140,6 @@ def test_guesses_stand_beside_outcomes():
     assert [ax.get_yticklabels()[0].get_text() for ax in axes] == ["accuracy", "AUC"]
 
 
-RATES = {
-    1e-2: {"loss": [4, 0.6], "val_auc": [0.6, 0.5]},
-    1e-4: {"loss": [0.3, 0.2], "val_auc": [0.85, 0.84]},
-}
-
-
-def test_learning_rates_are_drawn_from_low_to_high_and_one_can_be_picked():
-    loss, auc = plots.learning_rates(RATES, 0.86, "synthetic").axes
-    assert [line.get_ydata().tolist() for line in loss.lines] == [[0.3, 0.2], [4, 0.6]]
-    assert [line.get_ydata()[0] for line in auc.lines] == [0.85, 0.6, 0.86]
-    assert heading(loss.figure).startswith("SYNTHETIC")
-    picked = plots.learning_rates(RATES, 0.86, "folder", 1e-2).axes[0].lines
-    assert picked[0].get_color() != loss.lines[0].get_color()
-    assert picked[1].get_color() == loss.lines[1].get_color()
-
-
 def test_overlays_show_each_map_on_its_image_and_say_where_there_is_none():
     images = np.full((2, 4, 4, 3), 7, np.uint8)
     maps = np.zeros((2, 4, 4))
@@ -170,19 +154,11 @@ def test_overlays_show_each_map_on_its_image_and_say_where_there_is_none():
 
 
 def test_unit_values_show_shares_of_each_state():
-    figure = plots.unit_values({"before": np.zeros((4, 3)), "after": np.full(8, 6.0)}, "synthetic")
+    units = {"before": np.zeros((4, 3)), "after": np.full(8, 6.0)}
+    figure = plots.unit_values(units, "stuck at 6", "synthetic")
     for ax in figure.axes:
         assert sum(bar.get_height() for bar in ax.patches) == pytest.approx(1)
-    assert heading(figure).startswith("SYNTHETIC")
-
-
-def test_paired_seeds_join_the_trainings_of_a_seed():
-    before = Estimate(0.78, 0.7, 0.85, (0.76, 0.8))
-    after = Estimate(0.79, 0.72, 0.86, (0.78, 0.8))
-    ax = plots.paired_seeds(before, after, "synthetic").axes[0]
-    drawn = [list(line.get_ydata()) for line in ax.lines]
-    assert drawn[:3] == [[0.76, 0.78], [0.8, 0.8], [0.7, 0.85]]
-    assert heading(ax.figure).startswith("SYNTHETIC")
+    assert heading(figure) == "SYNTHETIC lesions: stuck at 6"
 
 
 def test_intervals_stand_in_rows_from_the_top():

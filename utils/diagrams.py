@@ -339,38 +339,88 @@ def inverted_residual(channels=24, factor=6):
 
 @diagram
 def frozen_and_trainable(stage):
-    """MobileNetV2's body as a row of blocks, then pooling and the new head. Frozen blocks are grey
-    and hatched, trainable ones are orange; brackets name them. While only the head learns, the
-    pooled features are cached.
+    """MobileNetV2's base as a row of blocks, then pooling and the new head. Frozen blocks are grey
+    and hatched, trainable ones are orange; brackets name them.
 
     ``stage`` is "head", "last 20 layers" or "all layers"."""
-    learning = {"head": 0, "last 20 layers": 20, "all layers": LAYERS}[stage]
-    ax, y, n = canvas(8, 3.1), 1.65, 15
-    still = n - round(n * learning / LAYERS)
+    trained = {"head": 0, "last 20 layers": 20, "all layers": LAYERS}[stage]
+    ax, y, n = canvas(8, 2.5), 0.95, 15
+    still = n - round(n * trained / LAYERS)
     slabs(ax, 1.2, y, 3, 1.1, n, still, ORANGE)
     split = 1.2 + 0.2 * still
-    learn = f"{learning} learn" if still else f"all {learning} layers learn"
-    parts = [(1.2, split, f"❄ frozen: {LAYERS - learning} layers"), (split, 4.2, learn)]
-    for left, right, text in (*parts, (5.55, 6.79, "new head learns")):
+    frozen, rest = f"❄ frozen: {LAYERS - trained} layers", f"{trained} trainable"
+    if still == 0:
+        rest = f"base: all {LAYERS} layers trainable"
+    parts = [(1.2, split, frozen), (split, 4.2, rest)]
+    for left, right, text in (*parts, (5.55, 6.79, "head: trainable")):
         if right > left:
-            bracket(ax, (left + 0.03, 2.37), (right - 0.03, 2.37), dy=-0.08)
-            write(ax, (left + right) / 2, 2.53, text)
-    head(ax, 0.25, 2.87, f"Stage: {stage}", ha="left")
+            bracket(ax, (left + 0.03, 1.67), (right - 0.03, 1.67), dy=-0.08)
+            write(ax, (left + right) / 2, 1.83, text)
+    head(ax, 0.25, 2.25, f"Stage: {stage}", ha="left")
     lesion(ax, 0.55, y, 0.6)
     box(ax, 4.87, y, 0.7, 0.6, "average\npooling", GREY)
     box(ax, 5.86, y, 0.56, 0.6, "Dense\n128", ORANGE, 0.45)
     box(ax, 6.48, y, 0.56, 0.6, "Dense\n1", ORANGE, 0.45)
     write(ax, 7.11, y, "probability", ha="left")
     arrows(ax, y, (0.9, 1.16), (4.24, 4.48), (5.26, 5.54), (6.8, 7.04))
-    if stage == "head":
-        box(ax, 4.87, 0.5, 0.7, 0.42, "cache", SKY)
-        arrow(ax, (4.87, 1.31), (4.87, 0.75), BLUE)
-        arrow(ax, (5.26, 0.5), (5.86, 1.31), BLUE, connectionstyle="angle,angleA=0,angleB=90,rad=6")
-        write(ax, 4.42, 0.5, "cached features: 1,280 numbers\nan image, computed once", ha="right")
-        write(ax, 6.0, 0.72, "read in\nevery epoch", ha="left")
-    else:
-        text = "The pooled features now change with the weights: the head's cache is out of date."
-        write(ax, 4, 0.5, text)
+    return ax.figure
+
+
+@diagram
+def cached_features():
+    """Above, plain training: in each of 10 epochs all 600 images pass through the frozen base and
+    the head. Below, cached features: the images pass the base once, its 600 x 1,280 numbers are
+    kept, and only the head is run in every epoch."""
+    ax = canvas(8, 4.1)
+    for y, name, cached in ((3.0, "Plain", False), (0.95, "Cached features", True)):
+        head(ax, 0.3, y + 0.87, name, ha="left")
+        for i in (2, 1, 0):
+            lesion(ax, 0.72 + 0.07 * i, y - 0.07 + 0.07 * i, 0.5, i)
+        write(ax, 0.79, y - 0.55, "600 images")
+        slabs(ax, 1.75, y, 2.0, 0.9, 12, 12)
+        write(ax, 2.75, y - 0.62, "❄ frozen base")
+        box(ax, 6.25, y, 0.9, 0.6, "head", ORANGE, 0.45)
+        write(ax, 7.2, y, "probability", ha="left")
+        arrows(ax, y, (1.18, 1.68), (6.76, 7.12))
+        start = 5.55 if cached else 0.3
+        bracket(ax, (start, y + 0.55), (6.8, y + 0.55), dy=-0.09, color=ORANGE)
+    write(ax, 3.55, 3.71, "in every epoch: 10 x 600 images through the base", color=INK)
+    arrows(ax, 3.0, (3.82, 5.74))
+    write(ax, 2.75, 1.6, "once: 600 images")
+    bracket(ax, (0.3, 1.45), (5.0, 1.45), dy=-0.09)
+    arrows(ax, 0.95, (3.82, 4.1), (5.02, 5.74))
+    for row, column in np.ndindex(5, 6):
+        share = (0.1, 0.7, 0.3, 0.05, 0.5, 0.2, 0.8)[(3 * row + 2 * column) % 7]
+        look = {"facecolor": tint(BLUE, share), "edgecolor": BLUE, "linewidth": 0.8}
+        ax.add_artist(Rectangle((4.17 + 0.13 * column, 1.14 - 0.13 * row), 0.13, 0.13, **look))
+    write(ax, 4.56, 0.33, "600 x 1,280\nnumbers in memory")
+    write(ax, 6.2, 1.71, "in every epoch")
+    return ax.figure
+
+
+@diagram
+def batchnorm(momentum=0.999):
+    """A BatchNorm layer has two sources of mean and variance. In fit it takes those of the batch,
+    and moves its moving averages a little towards them. In predict, and when it is frozen, it takes
+    the moving averages."""
+    ax = canvas(8, 3.7)
+    fit, batch, averages, predict = 3.1, 2.3, 1.4, 0.6
+    for y, name in ((fit, "fit"), (predict, "predict, or frozen")):
+        head(ax, 0.3, y, name, ha="left")
+        box(ax, 4.3, y, 2.2, 0.5, "(x - mean) / deviation", GREY)
+        arrows(ax, y, (2.85, 3.15), (5.45, 5.85))
+        write(ax, 5.95, y, "to the next layer", ha="left")
+    for i in (3, 2, 1, 0):
+        lesion(ax, 2.3 + 0.08 * i, fit - 0.07 + 0.05 * i, 0.44, i)
+    write(ax, 2.4, fit - 0.47, "32 images")
+    lesion(ax, 2.42, predict, 0.44)
+    box(ax, 4.3, batch, 2.2, 0.44, "mean, variance of the batch", ORANGE, 0.35)
+    box(ax, 4.3, averages, 2.2, 0.44, "moving averages", BLUE, 0.35)
+    arrow(ax, (4.3, batch + 0.25), (4.3, fit - 0.28))
+    arrow(ax, (4.3, averages - 0.25), (4.3, predict + 0.28))
+    arrow(ax, (4.3, batch - 0.25), (4.3, averages + 0.25), BLUE)
+    step = f"each step moves them\n1/{round(1 / (1 - momentum)):,} of the way"
+    write(ax, 4.45, (batch + averages) / 2, step, ha="left", color=BLUE)
     return ax.figure
 
 

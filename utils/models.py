@@ -34,7 +34,7 @@ def logit_classifier(base, n_classes):
     """One logit for each class on a backbone whose layers may all learn.
 
     BatchNorm learns too, and its averages follow within a few steps: Keras's momentum of 0.999
-    lags behind a short training (the lesson fine_tuning shows what comes of it). On several
+    lags behind a short training (the lesson batchnorm shows what comes of it). On several
     devices it takes its means over all of them, so that their number changes nothing.
 
     Parameters

@@ -166,45 +166,6 @@ def intervals(found, labels, heading, xlabel, line):
     return figure
 
 
-def learning_rates(curves, head, source, only=None):
-    """Training loss and validation AUC by epoch, a line for each learning rate.
-
-    Parameters
-    ----------
-    curves : dict of float to dict
-        Keras's ``history.history`` by rate, with ``loss`` and ``val_auc``.
-    head : float
-        Validation AUC before fine-tuning, as a dotted line.
-    source : str
-    only : float, optional
-        The rate to draw in colour; the others are grey.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
-    looks = zip(PALETTE, ("-", "--", "-.", (0, (1, 1))), "os^D", strict=False)
-    for (rate, history), (color, line, marker) in zip(sorted(curves.items()), looks, strict=False):
-        shown = only in (None, rate)
-        look = {"color": color if shown else "#CCCCCC", "zorder": 3 if shown else 2}
-        for ax, key in zip(axes, ("loss", "val_auc"), strict=True):
-            epochs = range(1, len(history[key]) + 1)
-            label = f"rate {rate:g}" if ax is axes[0] else None
-            ax.plot(epochs, history[key], linestyle=line, marker=marker, label=label, **look)
-    axes[1].axhline(head, color="black", linestyle=":", linewidth=1, label="head alone")
-    axes[0].set(xlabel="epoch", ylabel="training loss (log scale)", yscale="log")
-    ticks = [0.1, 0.2, 0.5, 1, 2, 5]
-    axes[0].set_yticks(ticks, labels=[f"{tick:g}" for tick in ticks], minor=False)
-    axes[0].set_yticks([], minor=True)
-    axes[1].set(xlabel="epoch", ylabel="validation AUC")
-    for ax in axes:
-        ax.xaxis.get_major_locator().set_params(integer=True)
-    figure.legend(loc="outside lower center", ncols=5, fontsize=9, columnspacing=1.2)
-    figure.suptitle(title("fine-tuning the last 20 layers", source))
-    return figure
-
-
 def overlays(images, maps, names, source):
     """Images, and below each the same image under its heat map.
 
@@ -237,13 +198,15 @@ def overlays(images, maps, names, source):
     return figure
 
 
-def unit_values(units, source):
+def unit_values(units, heading, source):
     """Histograms of the values of a layer's units, one panel for each state of the network.
 
     Parameters
     ----------
     units : dict of str to array of float
         Values of any shape by the name of the state.
+    heading : str
+        What is seen.
     source : str
 
     Returns
@@ -258,36 +221,7 @@ def unit_values(units, source):
         ax.hist(values, bins=24, weights=shares, color=PALETTE[0])
         ax.set(title=name, xlabel="value of a unit")
     axes[0, 0].set(ylabel="share (log scale)", yscale="log", ylim=(1e-4, 2))
-    figure.suptitle(title("units of the last layer", source))
-    return figure
-
-
-def paired_seeds(before, after, source):
-    """AUCs of the same trainings before and after fine-tuning: a line for each seed.
-
-    Parameters
-    ----------
-    before, after : utils.evaluation.Estimate
-        The mean with the interval of the test set; ``seeds`` holds the AUC of each training.
-    source : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
-    for seed, pair in enumerate(zip(before.seeds, after.seeds, strict=True)):
-        label = "one seed each" if seed == 0 else None
-        ax.plot((0, 1), pair, "o-", color=PALETTE[0], linewidth=1.2, label=label)
-    for x, e in ((-0.25, before), (1.25, after)):
-        label = "mean, with the interval of the test set" if x < 0 else None
-        ax.plot([x, x], [e.low, e.high], color=PALETTE[1], linewidth=6, alpha=0.5)
-        ax.plot(x, e.value, "D", color=PALETTE[1], markeredgecolor="black", label=label)
-    ax.set(xticks=(0, 1), xticklabels=("head alone", "fine-tuned"), xlim=(-0.6, 1.6))
-    ax.set_ylabel("AUC on the test set")
-    ax.grid(axis="x", visible=False)
-    figure.legend(loc="outside lower center", ncols=2, fontsize=9)
-    figure.suptitle(title("two kinds of uncertainty", source))
+    figure.suptitle(title(heading, source))
     return figure
 
 

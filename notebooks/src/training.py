@@ -13,43 +13,49 @@
 # %% [markdown]
 # [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
 #
-# # {{ number }} · Training a head: when to stop, what to save
+# # {{ number }} · Training: when to stop, and what to save?
 #
-# A frozen MobileNetV2 turns each image into 1,280 features. A small network on top of it, the
-# **head**, learns to find melanomas in them. Most of the usual waiting is unnecessary, most of the
-# epochs do harm, and a disconnect can cost you everything. This lesson shows all three, and the
-# remedies that Keras has.
+# A longer training does not always give a better model: after some epochs the network memorises its training images. And
+# a lost connection can cost you hours of training. Learn when to stop, what to save, and how to resume.
 
 # %% [markdown]
 # **You will**
 #
-# - build a frozen base with a new head, and count what is trainable;
-# - make the training several times faster by caching features;
-# - read training curves and use three callbacks;
-# - give melanomas a higher weight, and see what that changes;
-# - save and load a model, and resume after a disconnect.
+# - let a training stop by itself, with the weights of its best epoch;
+# - save a model together with its scaling, and resume a training after an interruption;
+# - train a head many times faster, on cached features.
 #
-# **You need** a little Python and Keras. **Time: {{ minutes }} minutes**
+# **New words**: overfits, callback, patience, backup, cached features
+#
+# **You need** lesson {{ number_of("transfer") }}. **Time: {{ minutes }} minutes**
 #
 # {{ disclaimer }}
+
+# %% [markdown]
+# **Do you remember?**
+#
+# <details><summary>Lesson {{ number_of("transfer") }}: which pixel values do the weights of MobileNetV2 expect?</summary>
+# Values from -1 to 1. Pixels from 0 to 255 must be scaled first.</details>
+#
+# <details><summary>Lesson {{ number_of("splitting") }}: why do all photos of one lesion belong to the same set?</summary>
+# Otherwise the test set shows lesions that the model saw in training, and its score says little about new
+# lesions.</details>
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Setup: fetches the course where it is not there yet (nothing to change)
 # {{ setup }}
 import time
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from utils import data, diagrams, evaluation, exercises, ledger
-from utils import plots, pretrained, results, settings, splits, training
-from utils.baselines import baseline_probabilities
-from utils.evaluation import roc_auc  # scikit-learn's, but faster
+from utils import pretrained, settings, splits
 from utils.quiet import keras
 from keras import layers
-from keras.callbacks import BackupAndRestore, EarlyStopping
-from keras.callbacks import ModelCheckpoint, ReduceLROnPlateau
-import tensorflow as tf
+from keras.callbacks import BackupAndRestore, EarlyStopping, ReduceLROnPlateau
+from sklearn.metrics import roc_auc_score
 
 # %% tags=["parameters"]
 SOURCE = "auto"
@@ -59,411 +65,322 @@ SEED = 0
 EPOCHS = 30
 
 # %% [markdown]
-# ## What is trainable?
+# ## The last epoch is not the best
 #
-# A GPU makes training faster. Keras uses one without any further line. In Colab you get one by
-# *Runtime, Change runtime type*. This lesson needs none.
+# As in lesson {{ number_of("transfer") }}, the base is frozen. Behind it comes a new head, which is trained. The folded
+# cell loads 600 training images `x` with their labels `y`, and 200 validation images, `val`.
 
-# %%
-gpus = tf.config.list_physical_devices("GPU")
-print(f"Keras runs on {keras.config.backend()}, with {len(gpus)} GPUs")
-
-# %%
-_ = diagrams.frozen_and_trainable("head")
-
-# %% [markdown]
-# `trainable = False` freezes the base. Its BatchNorm layers then keep the means and variances of
-# ImageNet. Dropout sets random features to 0 while the head learns, so that it cannot rely on a few
-# of them.
-
-# %%
+# %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
+# @title Loads 1,000 lesions, and defines a callback that simulates a lost connection
 lesions = data.load_lesions(SOURCE, SIZE, splits.mini)
 train = lesions.subset("train")
 validation = lesions.subset("validation")
-weights = pretrained.mobilenet_v2(ALPHA, 96, lesions.source)
+x, y = train.images, train.melanoma
+x_val, y_val = validation.images, validation.melanoma
+val = (x_val, y_val)
 
-keras.utils.set_random_seed(SEED)
+
+class Disconnect(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:  # counted from 0
+            raise ConnectionError("the runtime is gone")
+
+
+# %%
+weights = pretrained.mobilenet_v2(ALPHA, 96, lesions.source)
 base = keras.applications.MobileNetV2(
-    (96, 96, 3), alpha=ALPHA, include_top=False, weights=weights
+    (96, 96, 3), ALPHA, include_top=False, weights=weights
 )
 base.trainable = False
 
-# %%
-inputs = keras.Input((SIZE, SIZE, 3))
-x = layers.Resizing(96, 96)(inputs)
-x = layers.Rescaling(1 / 127.5, offset=-1)(x)
-x = base(x)
-pooled = layers.GlobalAveragePooling2D(name="pooled")(x)
-x = layers.Dropout(0.3)(pooled)
-x = layers.Dense(128, activation="relu")(x)
-x = layers.Dropout(0.2)(x)
-outputs = layers.Dense(1, activation="sigmoid")(x)
-model = keras.Model(inputs, outputs, name="classifier")
-model.summary()
-
-# %% [markdown]
-# Read the last three lines. The base has 410,208 parameters, and none of them is trainable. The
-# head has 164,097, and all of them are. That is still {{ fact("273", "164,097 / 600") }} for each
-# training image.
-#
-# **Exercise training.1** Write `frozen_classifier(base)`: freeze `base`, average its output, and add one
-# `Dense` layer that gives a probability. Take inputs of the size that `base` takes. How few
-# parameters are trainable then?
-
-
-# %% tags=["exercise"]
-def frozen_classifier(base):
-    return ...
-
-
-exercises.check("training.1", frozen_classifier)
-
-
-# %% tags=["solution"]
-def frozen_classifier(base):
-    base.trainable = False
-    inputs = keras.Input(base.input.shape[1:])
-    x = base(inputs)
-    x = layers.GlobalAveragePooling2D()(x)
-    outputs = layers.Dense(1, activation="sigmoid")(x)
-    return keras.Model(inputs, outputs)
-
-
-exercises.check("training.1", frozen_classifier)
-
-# %% [markdown]
-# ## Why compute the same thing thirty times?
-#
-# In each epoch every image runs through the frozen base. The base gives the same features every
-# time. So compute them once, keep them in memory, and train only the head on them: **cached
-# features**. Guess: what share of a plain epoch's time does an epoch on cached features take?
 
 # %%
-MY_SHARE_OF_TIME = ...
-ledger.guess("time of an epoch on cached features", MY_SHARE_OF_TIME)
-
-# %% [markdown]
-# `features` and `head` are the two parts of `model`, cut at `pooled`. They share its layers: if
-# `head` learns, `model` has learned too.
-
-# %%
-features = keras.Model(inputs, pooled)
-head = keras.Model(pooled, outputs)
-untrained = [v.numpy() for v in head.variables]  # Dropout's random state too
-
-
-# %%
-def seconds_an_epoch(part, x):
-    part.compile("adam", "binary_crossentropy")
-    part.fit(x, train.melanoma, verbose=0)  # the first epoch takes longer
-    start = time.perf_counter()
-    part.fit(x, train.melanoma, epochs=3, verbose=0)
-    return (time.perf_counter() - start) / 3
-
-
-# %%
-plain = seconds_an_epoch(model, train.images)
-start = time.perf_counter()
-f_train = features.predict(train.images, verbose=0)
-f_validation = features.predict(validation.images, verbose=0)
-once = time.perf_counter() - start
-cached = seconds_an_epoch(head, f_train)
-
-# %%
-ledger.outcome("time of an epoch on cached features", cached / plain)
-print(f"computing the features once: {once:.1f} s")
-print(f"an epoch: {plain:.2f} s plain, {cached:.2f} s on cached features")
-print(f"{plain / cached:.0f} times faster")
-
-# %%
-from_images = model.predict(validation.images, verbose=0)
-from_cache = head.predict(f_validation, verbose=0)
-print(f"largest difference: {np.abs(from_images - from_cache).max():.0e}")
-
-# %% [markdown]
-# The probabilities are the same, and each epoch is several times faster. Whole trainings of lesson {{ number_of("quickstart") }}'s
-# recipe gained less, since features have to be computed once and the second stage trains 20 layers of
-# the base: {{ quote("cached_prefix", "widths.100%.times_faster", ".1f") }} to
-# {{ quote("cached_prefix", "widths.35%.times_faster", ".1f") }} times (2 CPU cores, full and small
-# width).
-#
-# Two conditions: the cached layers must really be frozen, and each image must be the same in every
-# epoch. Random augmentation (lesson {{ number_of("better_models") }}) breaks the second.
-#
-# ## How long should the head learn?
-#
-# Let us train longer than is good. `training.ExactAUC` adds the AUC to the history: the chance that a
-# random melanoma gets a higher score than a random other lesion.
-
-
-# %%
-seen = (f_validation, validation.melanoma)
-auc = training.ExactAUC(auc=(f_train, train.melanoma), val_auc=seen)
-
-
-def train_head(epochs, callbacks=(), **options):
+def new_model():
     keras.utils.set_random_seed(SEED)
-    for variable, value in zip(head.variables, untrained):
-        variable.assign(value)
-    head.compile("adam", "binary_crossentropy", metrics=["accuracy"])
-    options |= {"epochs": epochs, "validation_data": seen, "verbose": 0}
-    options["callbacks"] = [auc, *callbacks]
-    return head.fit(f_train, train.melanoma, **options).history
+    return keras.Sequential(
+        [
+            keras.Input((SIZE, SIZE, 3)),
+            layers.Resizing(96, 96),
+            layers.Rescaling(1 / 127.5, offset=-1),
+            base,
+            layers.GlobalAveragePooling2D(),
+            layers.Dropout(0.3),
+            layers.Dense(128, activation="relu"),
+            layers.Dropout(0.2),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
 
-
-# %%
-long = train_head(EPOCHS)
-_ = plots.training_curves([long], lesions.source)
-# alt: Two panels by epoch. Training loss falls to the end while validation loss rises again after some epochs. Training AUC approaches 1 while validation AUC slowly falls.
 
 # %% [markdown]
-# In training everything gets better until the end. In validation it does not: the head **overfits**.
-# It memorises its 600 images. Which epoch is the best? That depends on the measure.
+# Each call of `new_model` gives a new head with the same first weights. (To repeat a training, always build the model
+# anew: `Dropout` has random numbers of its own, and `set_weights` does not reset them.)
+#
+# Which epoch is the best? We compute the AUC on the validation images: the chance that a random melanoma gets a higher
+# score than a random other lesion; 0.5 is guessing. Keras has an AUC too. Here are four scores in perfect order:
 
 # %%
-curves = pd.DataFrame(long)[["val_loss", "val_auc", "val_accuracy"]]
-curves.index = curves.index + 1
-best = [curves["val_loss"].idxmin(), *curves.iloc[:, 1:].idxmax(), EPOCHS]
-table = curves.loc[best].round(3)
-table["chosen by"] = ["loss", "AUC", "accuracy", "nobody: the last"]
-table.rename_axis("epoch")
+truth = np.array([0, 0, 1, 1])
+scores = np.array([0.001, 0.002, 0.003, 0.004])
+print("scikit-learn:", roc_auc_score(truth, scores))
+print("Keras:", float(keras.metrics.AUC()(truth, scores)))
 
 # %% [markdown]
-# Loss and AUC choose an early epoch. Accuracy may choose another one, and it is a poor guide:
-# always saying "everything else" is right for
-# {{ fact("152 of our 200", "the validation set of Mini") }} images already. The AUC asks how well
-# the head separates melanomas from everything else, at any threshold. So we watch `val_auc`.
+# The order is perfect, and Keras says 0.5. It compares the scores with 200 thresholds only, and all four scores lie
+# between the same two.
 #
-# Keras has an AUC metric too. But it compares with 200 thresholds only. Divide all probabilities by
-# 1,000: the order of the images, and so the AUC, stays the same.
+# The exact AUC takes eight lines. They are a **callback**: an object that Keras calls during training, here after each
+# epoch. The callbacks after it can read what it writes to `logs`.
+
 
 # %%
-y = validation.melanoma
-p = head.predict(f_validation, verbose=0)[:, 0]
-for scores in [p, p / 1000]:
-    approximate = float(keras.metrics.AUC()(y, scores))
-    print(f"Keras {approximate:.3f}, exact {roc_auc(y, scores):.3f}")
+class ExactAUC(keras.callbacks.Callback):
+    def __init__(self, x, y):
+        super().__init__()
+        self.x = x
+        self.y = y
+
+    def on_epoch_end(self, epoch, logs=None):
+        p = self.model.predict(self.x, verbose=0)
+        logs["val_auc"] = roc_auc_score(self.y, p)
+
 
 # %% [markdown]
-# All probabilities now lie between two of the 200 thresholds, and Keras's metric sees no difference
-# between them. Models that are too sure of themselves run into this in real life (lesson {{ number_of("fine_tuning") }}). So we
-# watch the exact AUC.
+# Two callbacks of Keras watch this number. Their **patience** is the number of epochs that they wait for a new best.
 #
-# ## Three callbacks
-#
-# A callback looks at the training after each epoch and may act:
-#
-# - `EarlyStopping` stops after `patience` epochs without a new best, and brings back the best weights;
-# - `ReduceLROnPlateau` halves the learning rate when nothing improves;
-# - `ModelCheckpoint` writes the best model to disk.
+# - `ReduceLROnPlateau` then halves the learning rate, the size of a training step.
+# - `EarlyStopping` then stops the training, and brings the best weights back.
 
 # %%
-best_file = settings.scratch() / "best_head.keras"
-by_auc = {"monitor": "val_auc", "mode": "max"}
 callbacks = [
-    EarlyStopping(patience=5, restore_best_weights=True, **by_auc),
-    ReduceLROnPlateau(factor=0.5, patience=3, **by_auc),
-    ModelCheckpoint(best_file, save_best_only=True, **by_auc),
+    ExactAUC(x_val, y_val),
+    EarlyStopping("val_auc", mode="max", patience=5, restore_best_weights=True),
+    ReduceLROnPlateau("val_auc", mode="max", patience=3, factor=0.5),
 ]
-watched = train_head(EPOCHS, callbacks)
-
-# %%
-p_head = head.predict(f_validation, verbose=0)[:, 0]
-ran = len(watched["val_auc"])
-rates = pd.unique(np.array(watched["learning_rate"]))
-print(f"{ran} of {EPOCHS} epochs; best: {np.argmax(watched['val_auc']) + 1}")
-print(f"AUC of the last epoch {watched['val_auc'][-1]:.3f}")
-print(f"AUC of the restored weights {roc_auc(y, p_head):.3f}")
-print("learning rates:", ", ".join(f"{rate:.5f}" for rate in rates))
 
 # %% [markdown]
-# Each callback did its work: the training ended five epochs after the best one, the learning rate was
-# halved on the way, and the weights are those of the best epoch. All three use `val_auc`, which
-# `ExactAUC` writes, so `ExactAUC` must stand first in the list.
+# `ExactAUC` comes first: the others need its number. We allow 30 epochs. Guess which one will be the best.
+
+# %%
+MY_EPOCH = ...
+ledger.guess("best epoch", MY_EPOCH)
+
+# %%
+model = new_model()
+model.compile("adam", "binary_crossentropy")
+start = time.perf_counter()
+history = model.fit(
+    x, y, epochs=EPOCHS, validation_data=val, callbacks=callbacks, verbose=0
+)
+seconds = (time.perf_counter() - start) / len(history.epoch)
+
+# %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
+# @title Draws the curves
+curves = pd.DataFrame(history.history).set_axis(np.add(history.epoch, 1))
+best = curves["val_auc"].idxmax()
+ledger.outcome("best epoch", best)
+halved = curves["learning_rate"].idxmin() - 0.5
+figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
+curves["loss"].plot(ax=left, label="training", legend=True)
+curves["val_loss"].plot(ax=left, style="--", label="validation", legend=True)
+left.set(xlabel="epoch", ylabel="loss (cross-entropy)")
+curves["val_auc"].plot(ax=right, color="C1", style="--", label="AUC")
+right.axvline(best, color="black", label="best")
+right.axvline(halved, color="black", linestyle=":", label="rate halved")
+right.axvline(len(curves), color="black", linestyle="-.", label="stop")
+right.set(xlabel="epoch", ylabel="AUC (200 validation images)", ylim=(0.5, 1))
+right.legend(loc="lower center")
+_ = figure.suptitle("Training loss falls, validation AUC stays level")
+# alt: Two panels by epoch. Left, the training loss falls to the end, while the validation loss stays at about the same height. Right, the validation AUC stays nearly level; lines mark its best epoch, where the learning rate is halved, and the stop.
+
+# %% [markdown]
+# The training loss falls to the end, the validation loss hardly at all. The head **overfits**: it memorises its 600
+# images, and that does not help with new ones.
 #
-# One warning: the validation AUC of a *chosen* epoch is too good, because we chose it for that.
+# Three epochs after the best one the rate is halved. Two epochs later training stops, and `model` has the weights of the
+# best epoch.
 #
-# **Exercise training.2** Write `epochs_run(val_auc, patience)`. `val_auc` is a list: the validation AUC
-# after each epoch, if nothing stopped the training. How many epochs does
-# `EarlyStopping(patience=patience)` let it run? An equal AUC is no new best.
+# We chose this epoch because its AUC was the highest. So that AUC is a little too good, and 200 images cannot tell one
+# epoch from the next. But we saved most of the 30 epochs.
+
+# %% [markdown]
+# **Exercise training.1** A colleague watches the validation loss: lower is better. Write `by_loss()`: a list of
+# `EarlyStopping` (patience 4, best weights back) and `ReduceLROnPlateau` (patience 2, a tenth of the rate).
 
 
 # %% tags=["exercise"]
-def epochs_run(val_auc, patience):
+def by_loss():
     return ...
 
 
-exercises.check("training.2", epochs_run)
+exercises.check("training.1", by_loss)
 
 
 # %% tags=["solution"]
-def epochs_run(val_auc, patience):
-    best = -1
-    waited = 0
-    for epoch, auc in enumerate(val_auc, start=1):
-        waited += 1
-        if auc > best:
-            best = auc
-            waited = 0
-        if waited == patience:
-            return epoch
-    return len(val_auc)
+def by_loss():
+    return [
+        EarlyStopping("val_loss", patience=4, restore_best_weights=True),
+        ReduceLROnPlateau("val_loss", factor=0.1, patience=2),
+    ]
 
 
-exercises.check("training.2", epochs_run)
+exercises.check("training.1", by_loss)
 
 # %% [markdown]
-# ## Save it, load it
+# ## Save all that a prediction needs
 #
-# `head` learned, and `model` shares its layers. So `model` is trained too, from pixels to probability.
-# One file holds its layers and its weights.
+# One file holds the layers, the weights and the optimizer:
 
 # %%
 path = settings.scratch() / "classifier.keras"
 model.save(path)
 loaded = keras.models.load_model(path)
-before = model.predict(validation.images, verbose=0)
-after = loaded.predict(validation.images, verbose=0)
-print(f"largest difference: {np.abs(before - after).max():.0e}")
+p = model.predict(x_val, verbose=0)
+print("same predictions:", np.array_equal(p, loaded.predict(x_val, verbose=0)))
 
 # %% [markdown]
-# The scaling of the pixels is a layer of the model. So nobody who loads this file can forget it.
+# The scaling is a layer of the model. So it is in the file, and nobody who loads the model can forget it.
 #
-# ## Does it help to count melanomas more?
-#
-# Of our 600 training images 144 show a melanoma, about one in four. `class_weight` in `fit` makes each
-# melanoma count three times, so that both classes have about the same say. Guess first: does the mean
-# probability rise? Does the AUC?
-
-# %%
-_ = train_head(EPOCHS, callbacks, class_weight={0: 1, 1: 3})
-p_weighted = head.predict(f_validation, verbose=0)[:, 0]
-for name, p in [("without weights", p_head), ("with weights", p_weighted)]:
-    print(f"{name}: mean {p.mean():.2f}, {sum(p >= 0.5)} called melanoma")
-
-# %%
-groups = validation.table["group"]
-gain = evaluation.difference(roc_auc, y, p_weighted, p_head, groups)
-print(f"AUC with weights minus AUC without: {gain:+.3f}")
-
-# %% [markdown]
-# With weights the probabilities rise, and the head says "melanoma" more often. The AUC looks only at
-# the order of the images. Did the order get better? The brackets hold the **95 % interval** of the
-# difference on the same images: how far it may move with 200 other images. It holds zero:
-# **inconclusive**. Lesson {{ number_of("better_models") }} asks again with far more images.
-#
-# **Exercise training.3** Write `balanced(y)`: exact weights for `class_weight`, as a dict
-# `{0: ..., 1: ...}`. Both classes get the same total weight, and the mean weight of all images is 1.
+# **Exercise training.2** A colleague scaled the pixels *outside* the network, and saved the network alone. It expects values
+# from -1 to 1. Write `with_scaling(network, size)`: a model that takes images of shape `(size, size, 3)` with pixels from
+# 0 to 255, scales them, and gives the network's answer.
 
 
 # %% tags=["exercise"]
-def balanced(y):
+def with_scaling(network, size):
     return ...
 
 
-exercises.check("training.3", balanced)
+exercises.check("training.2", with_scaling)
 
 
 # %% tags=["solution"]
-def balanced(y):
-    n = len(y)
-    melanomas = np.sum(y)
-    return {0: n / (2 * (n - melanomas)), 1: n / (2 * melanomas)}
+def with_scaling(network, size):
+    inputs = keras.Input((size, size, 3))
+    x = layers.Rescaling(1 / 127.5, offset=-1)(inputs)
+    return keras.Model(inputs, network(x))
 
 
-exercises.check("training.3", balanced)
+exercises.check("training.2", with_scaling)
 
 # %% [markdown]
-# ## The connection is lost
-#
-# A free Colab session can end at any time. `BackupAndRestore` writes weights, optimizer and epoch to a
-# folder after each epoch. (In Colab take a folder on your Drive.) We simulate the disconnect by a
-# callback that stops with an error, and then run the same line again.
+# A free Colab session can end at any time. A **backup** is a copy of a training that is not finished: weights,
+# optimizer and epoch. `BackupAndRestore` writes one after each epoch. (In Colab, take a folder of your Drive.) We train
+# for four epochs, and our `Disconnect` raises an error in the third:
 
 
 # %%
-class Disconnect(keras.callbacks.Callback):
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == 4:  # counted from 0
-            raise ConnectionError("the runtime is gone")
+def session(*more):
+    resumed = new_model()
+    resumed.compile("adam", "binary_crossentropy")
+    both = [BackupAndRestore(settings.scratch() / "backup"), *more]
+    return resumed.fit(x, y, epochs=4, callbacks=both, verbose=0)
 
 
-folder = settings.scratch() / "backup"
+# %%
 try:
-    train_head(10, [BackupAndRestore(folder), Disconnect()])
+    session(Disconnect())
 except ConnectionError as error:
     print("stopped:", error)
-rest = train_head(10, [BackupAndRestore(folder)])
-print(f"run after the restart: {len(rest['loss'])} of 10 epochs")
+rest = session()
+print(f"after the restart: {len(rest.epoch)} of 4 epochs")
 
 # %% [markdown]
-# Only the missing epochs are run. One thing is in no backup: the state of the random numbers. The
-# resumed epochs shuffle and drop out differently from an unbroken training. They are neither better
-# nor worse.
+# The second call builds a new model, as a new session would, and runs only the missing epochs.
 #
-# ## The test set, once
+# (`ModelCheckpoint` is another callback: it writes the best model so far to a file. After an interruption it starts
+# without the best value, and overwrites that file. So give it the value: `initial_value_threshold=`.)
 #
-# We built the head, chose its epoch and looked at it on validation. Now we ask one question on the
-# test set: does the trained head beat the colour baseline, which sees nine colour values of an image
-# and no shapes?
+# ## Cached features: the frozen base is needed once
+#
+# In each epoch all images pass through the frozen base, and it gives the same features each time. **Cached features**
+# are computed once and stay in memory.
 
 # %%
-test = lesions.subset("test")
-p_test = loaded.predict(test.images, verbose=0)[:, 0]
-baselines = baseline_probabilities(train, validation, test)
-c_validation, c_test = baselines["colour baseline"]
-print(f"validation: head {roc_auc(y, p_head):.2f}")
-print(f"validation: colours {roc_auc(y, c_validation):.2f}, majority 0.50")
+_ = diagrams.cached_features()
 
 # %%
-y = test.melanoma
-print(f"test: head {roc_auc(y, p_test):.2f}, colours {roc_auc(y, c_test):.2f}")
-groups = test.table["group"]
-beats = evaluation.difference(roc_auc, y, p_test, c_test, groups)
-print(f"head minus colours, on test: {beats:+.2f}")
+features = keras.Sequential(model.layers[:4])  # up to the average
+f = features.predict(x, verbose=0)
+f_val = features.predict(x_val, verbose=0)
 
-# %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
-_ = results.keep(
-    f"training-{SIZE}px",
-    lesions.source,
-    lesions.table,
-    dict(SIZE=SIZE, ALPHA=ALPHA, SEED=SEED, EPOCHS=EPOCHS),
-    {
-        "share_of_time": cached / plain,
-        "class_weights": gain,
-        "over_colours": beats,
-    },
-    headline=("head minus colours, AUC", beats),
+# %% [markdown]
+# Only the head is left to train, here with the callbacks of exercise training.1:
+
+# %%
+by_loss = exercises.use("training.1", by_loss)
+head = keras.Sequential(new_model().layers[4:])
+head.compile("adam", "binary_crossentropy")
+
+# %%
+cached = (f_val, y_val)
+start = time.perf_counter()
+fast = head.fit(
+    f, y, epochs=EPOCHS, validation_data=cached, callbacks=by_loss(), verbose=0
+)
+fast_seconds = (time.perf_counter() - start) / len(fast.epoch)
+print(f"an epoch: {seconds:.2f} s on images, {fast_seconds:.2f} s on features")
+
+# %% [markdown]
+# An epoch takes a fraction of the time. To predict from images, join the two parts, and save them as one model:
+
+# %%
+joined = keras.Sequential([features, head])
+joined.save(settings.scratch() / "joined.keras")
+
+# %% [markdown]
+# Two conditions: the base stays frozen, and each image is the same in every epoch. Random augmentation (lesson
+# {{ number_of("better_models") }}) breaks the second. A whole project with cached features was
+# {{ quote("cached_prefix", "widths.35%.times_faster", ".1f") }} times faster, computing them included.
+#
+# **Exercise training.3** Is the hidden layer of 128 needed? Build `small_head`: `Dropout`, one `Dense` layer, nothing
+# else. Train it on `f` for 10 epochs. Then compute its validation AUC minus that of `head`, with
+# `evaluation.difference(roc_auc_score, y_val, p_small, p_head, groups)`; the groups are `validation.table["group"]`.
+
+# %% tags=["exercise"]
+small_head = ...
+small_gain = ...
+
+given = {"x": f_val, "y": y_val, "head": head}
+exercises.check("training.3", (small_head, small_gain), **given)
+
+# %% tags=["solution"]
+keras.utils.set_random_seed(SEED)
+small_head = keras.Sequential([keras.Input((1280,)), layers.Dropout(0.3)])
+small_head.add(layers.Dense(1, activation="sigmoid"))
+small_head.compile("adam", "binary_crossentropy")
+small_head.fit(f, y, epochs=10, verbose=0)
+p_small = small_head.predict(f_val, verbose=0)[:, 0]
+p_head = head.predict(f_val, verbose=0)[:, 0]
+groups = validation.table["group"]
+small_gain = evaluation.difference(
+    roc_auc_score, y_val, p_small, p_head, groups
 )
 
+given = {"x": f_val, "y": y_val, "head": head}
+exercises.check("training.3", (small_head, small_gain), **given)
+
 # %% [markdown]
-# On validation the head looked better than the colours, on test it does not. The difference is
-# inconclusive. 200 images are few, and validation flatters a chosen epoch. Over ten draws, with the
-# last 20 layers trained too, the network gains
-# {{ quote("ten_draws", "differences.recipe, 28 px minus colour baseline.roc_auc", "+.3f") }} in AUC
-# over the colours (a slightly narrow interval, since draws share lesions).
+# When to stop, and what to save? Stop when the validation AUC has had no new best for some epochs. Save the whole model,
+# its scaling included, and a backup of each long training.
 
 # %% [markdown]
 # ## Key points
 #
-# - Freeze the base, train a new head, and count what is trainable.
-# - Frozen layers give the same features in every epoch: compute them once.
-# - In training, loss and AUC improve to the end. Choose the epoch on validation, by the exact AUC.
-# - Class weights raise the probabilities. Whether they raise the AUC must be measured.
-# - Save the whole model with its scaling, and back up long trainings.
+# - The training loss falls to the end. Choose the epoch on validation, by the exact AUC.
+# - Save the model with its scaling. Write a backup of a long training.
+# - A frozen base gives the same features in every epoch: compute them once.
 #
 # ## Check yourself
 #
 # <details><summary>Training loss falls, validation loss rises. What happens?</summary>
-# The head overfits: it memorises the training images. Stop earlier and keep the best
-# weights.</details>
+# The model overfits: it memorises the training images. Stop earlier and take the best weights.</details>
+#
+# <details><summary>Why is the validation AUC of the best epoch a little too good?</summary>
+# The epoch was chosen because its AUC was high on just these images.</details>
 #
 # <details><summary>When may you not use cached features?</summary>
-# If the base learns too, or if each epoch shows another random view of an image.</details>
-#
-# <details><summary>Why is the validation AUC of the best epoch too good?</summary>
-# The epoch was chosen because its AUC was high on these images. The test set was not used for any
-# choice.</details>
+# When the base is trained too, or when each epoch shows another random view of an image.</details>
 #
 # ## What comes next
 #
@@ -472,13 +389,16 @@ _ = results.keep(
 #
 # ## References
 #
-# - Keras: [Transfer learning & fine-tuning](https://keras.io/guides/transfer_learning/).
-# - Keras: [Callbacks API](https://keras.io/api/callbacks/).
-# - Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov: Dropout: a simple way to prevent neural
-#   networks from overfitting. JMLR 15:1929, 2014,
-#   [jmlr.org/papers/v15/srivastava14a.html](https://jmlr.org/papers/v15/srivastava14a.html).
+# - Keras: [Callbacks API](https://keras.io/api/callbacks/), and
+#   [Save, serialize, and export models](https://keras.io/guides/serialization_and_saving/).
+# - Keras, [issue 17012](https://github.com/keras-team/keras/issues/17012): `ModelCheckpoint` after an interruption.
 # - Prechelt: Early stopping, but when? In: Neural Networks: Tricks of the Trade, Springer 1998,
 #   [doi:10.1007/3-540-49430-8_3](https://doi.org/10.1007/3-540-49430-8_3).
+# - Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov: Dropout: a simple way to prevent neural networks from
+#   overfitting. JMLR 15:1929, 2014, [jmlr.org/papers/v15/srivastava14a.html](https://jmlr.org/papers/v15/srivastava14a.html).
+
+# %%
+exercises.progress()
 
 # %%
 ledger.show()

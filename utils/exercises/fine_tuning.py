@@ -1,10 +1,9 @@
 """Exercises of the lesson fine_tuning."""
 
 import numpy as np
-import pandas as pd
 
 from utils.evaluation import Estimate, roc_auc
-from utils.exercises.registry import Hint, answered, exercise, near, parts
+from utils.exercises.registry import Hint, answered, exercise, near, number, parts
 
 RATE = 1e-4
 
@@ -75,8 +74,8 @@ def _cases_of_prepare():
 
 @exercise(
     "fine_tuning.1",
-    hint="Which call makes Keras look at the switches again? And which kind of layer does "
-    "`unfreeze` treat separately?",
+    hint="Which call makes Keras read `trainable` again? And which kind of layer does `unfreeze` "
+    "treat separately?",
     cases=_cases_of_prepare,
 )
 def _prepare(answer):
@@ -94,7 +93,7 @@ def _prepare(answer):
         if any(map(np.any, map(np.not_equal, before[layer.name], layer.get_weights())))
     }
     if not changed:
-        raise Hint("The base has learned nothing: what must come between the switches and fit?")
+        raise Hint("The base has learned nothing: what must come between `trainable` and fit?")
     if "first" in changed:
         raise Hint("The last two layers only: the others must stay frozen.")
     if changed & {"first_bn", "last_bn"}:
@@ -102,6 +101,55 @@ def _prepare(answer):
     if not near(model.optimizer.learning_rate, RATE, RATE / 100):
         raise Hint(f"Keep the learning rate of {RATE:g}.")
     return "Only the last Dense layer of the base has learned: trainable, compile, fit."
+
+
+def _share(axis=(0, 1, 2)):
+    return lambda maps: (np.ptp(maps, axis=axis) > 0).mean()
+
+
+def _above(maps, below=np.inf):
+    return ((maps > 0) & (maps < below)).mean()
+
+
+@exercise(
+    "fine_tuning.2",
+    hint="A channel has the same value everywhere if its smallest and its largest value are equal. "
+    "Over which axes do you look for them?",
+    blank=lambda maps: ...,
+    right=_share(),
+    wrong=[
+        (_share(axis=0), "for each unit"),
+        (_share(axis=(1, 2)), "over the images too"),
+        (_share(axis=(0, 1)), "for each unit"),
+        (lambda maps: 0.33, "counted once"),
+        (lambda maps: int((np.ptp(maps, axis=(0, 1, 2)) > 0).sum()), "number of channels"),
+        (_above, "above 0"),
+        (lambda maps: _above(maps, 6), "above 0"),
+        (lambda maps: np.ptp(maps, axis=(0, 1, 2)) > 0, "one number"),
+        (lambda maps: None, "return"),
+    ],
+)
+def _share_varying(answer):
+    maps = np.zeros((4, 2, 2, 10), "float32")
+    maps[..., 0] = 6  # stuck at 6
+    maps[0, 0, 0, 1:3] = 2  # one unit of two channels varies
+    maps[..., 4] = np.arange(4)[:, None, None]  # all units of a channel
+    maps[:, 0, 1, 5:7] = 3  # the same map for each image, but not level
+    found = number(answer(maps))
+    if near(found, 0.5, 1e-6):
+        return "In our test half of them vary. The next cell counts those of both networks."
+    for axes, hint in (
+        ((0,), "You look for differences for each unit: a channel has several."),
+        ((0, 1), "You look for differences for each unit: a channel has several."),
+        ((1, 2), "You look within one image: look over the images too."),
+    ):
+        if near(found, _share(axis=axes)(maps), 1e-6):
+            raise Hint(hint)
+    if near(found, 5):
+        raise Hint("That is the number of channels: which share of all channels is it?")
+    if any(near(found, share, 1e-6) for share in (_above(maps), _above(maps, 6))):
+        raise Hint("That is the share of values above 0; a channel may vary or be stuck there.")
+    raise Hint("In a test of ours half of the channels vary: one that varies is counted once.")
 
 
 def _cases_of_last_block():
@@ -112,14 +160,17 @@ def _cases_of_last_block():
     y = np.arange(40) % 4 == 0
     p_head = rng.uniform(size=40)
 
-    def model(*learning, norm=False):
-        keras.utils.set_random_seed(len(learning))
-        names = ["block_15_expand", "block_16_expand", "Conv_1"]
+    def model(*trainable, norm=False, rate=RATE):
+        keras.utils.set_random_seed(len(trainable))
         inputs = h = keras.Input((4,))
-        for name in names:
-            h = keras.layers.Dense(4, name=name, trainable=name in learning)(h)
-        bn = keras.layers.BatchNormalization(name="Conv_1_bn", trainable=norm)
-        return keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(bn(h)))
+        for name in ("block_15_expand", "block_16_expand", "Conv_1"):
+            h = keras.layers.Dense(4, name=name, trainable=name in trainable)(h)
+        h = keras.layers.BatchNormalization(name="Conv_1_bn", trainable=norm)(h)
+        base = keras.Model(inputs, h, name="base")
+        inputs = keras.Input((4,))
+        built = keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(base(inputs)))
+        built.compile(keras.optimizers.Adam(rate), "binary_crossentropy")
+        return built
 
     def gain(of, sign=1):
         difference = roc_auc(y, of.predict_on_batch(x)[:, 0]) - roc_auc(y, p_head)
@@ -129,17 +180,19 @@ def _cases_of_last_block():
     both = model("block_15_expand", "block_16_expand", "Conv_1")
     less = model("Conv_1")
     with_norm = model("block_16_expand", "Conv_1", norm=True)
-    same = {"x": x, "y": y, "p_head": p_head}
+    hurried = model("block_16_expand", "Conv_1", rate=1e-3)
     return {
-        "given": same,
+        "given": {"x": x, "y": y, "p_head": p_head},
         "right": (block, gain(block)),
         "wrong": [
             ((both, gain(both)), "block_15_expand is trainable"),
             ((less, gain(less)), "block_16_expand is frozen"),
             ((with_norm, gain(with_norm)), "BatchNorm"),
+            ((hurried, gain(hurried)), "learning rate"),
             ((block, gain(block, -1)), "minus the head"),
             ((block, gain(block).value), "no interval"),
             ((block, Estimate(0.3, 0.2, 0.4)), "not the gain of this model"),
+            ((block.get_layer("base"), gain(block)), "whole model"),
             ((gain(block), block), "model first"),
             (block, "two things"),
         ],
@@ -147,8 +200,9 @@ def _cases_of_last_block():
 
 
 @exercise(
-    "fine_tuning.2",
-    hint="Take the cell above as a pattern. One number changes, and the name of the model.",
+    "fine_tuning.3",
+    hint="The function of the lesson that starts from the saved head is a pattern. What differs is "
+    "how many layers are unfrozen, and the rate.",
     cases=_cases_of_last_block,
 )
 def _last_block(answer, x, y, p_head):
@@ -157,18 +211,21 @@ def _last_block(answer, x, y, p_head):
     model, gain = parts(answer, 2, "Give two things: (block_model, block_gain).")
     if not isinstance(model, keras.Model):
         raise Hint("Give the model first, then the difference.")
-    learning = {layer.name for layer in model.layers if layer.trainable_weights}
-    norms = {
-        layer.name for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)
-    }
-    if learning & norms:
+    if "base" not in [layer.name for layer in model.layers]:
+        raise Hint("Give the whole model, base and head.")
+    inner = model.get_layer("base").layers
+    trainable = {layer.name for layer in inner if layer.trainable_weights}
+    norms = {layer.name for layer in inner if isinstance(layer, keras.layers.BatchNormalization)}
+    if trainable & norms:
         raise Hint("BatchNorm should not be trainable: use unfreeze.")
-    for layer in model.layers:
+    for layer in inner:
         of_block = layer.name.startswith(("block_16", "Conv_1")) and layer.name not in norms
-        if layer.name.startswith("block_15") and layer.name in learning:
+        if layer.name.startswith("block_15") and layer.name in trainable:
             raise Hint(f"{layer.name} is trainable too: unfreeze fewer layers.")
-        if of_block and layer.weights and layer.name not in learning:
+        if of_block and layer.weights and layer.name not in trainable:
             raise Hint(f"{layer.name} is frozen: unfreeze more layers.")
+    if not near(model.optimizer.learning_rate, RATE, RATE / 100):
+        raise Hint(f"The learning rate should be {RATE:g}: compile with it.")
     if not isinstance(gain, Estimate):
         raise Hint("That number has no interval: use evaluation.difference.")
     expected = roc_auc(y, model.predict_on_batch(x)[:, 0]) - roc_auc(y, p_head)
@@ -180,130 +237,3 @@ def _last_block(answer, x, y, p_head):
         raise Hint("That is not the gain of this model on validation: run your whole cell again.")
     word = "inconclusive" if gain.low <= 0 <= gain.high else "outside zero"
     return f"{gain:+.3f}: {word}."
-
-
-CURVES = {
-    1e-5: {"loss": [0.26, 0.25, 0.25], "val_auc": [0.852, 0.851, 0.850]},
-    1e-4: {"loss": [0.27, 0.25, 0.20], "val_auc": [0.848, 0.861, 0.837]},
-    1e-3: {"loss": [0.67, 0.47, 0.41], "val_auc": [0.791, 0.840, 0.858]},
-    1e-2: {"loss": [4.12, 0.59, 0.58], "val_auc": [0.651, 0.500, 0.500]},
-}
-
-
-@exercise(
-    "fine_tuning.3",
-    hint="pd.DataFrame can hold one column of AUCs for each rate. Find the best of each "
-    "column first; idxmax says where the largest value stands.",
-    given={"curves": CURVES},
-    right=(1e-4, 2),
-    wrong=[
-        ((1e-4, 1), "count from 1"),
-        ((1e-3, 3), "last epoch"),
-        ((1e-4, 3), "lowest training loss"),
-        ((1e-5, 1), "higher AUC"),
-        ((1e-4, 2.5), "not the epoch"),
-        ((2, 1e-4), "rate first"),
-        ((0.861, 2), "not its AUC"),
-        (1e-4, "two numbers"),
-    ],
-)
-def _rate_from_curves(answer, curves):
-    rate, epoch = parts(answer, 2, "Give two numbers: (best_rate, best_epoch).")
-    aucs = pd.DataFrame({rate: history["val_auc"] for rate, history in curves.items()})
-    losses = pd.DataFrame({rate: history["loss"] for rate, history in curves.items()})
-    best_rate = aucs.max().idxmax()
-    best = int(aucs[best_rate].idxmax()) + 1
-    if rate in range(1, len(aucs) + 1) and epoch in curves:
-        raise Hint("Give the rate first, then the epoch.")
-    if rate not in curves:
-        raise Hint(f"Give the rate, not its AUC: one of {', '.join(f'{r:g}' for r in curves)}.")
-    if (rate, epoch) == (best_rate, best - 1):
-        raise Hint("Nearly: pandas counts rows from 0, epochs count from 1.")
-    if rate == best_rate and epoch == best:
-        top = aucs.max().max()
-        return f"AUC {top:.3f}. It was chosen on validation, so it is a little too good."
-    if (rate, epoch) == (aucs.iloc[-1].idxmax(), len(aucs)):
-        raise Hint("That rate is the best in the last epoch. Look at all epochs.")
-    lowest = losses.min().idxmin()
-    if (rate, epoch) == (lowest, int(losses[lowest].idxmin()) + 1):
-        raise Hint("That is the lowest training loss. Choose by the validation AUC.")
-    if rate == best_rate:
-        raise Hint("The rate is right, but that is not the epoch of its highest AUC.")
-    raise Hint("Another rate reaches a higher AUC in one of its epochs.")
-
-
-def _numbers(variable):
-    from utils.quiet import keras
-
-    return keras.ops.convert_to_numpy(variable)
-
-
-def _compared(read, train=True, copy=_numbers):
-    """An answer that compares what it reads of a layer before and after training."""
-
-    def move(model, norm, x, y):
-        before = copy(read(norm))
-        if train:
-            model.fit(x, y, verbose=0)
-        return not np.array_equal(_numbers(before), _numbers(read(norm)))
-
-    return move
-
-
-def _mean(norm):
-    return norm.moving_mean
-
-
-def _norm_models():
-    """Three ways to call a base in a model, each compiled: name, model, one BatchNorm layer."""
-    from utils.quiet import keras
-
-    for name, call, learns, rate in (
-        ("BatchNorm trainable", {}, True, 0.0),
-        ("trainable = False", {}, False, 1e-3),
-        ("base(x, training=False)", {"training": False}, True, 1e-3),
-    ):
-        model, base = _with_norms(**call)
-        base.trainable = True
-        for layer in base.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.trainable = learns
-        model.compile(keras.optimizers.Adam(rate), "binary_crossentropy")
-        yield name, model, base.get_layer("last_bn")
-
-
-@exercise(
-    "fine_tuning.4",
-    hint="Copy the values before the training, train, compare. What do you copy: a variable that "
-    "goes on changing, or its numbers?",
-    blank=lambda model, norm, x, y: ...,
-    right=_compared(_mean),
-    wrong=[
-        (_compared(lambda norm: norm.gamma), "not gamma"),
-        (_compared(_mean, copy=lambda variable: variable), "Copy the numbers"),
-        (_compared(_mean, train=False), "Nothing was trained"),
-        (lambda model, norm, x, y: bool(model.fit(x, y, verbose=0)), "is frozen"),
-        (lambda model, norm, x, y: 0.5, "True or False"),
-        (lambda model, norm, x, y: None, "return"),
-    ],
-)
-def _averages_move(answer):
-    x, y = _batch()
-    for name, model, norm in _norm_models():
-        before = _numbers(norm.moving_mean)
-        said = answered(answer(model, norm, x, y))
-        moved = not np.array_equal(before, _numbers(norm.moving_mean))
-        if not isinstance(said, bool | np.bool_):
-            raise Hint(f"Return True or False, not {said!r}.")
-        if name == "BatchNorm trainable" and not moved:
-            raise Hint("Nothing was trained: call model.fit(x, y) between copy and comparison.")
-        if moved and not said:
-            raise Hint(
-                "The averages have moved, and your function says no. Copy the numbers of "
-                "moving_mean, not gamma, before fit."
-            )
-        if said and not moved:
-            raise Hint("Where BatchNorm is frozen, nothing moves, and your function says it does.")
-    return (
-        f"With trainable = False the averages rest. With {name} they {'move' if moved else 'rest'}."
-    )

@@ -1,170 +1,256 @@
 """Exercises of the lesson training."""
 
+import warnings
+
 import numpy as np
 
-from utils.exercises.registry import Hint, answered, exercise, near, number
+from utils.evaluation import Estimate, roc_auc
+from utils.exercises.registry import Hint, answered, exercise, near, parts
 from utils.quiet import keras
 
-
-def _base():
-    pixels = keras.Input((8, 8, 3))
-    x = keras.layers.Conv2D(6, 3)(pixels)
-    return keras.Model(pixels, keras.layers.BatchNormalization()(x))
+LOSSES = [0.9, 0.7, 0.6, 0.65, 0.64, 0.66, 0.65, 0.5]  # the third is the best for four epochs
 
 
-def _classifier(freeze=True, pooling="GlobalAveragePooling2D", units=1, activation="sigmoid"):
-    def build(base):
-        base.trainable = not freeze
-        x = base(base.input, training=False)
-        x = getattr(keras.layers, pooling)()(x)
-        return keras.Model(base.input, keras.layers.Dense(units, activation)(x))
+def _watching(stop=None, slow=None):
+    def by_loss():
+        return [
+            keras.callbacks.EarlyStopping(
+                **{"monitor": "val_loss", "patience": 4, "restore_best_weights": True}
+                | (stop or {})
+            ),
+            keras.callbacks.ReduceLROnPlateau(
+                **{"monitor": "val_loss", "patience": 2, "factor": 0.1} | (slow or {})
+            ),
+        ]
 
-    return build
-
-
-def _with_a_hidden_layer(base):
-    base.trainable = False
-    x = keras.layers.GlobalAveragePooling2D()(base.output)
-    x = keras.layers.Dense(128, "relu")(x)
-    return keras.Model(base.input, keras.layers.Dense(1, "sigmoid")(x))
+    return by_loss
 
 
 @exercise(
     "training.1",
-    hint="Four steps: freeze, call the base on an Input, average, one Dense layer. Look at the "
-    "model of this lesson and leave out what you do not need.",
-    blank=lambda base: ...,
-    right=_classifier(),
+    hint="Write the lesson's two callbacks anew and change what differs: what is watched, which "
+    "direction is better, and the two numbers.",
+    blank=lambda: ...,
+    right=_watching(),
     wrong=[
-        (_classifier(freeze=False), "may still learn"),
-        (_classifier(pooling="Flatten"), "Average"),
-        (_classifier(pooling="GlobalMaxPooling2D"), "maximum"),
-        (_classifier(units=2, activation="softmax"), "one probability"),
-        (_classifier(activation=None), "sigmoid"),
-        (_classifier(activation="relu"), "sigmoid"),
-        (_with_a_hidden_layer, "one Dense layer"),
-        (lambda base: base, "one probability"),
-        (lambda base: 7, "keras.Model"),
-        (lambda base: None, "return"),
+        (_watching({"mode": "max"}), "lower is better"),
+        (_watching(slow={"mode": "max"}), "lower is better"),
+        (_watching({"monitor": "val_auc"}), "val_loss"),
+        (_watching(slow={"monitor": "loss"}), "val_loss"),
+        (_watching({"patience": 5}), "epoch 7"),
+        (_watching({"patience": 0}), "epoch 7"),
+        (_watching({"restore_best_weights": False}), "last epoch"),
+        (_watching(slow={"patience": 3}), "after epoch 5"),
+        (_watching(slow={"factor": 0.5}), "a tenth"),
+        (_watching(slow={"factor": 0.9}), "a tenth"),
+        (lambda: _watching()()[:1], "Two callbacks"),
+        (lambda: _watching()()[0], "list"),
+        (lambda: ["EarlyStopping", "ReduceLROnPlateau"], "Two callbacks"),
+        (lambda: None, "return"),
     ],
 )
-def _frozen_classifier(answer):
-    base = _base()
-    shape = base.output.shape
-    model = answered(answer(base))
-    if not isinstance(model, keras.Model):
-        raise Hint(f"Return a keras.Model, not {type(model).__name__}.")
-    if tuple(model.output.shape) != (None, 1):
-        raise Hint(f"An image gets one probability; yours gets an output of {model.output.shape}.")
-    if base.trainable_weights:
-        raise Hint("The base may still learn: set base.trainable.")
-    learns = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-    if learns == shape[1] * shape[2] * shape[3] + 1:
-        raise Hint("Average the output of the base instead of flattening it.")
-    if learns != shape[3] + 1:
-        raise Hint("Only one Dense layer, with one output, should be trainable.")
-    x = np.random.default_rng(0).uniform(-9, 9, (64, 8, 8, 3)).astype("float32")
-    kernel, bias = (np.asarray(weight) for weight in model.trainable_weights)
-    maps, found = np.asarray(base(x, training=False)), np.asarray(model(x))
-    if np.allclose(found, _sigmoid(maps.max((1, 2)) @ kernel + bias), atol=1e-3):
-        raise Hint("That takes the maximum of each channel: average it.")
-    if not np.allclose(found, _sigmoid(maps.mean((1, 2)) @ kernel + bias), atol=1e-3):
-        raise Hint("The output is no probability from averaged features: it needs a sigmoid.")
-    return "On MobileNetV2 it has 1,281 parameters that learn, instead of 164,097."
+def _by_loss(answer):
+    found = answered(answer())
+    if not isinstance(found, list | tuple):
+        raise Hint(f"Return a list of callbacks, not {type(found).__name__}.")
+    kinds = (keras.callbacks.EarlyStopping, keras.callbacks.ReduceLROnPlateau)
+    if len(found) != 2 or {kind for kind in kinds for one in found if isinstance(one, kind)} != {
+        *kinds
+    }:
+        raise Hint("Two callbacks are asked for: EarlyStopping and ReduceLROnPlateau.")
+    for callback in found:
+        name = type(callback).__name__
+        if callback.monitor != "val_loss":
+            raise Hint(f"{name} watches {callback.monitor!r}: let it watch val_loss.")
+        if callback.mode == "max":
+            raise Hint(f"{name} waits for a higher loss, but lower is better.")
+    ran, weight, rates = _replay(found)
+    if ran != 7:
+        raise Hint(f"With the losses {LOSSES} it should stop after epoch 7; yours ran {ran}.")
+    if weight != 3:
+        raise Hint("It stops in time, but with the weights of the last epoch: bring the best back.")
+    lowered = next((i for i, rate in enumerate(rates, start=1) if rate < 1), None)
+    if lowered != 5:
+        when = "never" if lowered is None else f"after epoch {lowered}"
+        raise Hint(f"With these losses the rate should fall after epoch 5; yours falls {when}.")
+    if not near(rates[4], 0.1):
+        raise Hint(f"The new rate should be a tenth of the old; yours is {rates[4]:.2g} of it.")
+    return "Replayed: stopped after epoch 7, weights of epoch 3, and a tenth of the rate."
 
 
-def _sigmoid(z):
-    return 1 / (1 + np.exp(-z))
+def _replay(callbacks):
+    """Epochs that callbacks let run with ``LOSSES``, the weight at the end, the rate after each."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    model.stop_training, rates = False, []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for callback in callbacks:
+            callback.set_model(model)
+            callback.on_train_begin()
+        for epoch, loss in enumerate(LOSSES):
+            model.set_weights([np.array([[epoch + 1.0]])])
+            for callback in callbacks:
+                callback.on_epoch_end(epoch, {"loss": 1 - 0.1 * epoch, "val_loss": loss})
+            rates.append(float(model.optimizer.learning_rate))
+            if model.stop_training:
+                break
+        for callback in callbacks:
+            callback.on_train_end()
+    return len(rates), float(model.get_weights()[0][0, 0]), rates
 
 
-def _run(val_auc, patience):
-    for epoch in range(1, len(val_auc) + 1):
-        if epoch - 1 - int(np.argmax(val_auc[:epoch])) == patience:
-            return epoch
-    return len(val_auc)
+def _network(seed=0):
+    """A small network that wants values from -1 to 1."""
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Conv2D(4, 3, activation="relu"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+
+
+def _scaled(scale, offset=0.0, of=None):
+    def with_scaling(network, size):
+        inputs = keras.Input((size, size, 3))
+        x = keras.layers.Rescaling(scale, offset=offset)(inputs)
+        return keras.Model(inputs, (of or network)(x))
+
+    return with_scaling
+
+
+def _scaled_afterwards(network, size):
+    inputs = keras.Input((size, size, 3))
+    return keras.Model(inputs, keras.layers.Rescaling(1 / 127.5, offset=-1)(network(inputs)))
 
 
 @exercise(
     "training.2",
-    hint="Keep two numbers from epoch to epoch: the best so far, and how long ago it was.",
-    blank=lambda val_auc, patience: ...,
-    right=_run,
-    wrong=[
-        (lambda v, p: 5, "the best epoch"),
-        (lambda v, p: p + 1, "Start waiting anew"),
-        (lambda v, p: len(v), "cannot know"),
-        (lambda v, p: _run(v, p) - 1, "one too early"),
-        (lambda v, p: 1, "epoch 5 is the best"),
-        (lambda v, p: 8 if p == 3 else 4, "no improvement"),
-        (lambda v, p: {9: 8, 4: 3, 2: 1}[len(v)], "all epochs"),
-    ],
+    hint="Three steps: an Input of that shape, the scaling layer of the lesson's network, then the "
+    "colleague's network, called like a layer.",
+    cases=lambda: {
+        "blank": lambda network, size: ...,
+        "right": _scaled(1 / 127.5, -1),
+        "wrong": [
+            (_scaled(1 / 255), "from 0 to 1"),
+            (_scaled(1 / 127.5), "from 0 to 2"),
+            (_scaled(1 / 127.5, -127.5), "scaled otherwise"),
+            (_scaled(1 / 127.5, -1, of=_network(1)), "not its answer"),
+            (lambda network, size: network, "as they are"),
+            (_scaled_afterwards, "before the network"),
+            (lambda network, size: _scaled(1 / 127.5, -1)(network, 8).output, "keras.Model"),
+            (lambda network, size: None, "return"),
+        ],
+    },
 )
-def _epochs_run(answer):
-    rises, patience = [0.6, 0.7, 0.7, 0.69, 0.8, 0.75, 0.79, 0.78, 0.9], 3
-    ran = number(answer(rises, patience))
-    if ran == 5:
-        raise Hint("That is the best epoch. It takes `patience` more to notice that it was.")
-    if ran == 4:
-        raise Hint("Start waiting anew whenever there is a new best.")
-    if ran == 9:
-        raise Hint("It cannot know that epoch 9 would be better: it stops before.")
-    if ran == 7:
-        raise Hint(
-            "Counted from 0, or stopped one too early: `patience` epochs without a new best."
-        )
-    if ran != 8:
-        raise Hint(f"For {rises} and a patience of 3, epoch 5 is the best so far, then it waits.")
-    if number(answer([0.5, 0.5, 0.5, 0.6], 2)) != 3:
-        raise Hint("The same value again is no improvement.")
-    if number(answer([0.5, 0.6], 3)) != 2:
-        raise Hint("If patience never runs out, all epochs are run.")
-    return "It never sees the later best of 0.9: patience is a bet on how long to wait."
+def _with_scaling(answer):
+    network = _network()
+    model = answered(answer(network, 8))
+    if not isinstance(model, keras.Model):
+        raise Hint(f"Return a keras.Model, not {type(model).__name__}.")
+    if model is network:
+        raise Hint("The pixels reach the network as they are, from 0 to 255.")
+    if (shape := getattr(model, "input_shape", None)) != (None, 8, 8, 3):
+        raise Hint(f"It should take images of (8, 8, 3) here; yours takes {shape}.")
+    x = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 3)).astype("float32")
+    found = np.asarray(model(x))
+
+    def same(values):
+        return found.shape == (16, 1) and np.allclose(found, np.asarray(values), atol=1e-5)
+
+    if same(network(x)):
+        raise Hint("The pixels reach the network as they are, from 0 to 255.")
+    if same(network(x / 255)):
+        raise Hint("Your values reach from 0 to 1; the network expects -1 to 1.")
+    if same(network(x / 127.5)):
+        raise Hint("Your values reach from 0 to 2; the network expects -1 to 1.")
+    if same(network(x) / 127.5 - 1):
+        raise Hint("The pixels are to be scaled before the network, not its answer afterwards.")
+    if not any(layer is network for layer in model.layers):
+        raise Hint("That is not its answer: call the very network that you were given.")
+    if not same(network(x / 127.5 - 1)):
+        raise Hint("The pixels are scaled otherwise: 0 should become -1, and 255 should become 1.")
+    return "Save this model: nobody can forget the scaling any more."
 
 
-def _weights(y):
-    n, melanomas = len(y), int(np.sum(y))
-    return {0: n / (2 * (n - melanomas)), 1: n / (2 * melanomas)}
+def _cases_of_small_head():
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(40, 6)).astype("float32"), np.arange(40) % 4 == 0
 
+    def model(*layers, seed=1, trained=True):
+        keras.utils.set_random_seed(seed)
+        built = keras.Sequential([keras.Input((6,)), *layers])
+        if trained:
+            built.compile("sgd", "binary_crossentropy")
+            built.train_on_batch(x, y.astype("float32"))
+        return built
 
-def _scaled(factor):
-    return lambda y: {label: factor * weight for label, weight in _weights(y).items()}
+    def dense(units=1, activation="sigmoid"):
+        return keras.layers.Dense(units, activation)
+
+    head = model(dense(8, "relu"), dense(), seed=0)
+
+    def gain(of, sign=1):
+        auc = [roc_auc(y, one.predict_on_batch(x)[:, 0]) for one in (of, head)]
+        return Estimate(sign * (auc[0] - auc[1]), -0.2, 0.2)
+
+    dropout = keras.layers.Dropout
+    right = model(dropout(0.3), dense())
+    bare = model(dense())
+    deep = model(dropout(0.3), dense(8, "relu"), dense())
+    linear = model(dropout(0.3), dense(activation=None))
+    untrained = model(dropout(0.3), dense(), trained=False)
+    return {
+        "given": {"x": x, "y": y, "head": head},
+        "right": (right, gain(right)),
+        "wrong": [
+            ((deep, gain(deep)), "2 Dense layers"),
+            ((bare, gain(bare)), "no Dropout"),
+            ((linear, gain(linear)), "sigmoid"),
+            ((untrained, gain(untrained)), "not trained"),
+            ((right, gain(right, -1)), "minus that of head"),
+            ((right, gain(right).value), "no interval"),
+            ((right, Estimate(0.3, 0.2, 0.4)), "not the difference"),
+            ((head, gain(head)), "same model"),
+            ((gain(right), right), "model first"),
+            (right, "two things"),
+        ],
+    }
 
 
 @exercise(
     "training.3",
-    hint="If n images share the weight n, and each class gets half of it, how much is left for "
-    "one image of a class?",
-    blank=lambda y: ...,
-    right=_weights,
-    wrong=[
-        (lambda y: {0: 1, 1: np.sum(y == 0) / np.sum(y)}, "mean weight"),
-        (_scaled(2), "mean weight"),
-        (lambda y: {0: 0.5, 1: 0.5}, "count alike"),
-        (lambda y: {0: np.mean(y), 1: 1 - np.mean(y)}, "mean weight"),
-        (lambda y: dict(zip((1, 0), _weights(y).values(), strict=True)), "rarer"),
-        (lambda y: list(_weights(y).values()), "dict"),
-        (lambda y: {"no": 1, "yes": 3}, "keys"),
-        (lambda y: {0: 0.9, 1: 1.2}, "same total"),
-        (lambda y: None, "return"),
-    ],
+    hint="Take the cell that builds and trains `head` as a pattern, and leave a layer out. Both "
+    "probabilities must be of shape (n,).",
+    cases=_cases_of_small_head,
 )
-def _balanced(answer):
-    y = np.array([0] * 15 + [1] * 5)
-    found = answered(answer(y))
-    if not isinstance(found, dict):
-        raise Hint(f"Return a dict, not {type(found).__name__}.")
-    if set(found) != {0, 1}:
-        raise Hint("The keys are the labels: 0 and 1.")
-    others, melanomas = 15 * number(found[0]), 5 * number(found[1])
-    if near(found[0], number(found[1])):
-        raise Hint("With equal weights all images count alike, as without any.")
-    if found[0] > found[1]:
-        raise Hint("The rarer class needs the higher weight.")
-    if not near(others, melanomas):
-        raise Hint(
-            f"The same total: here 15 others have {others:.2f}, 5 melanomas {melanomas:.2f}."
-        )
-    if not near(others + melanomas, 20):
-        mean = (others + melanomas) / 20
-        raise Hint(f"The totals are equal, but the mean weight of all images is {mean:.2f}, not 1.")
-    return 'scikit-learn: compute_class_weight("balanced", classes=[0, 1], y=y).'
+def _small_head(answer, x, y, head):
+    model, gain = parts(answer, 2, "Give two things: (small_head, small_gain).")
+    if not isinstance(model, keras.Model):
+        raise Hint("Give the model first, then the difference.")
+    if model is head:
+        raise Hint("That is the same model: build a new one.")
+    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    if len(dense) != 1:
+        raise Hint(f"One Dense layer is asked for; yours has {len(dense)} Dense layers.")
+    if not any(isinstance(layer, keras.layers.Dropout) for layer in model.layers):
+        raise Hint("There is no Dropout before the Dense layer.")
+    if keras.activations.get(dense[0].activation) is not keras.activations.sigmoid:
+        raise Hint("A probability is asked for: the Dense layer needs a sigmoid.")
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None or int(keras.ops.convert_to_numpy(optimizer.iterations)) == 0:
+        raise Hint("It is not trained yet: call compile and fit.")
+    if not isinstance(gain, Estimate):
+        raise Hint("That number has no interval: use evaluation.difference.")
+    auc = [roc_auc(y, one.predict_on_batch(x)[:, 0]) for one in (model, head)]
+    expected = auc[0] - auc[1]
+    if near(gain.value, -expected, 0.0005) and not near(expected, 0, 0.0005):
+        raise Hint("The other way round: the AUC of the new head minus that of head.")
+    if not near(gain.value, expected, 0.0005):
+        raise Hint("That is not the difference of these two: run your whole cell again.")
+    inside = gain.low <= 0 <= gain.high
+    word = "inconclusive, on so few images" if inside else "zero lies outside"
+    return f"{gain:+.3f}: {word}. {model.count_params():,} weights, not {head.count_params():,}."
