@@ -1,0 +1,384 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# [![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{{ repository }}/blob/{{ branch }}/{{ notebook }})
+#
+# # {{ number }} · Not a lesion: does it notice what it cannot know?
+#
+# People will photograph a table, a hairy arm, or a mole in the dark, and ask your model. It has never
+# seen such an image. Still it answers, with a probability like any other. Can you catch these images
+# before anybody reads the answer?
+
+# %% [markdown]
+# **You will**
+#
+# - ask the course's model about images that show no lesion;
+# - build a detector from one distance;
+# - disturb real skin with hair, blur and darkness, and measure what training against them changes.
+#
+# **New words**: confidence, out-of-distribution, features, Mahalanobis distance, sensitivity
+#
+# **You need** lessons {{ number_of("transfer") }} and {{ number_of("confidence") }}. **Time: {{ minutes }} minutes**
+#
+# {{ disclaimer }}
+
+# %% cellView="form" jupyter={"source_hidden": true}
+# @title Setup: fetches the course where it is not there yet (nothing to change)
+# {{ setup }}
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from sklearn.covariance import EmpiricalCovariance
+from sklearn.metrics import recall_score, roc_auc_score
+
+from utils import artefacts, data, diagrams, evaluation, exercises, ledger
+from utils import other_images, plots, predict, pretrained, results
+from utils import shifts, splits
+from utils.quiet import keras
+from keras import layers
+from keras.applications import MobileNetV2
+
+# %% tags=["parameters"]
+SOURCE = "auto"
+SIZE = 28
+SEED = 0
+
+# %% [markdown]
+# **Do you remember?**
+#
+# <details><summary>Lesson {{ number_of("confidence") }}: a conformal limit finds nine of ten melanomas.
+# Of which images?</summary>
+# On average, of new images *of the same kind* as those that gave the limit. It promises nothing for
+# other images.</details>
+#
+# <details><summary>Lesson {{ number_of("seven_diagnoses") }}: is "everything else" harmless?</summary>
+# No. It holds {{ fact("514", "HAM10000's table") }} images of basal-cell carcinoma, and precursors of
+# another skin cancer.</details>
+
+# %% [markdown]
+# ## The model answers, whatever you show
+#
+# We ask the model that the course ships. One of these images shows a melanoma; the others show no skin.
+
+# %% tags=["samples"]
+samples = data.load_set("samples", 128)
+stripe = np.where(np.arange(128) % 32 < 16, 230, 60)
+rng = np.random.default_rng(SEED)
+shown = {
+    "melanoma": samples.images[8],
+    "one colour": np.full((128, 128, 3), 200),
+    "stripes": np.tile(stripe[:, None, None], (1, 128, 3)),
+    "noise": rng.integers(0, 256, (128, 128, 3)),
+    "photograph": other_images.make("photograph", samples.images[:1])[0],
+}
+images = [image.astype(np.uint8) for image in shown.values()]
+p = predict.melanoma_probability(images)
+titles = [f"{name}\np = {one:.2f}" for name, one in zip(shown, p, strict=True)]
+_ = plots.gallery(images, titles, "Every image gets a probability of melanoma")
+# alt: Five images, each with the probability that the model gives: a melanoma on skin, one grey colour, stripes, coloured noise, and a part of a photograph of a temple.
+
+# %% [markdown]
+# A probability of 0.00 is a very sure "no melanoma". The **confidence** is the probability of the more
+# probable answer: `p` or `1 - p`, whichever is larger. An image that the model was not trained for is
+# **out-of-distribution**. Perhaps the confidence is lower there?
+#
+# We measure that with the **AUC**: the chance that an image without a lesion gets a *lower* confidence
+# than a lesion; 0.5 is guessing. We take six kinds, 15 images each, and our 60 samples of real
+# lesions. Guess the mean of the six AUCs.
+
+# %%
+MY_AUC = ...
+ledger.guess("AUC of low confidence", MY_AUC)
+
+# %%
+p = predict.melanoma_probability(samples.images)
+sure_lesions = np.maximum(p, 1 - p)
+rows = {}
+for kind in other_images.OTHER_IMAGES:
+    made = other_images.make(kind, samples.images[::4], SEED)
+    p = predict.melanoma_probability(made)
+    sure = np.maximum(p, 1 - p)
+    is_other = np.repeat([0, 1], [len(sure_lesions), len(sure)])
+    auc = roc_auc_score(is_other, -np.append(sure_lesions, sure))
+    rows[kind] = [auc, sure.mean()]
+columns = ["AUC of low confidence", "mean confidence"]
+asked = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+ledger.outcome("AUC of low confidence", asked.iloc[:, 0].mean())
+print(f"mean confidence of the lesions: {sure_lesions.mean():.2f}")
+asked.round(2)
+
+# %% [markdown]
+# PROSE1
+#
+# ## A distance notices what is far away
+
+# %%
+_ = diagrams.line_and_ellipse()
+
+# %% [markdown]
+# *(A sketch.)* A classifier only divides: every image lies on one side of its line. So we ask something
+# else: how far is this image from all training images?
+#
+# We compare **features**: the numbers that a layer computes from an image. A layer in the middle of
+# MobileNetV2 keeps colours and textures, in 24 channels. We take the mean of each channel.
+
+# %%
+lesions = data.load_lesions(SOURCE, SIZE, splits.mini)
+weights = pretrained.mobilenet_v2(0.35, 96, lesions.source)
+base = MobileNetV2((96, 96, 3), 0.35, include_top=False, weights=weights)
+middle = keras.Model(base.input, base.get_layer("block_9_add").output)
+network = keras.Sequential()
+network.add(keras.Input((SIZE, SIZE, 3)))
+network.add(layers.Resizing(96, 96))
+network.add(layers.Rescaling(1 / 127.5, offset=-1))
+network.add(middle)
+network.add(layers.GlobalAveragePooling2D())
+
+
+# %%
+def features(images):
+    return network.predict(images, batch_size=128, verbose=0)
+
+
+train = features(lesions.subset("train").images)
+validation = features(lesions.subset("validation").images)
+test = features(lesions.subset("test").images)
+train.shape
+
+# %% [markdown]
+# Some features vary more than others, and some vary together. The **Mahalanobis distance** counts
+# standard deviations from the mean, in each direction by its own measure. scikit-learn has it:
+# `EmpiricalCovariance().fit(x)` learns from features, and its method `mahalanobis` gives the squared
+# distance of others.
+#
+# **Exercise not_a_lesion.1** Write `refused(train, validation, new)`: True for each row of `new` that lies
+# too far from the training features. The limit is the 0.99 quantile of the distances of `validation`.
+# (`exercises.hint("not_a_lesion.1")` gives a hint.)
+
+
+# %% tags=["exercise"]
+def refused(train, validation, new):
+    return ...
+
+
+exercises.check("not_a_lesion.1", refused)
+
+
+# %% tags=["solution"]
+def refused(train, validation, new):
+    fitted = EmpiricalCovariance().fit(train)
+    limit = np.quantile(fitted.mahalanobis(validation), 0.99)
+    return fitted.mahalanobis(new) > limit
+
+
+exercises.check("not_a_lesion.1", refused)
+
+# %%
+refused = exercises.use("not_a_lesion.1", refused)
+shares = {"test lesions": refused(train, validation, test).mean()}
+for kind in other_images.OTHER_IMAGES:
+    made = other_images.make(kind, lesions.subset("test").images, SEED)
+    shares[kind] = refused(train, validation, features(made)).mean()
+pd.Series(shares, name="refused").round(2).to_frame()
+
+# %% [markdown]
+# PROSE2
+#
+# ## Real skin, disturbed
+#
+# Noise is easy to catch. A mole under hair is still a mole, and people will send it. The shipped model
+# has such a detector too, fitted on 6,015 training images. We disturb real lesions and read the
+# model's decision: "refused" where the detector objects.
+
+# %% tags=["samples"]
+melanomas = samples.images[samples.melanoma == 1]
+disturbed = {
+    "as it is": melanomas,
+    "hair": artefacts.add("hair", melanomas, SEED),
+    "blurred": shifts.shift("blurred", melanomas, 2),
+    "dark lamp": shifts.shift("darker", melanomas, 4),
+    "warm lamp": shifts.shift("warmer", melanomas, 4),
+}
+images = [some[7] for some in disturbed.values()]
+said = [predict.predict_skin_cancer(image).decision for image in images]
+titles = [f"{name}:\n{one}" for name, one in zip(disturbed, said, strict=True)]
+_ = plots.gallery(images, titles, "One melanoma, five images, and the answers")
+# alt: The same melanoma five times, with the model's decision above each: as it is, under eight dark hairs, blurred, four tenths as bright, and in warmer light.
+
+# %% [markdown]
+# Now all 24 melanomas of our samples, each in five versions:
+
+# %%
+said = {}
+for name, some in disturbed.items():
+    answers = [predict.predict_skin_cancer(image).decision for image in some]
+    said[name] = pd.Series(answers).value_counts()
+pd.DataFrame(said).T.fillna(0).astype(int)
+
+# %% [markdown]
+# PROSE3
+
+# %%
+known = results.committed("subgroups")["shifts"]
+columns = ["shift", "severity", "refused", "sensitivity"]
+rows = [pd.DataFrame(known[name]).assign(shift=name) for name in shifts.SHIFTS]
+rows = pd.concat(rows, ignore_index=True)[columns]
+print(f"sensitivity, undisturbed: {known['unchanged']['sensitivity']:.2f}")
+rows.head(3)
+
+# %% [markdown]
+# **Exercise not_a_lesion.2** Where does no alarm go off? Write `unnoticed(rows)`: the rows where at most
+# 5 % of the images are refused, the lowest sensitivity first.
+
+
+# %% tags=["exercise"]
+def unnoticed(rows):
+    return ...
+
+
+exercises.check("not_a_lesion.2", unnoticed)
+
+
+# %% tags=["solution"]
+def unnoticed(rows):
+    quiet = rows[rows["refused"] <= 0.05]
+    return quiet.sort_values("sensitivity")
+
+
+exercises.check("not_a_lesion.2", unnoticed)
+
+# %%
+unnoticed = exercises.use("not_a_lesion.2", unnoticed)
+unnoticed(rows).head(4).round(2)
+
+# %% [markdown]
+# PROSE4
+#
+# A detector can only refuse. A better cure: train with such images. The model that the course shipped
+# before saw its training images flipped, turned and cut. For the one that ships now, some images of
+# each batch are also disturbed: hair, blur, JPEG, another light, a ruler. We asked both about the
+# same validation lesions, one image of each. Each model has its own threshold, for nine of ten
+# melanomas.
+
+# %%
+record = results.committed("robust_training")
+melanoma = np.array(record["melanoma"])
+old = record["candidates"]["today"][0]
+new = record["candidates"]["occasional views"][0]
+before = pd.DataFrame(old["probability"]) >= old["threshold"]
+after = pd.DataFrame(new["probability"]) >= new["threshold"]
+print(f"{len(melanoma)} lesions, {melanoma.sum()} of them melanomas")
+
+# %% [markdown]
+# **Exercise not_a_lesion.3** Write `gain(melanoma, before, after)`: the paired difference of the
+# sensitivities, after minus before, with its interval. `before` and `after` are True where a lesion is
+# called melanoma. Use `evaluation.difference` of lesson {{ number_of("intervals") }} and a measure of
+# scikit-learn. Each row is a lesion of its own.
+
+
+# %% tags=["exercise"]
+def gain(melanoma, before, after):
+    return ...
+
+
+exercises.check("not_a_lesion.3", gain)
+
+
+# %% tags=["solution"]
+def gain(melanoma, before, after):
+    own = np.arange(len(melanoma))
+    return evaluation.difference(recall_score, melanoma, after, before, own)
+
+
+exercises.check("not_a_lesion.3", gain)
+
+# %%
+gain = exercises.use("not_a_lesion.3", gain)
+rows = {}
+for kind in before:
+    found = gain(melanoma, before[kind], after[kind])
+    rows[kind] = [found.value, found.low, found.high]
+gains = pd.DataFrame(rows, index=["gain", "low", "high"]).T
+gains["found before"] = before[melanoma == 1].mean()
+gains["found after"] = after[melanoma == 1].mean()
+gains = gains.sort_values("gain")
+
+# %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
+figure, (left, right) = plt.subplots(1, 2, figsize=(8, 4.2), sharey=True)
+left.hlines(gains.index, gains["found before"], gains["found after"])
+left.plot(gains["found before"], gains.index, "o", label="before")
+left.plot(gains["found after"], gains.index, "s", label="after")
+left.set(xlabel=f"share of {melanoma.sum()} melanomas found", xlim=(0, 1))
+left.legend(loc="lower left")
+right.hlines(gains.index, gains["low"], gains["high"])
+right.plot(gains["gain"], gains.index, "D")
+right.axvline(0, color="black", linestyle="--")
+right.set(xlabel="after minus before, with its interval")
+_ = figure.suptitle("TITLE")
+# alt: ALT
+
+# %%
+clean = old["probability"]["clean"], new["probability"]["clean"]
+cost = evaluation.difference(
+    roc_auc_score, melanoma, clean[1], clean[0], np.arange(len(melanoma))
+)
+print(f"AUC on clean images, after minus before: {cost:+.3f}")
+
+# %% [markdown]
+# PROSE5
+
+# %% [markdown]
+# **So does it notice what it cannot know?** Not by its confidence. A distance to the training images
+# notices what is far from a lesion, and misses disturbances that are mild and still hide melanomas.
+# Training with disturbed images helps there.
+#
+# ## Key points
+#
+# - A high confidence does not say that an image resembles the training images.
+# - Put an out-of-distribution detector in front of the model, and count what it lets through.
+# - Disturb your images, measure what is lost, and train with such images.
+
+# %% [markdown]
+# ## Check yourself
+#
+# <details><summary>Why must the limit come from validation images, not from training images?</summary>
+# Training images lie closer to their own mean. Their limit would refuse too many new
+# lesions.</details>
+#
+# <details><summary>The detector refuses nothing today. Are all images good?</summary>
+# No. It may miss mild disturbances that cost sensitivity. Only images with a diagnosis tell.</details>
+#
+# <details><summary>A model finds more melanomas under hair after training with drawn hair. What is not
+# shown yet?</summary>
+# That real hair does the same. Its test hair is drawn, too.</details>
+#
+# ## What comes next
+#
+# An average over all images can hide for whom a model fails:
+# [{{ number_of("groups") }} · Groups]({{ notebook_of("groups") }})
+#
+# ## References
+#
+# - Lee, Lee, Lee, Shin: A simple unified framework for detecting out-of-distribution samples and
+#   adversarial attacks. NeurIPS 2018, [arXiv:1807.03888](https://arxiv.org/abs/1807.03888).
+# - Hendrycks, Dietterich: Benchmarking neural network robustness to common corruptions and
+#   perturbations. ICLR 2019, [arXiv:1903.12261](https://arxiv.org/abs/1903.12261).
+# - scikit-learn: [Covariance estimation](https://scikit-learn.org/stable/modules/covariance.html).
+# - The lesions that are shown: ISIC 2016 challenge, CC0; sources in
+#   [data/samples](https://github.com/{{ repository }}/blob/{{ branch }}/data/samples/README.md).
+
+# %%
+exercises.progress()
+
+# %%
+ledger.show()
