@@ -612,6 +612,24 @@ def line_and_ellipse():
 
 
 @diagram
+def confounder():
+    """Follow-up moles are more frequent among very light images, and they are easy for the model.
+    So a difference in AUC appears between very light and bluish images, whether or not the skin's
+    colour has a part in it."""
+    ax = canvas(8, 2.6)
+    box(ax, 4, 2.1, 2.3, 0.62, "follow-up moles:\na confounder", ORANGE)
+    box(ax, 1.3, 0.65, 2.2, 0.62, "colour at the border:\nvery light or bluish", BLUE)
+    box(ax, 6.7, 0.65, 2.2, 0.62, "how well the model\nranks: the AUC", RED)
+    arrow(ax, (2.85, 1.85), (1.6, 1.02))
+    arrow(ax, (5.15, 1.85), (6.4, 1.02))
+    write(ax, 1.55, 1.6, "half of the very light,\nfew of the bluish")
+    write(ax, 6.45, 1.6, "easy for\nthe model")
+    arrow(ax, (2.45, 0.65), (5.55, 0.65), GREY, linestyle="--")
+    write(ax, 4, 0.85, "does the colour itself matter?")
+    return ax.figure
+
+
+@diagram
 def service():
     """A request passes four gates before the model: the queue, the size, the decoder and the
     detector. At each it may be sent back with a status of its own and a sentence."""

@@ -39,7 +39,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.covariance import EmpiricalCovariance
-from sklearn.metrics import recall_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
 from utils import artefacts, data, diagrams, evaluation, exercises, ledger
 from utils import other_images, plots, predict, pretrained, results
@@ -85,7 +85,7 @@ images = [image.astype(np.uint8) for image in shown.values()]
 p = predict.melanoma_probability(images)
 titles = [f"{name}\np = {one:.2f}" for name, one in zip(shown, p, strict=True)]
 _ = plots.gallery(images, titles, "Every image gets a probability of melanoma")
-# alt: Five images, each with the probability that the model gives: a melanoma on skin, one grey colour, stripes, coloured noise, and a part of a photograph of a temple.
+# alt: Five images, each with the probability that the model gives: a melanoma on skin, one grey colour, stripes, coloured noise, and a flower from a photograph.
 
 # %% [markdown]
 # A probability of 0.00 is a very sure "no melanoma". The **confidence** is the probability of the more
@@ -93,7 +93,7 @@ _ = plots.gallery(images, titles, "Every image gets a probability of melanoma")
 # **out-of-distribution**. Perhaps the confidence is lower there?
 #
 # We measure that with the **AUC**: the chance that an image without a lesion gets a *lower* confidence
-# than a lesion; 0.5 is guessing. We take six kinds, 15 images each, and our 60 samples of real
+# than a lesion; 0.5 is guessing. We take six kinds, ten images each, and our 60 samples of real
 # lesions. Guess the mean of the six AUCs.
 
 # %%
@@ -105,7 +105,7 @@ p = predict.melanoma_probability(samples.images)
 sure_lesions = np.maximum(p, 1 - p)
 rows = {}
 for kind in other_images.OTHER_IMAGES:
-    made = other_images.make(kind, samples.images[::4], SEED)
+    made = other_images.make(kind, samples.images[::6], SEED)
     p = predict.melanoma_probability(made)
     sure = np.maximum(p, 1 - p)
     is_other = np.repeat([0, 1], [len(sure_lesions), len(sure)])
@@ -213,7 +213,7 @@ images = [some[7] for some in disturbed.values()]
 said = [predict.predict_skin_cancer(image).decision for image in images]
 titles = [f"{name}:\n{one}" for name, one in zip(disturbed, said, strict=True)]
 _ = plots.gallery(images, titles, "One melanoma, five images, and the answers")
-# alt: The same melanoma five times, with the model's decision above each: as it is, under eight dark hairs, blurred, four tenths as bright, and in warmer light.
+# alt: The same melanoma five times, with the model's decision above each: as it is, under thin dark hairs, blurred, four tenths as bright, and in warmer light.
 
 # %% [markdown]
 # Now all 24 melanomas of our samples, each in five versions:
@@ -279,11 +279,16 @@ before = pd.DataFrame(old["probability"]) >= old["threshold"]
 after = pd.DataFrame(new["probability"]) >= new["threshold"]
 print(f"{len(melanoma)} lesions, {melanoma.sum()} of them melanomas")
 
+
+def sensitivity(melanoma, called):
+    return called[melanoma == 1].mean()
+
+
 # %% [markdown]
 # **Exercise not_a_lesion.3** Write `gain(melanoma, before, after)`: the paired difference of the
 # sensitivities, after minus before, with its interval. `before` and `after` are True where a lesion is
-# called melanoma. Use `evaluation.difference` of lesson {{ number_of("intervals") }} and a measure of
-# scikit-learn. Each row is a lesion of its own.
+# called melanoma. Use `sensitivity` and `evaluation.difference`, of lesson {{ number_of("intervals") }}.
+# Each row is a lesion of its own.
 
 
 # %% tags=["exercise"]
@@ -297,33 +302,40 @@ exercises.check("not_a_lesion.3", gain)
 # %% tags=["solution"]
 def gain(melanoma, before, after):
     own = np.arange(len(melanoma))
-    return evaluation.difference(recall_score, melanoma, after, before, own)
+    return evaluation.difference(sensitivity, melanoma, after, before, own)
 
 
 exercises.check("not_a_lesion.3", gain)
 
 # %%
 gain = exercises.use("not_a_lesion.3", gain)
-rows = {}
+gains = {}
 for kind in before:
-    found = gain(melanoma, before[kind], after[kind])
-    rows[kind] = [found.value, found.low, found.high]
-gains = pd.DataFrame(rows, index=["gain", "low", "high"]).T
-gains["found before"] = before[melanoma == 1].mean()
-gains["found after"] = after[melanoma == 1].mean()
-gains = gains.sort_values("gain")
+    gains[kind] = gain(melanoma, before[kind], after[kind])
+compared = pd.DataFrame(
+    {
+        "found before": before[melanoma == 1].mean(),
+        "found after": after[melanoma == 1].mean(),
+        "after minus before": pd.Series(gains).map("{:+.2f}".format),
+        "false alarms before": before[melanoma == 0].mean(),
+        "false alarms after": after[melanoma == 0].mean(),
+    }
+).sort_values("found before")
+compared.round(2)
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
-figure, (left, right) = plt.subplots(1, 2, figsize=(8, 4.2), sharey=True)
-left.hlines(gains.index, gains["found before"], gains["found after"])
-left.plot(gains["found before"], gains.index, "o", label="before")
-left.plot(gains["found after"], gains.index, "s", label="after")
-left.set(xlabel=f"share of {melanoma.sum()} melanomas found", xlim=(0, 1))
-left.legend(loc="lower left")
-right.hlines(gains.index, gains["low"], gains["high"])
-right.plot(gains["gain"], gains.index, "D")
-right.axvline(0, color="black", linestyle="--")
-right.set(xlabel="after minus before, with its interval")
+figure, axes = plt.subplots(1, 2, figsize=(8, 4), sharey=True)
+names = {"found": plots.MELANOMA, "false alarms": plots.OTHER}
+counts = [f"{melanoma.sum()} melanomas", f"{(1 - melanoma).sum()} others"]
+for ax, (name, color), of in zip(axes, names.items(), counts, strict=True):
+    old_share = compared[f"{name} before"]
+    new_share = compared[f"{name} after"]
+    ax.hlines(compared.index, old_share, new_share, color="#777777")
+    look = {"color": color, "markersize": 7}
+    ax.plot(old_share, compared.index, "o", mfc="white", label="before", **look)
+    ax.plot(new_share, compared.index, "o", label="after", **look)
+    ax.set(xlabel=f"{name}, share of {of}", xlim=(0, 1))
+    ax.legend()
 _ = figure.suptitle("TITLE")
 # alt: ALT
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from sklearn.covariance import EmpiricalCovariance
-from sklearn.metrics import recall_score
 
 from utils.evaluation import Estimate, difference
 from utils.exercises.registry import Hint, answered, exercise, near, refuse_array
@@ -131,8 +130,12 @@ def _lesions(n=160):
     return y, before, after
 
 
+def _sensitivity(y, called):
+    return called[y == 1].mean()
+
+
 def _gain(melanoma, before, after):
-    return difference(recall_score, melanoma, after, before, np.arange(len(melanoma)))
+    return difference(_sensitivity, melanoma, after, before, np.arange(len(melanoma)))
 
 
 def _false_alarms(y, called):
@@ -142,7 +145,7 @@ def _false_alarms(y, called):
 @exercise(
     "not_a_lesion.3",
     hint="evaluation.difference takes the measure first, then the truth, the new answers, the old "
-    "ones and the lesions. Which measure of scikit-learn is the share of melanomas found?",
+    "ones and the lesions. In which order does after minus before need the answers?",
     blank=lambda melanoma, before, after: ...,
     right=_gain,
     wrong=[
@@ -160,7 +163,7 @@ def _false_alarms(y, called):
             lambda y, b, a: difference(lambda t, p: np.mean(t == p), y, a, b, np.arange(len(y))),
             "accuracy",
         ),
-        (lambda y, b, a: difference(recall_score, y, a, b, y), "each row is a lesion"),
+        (lambda y, b, a: difference(_sensitivity, y, a, b, y), "each row is a lesion"),
         (lambda y, b, a: None, "return"),
     ],
 )
@@ -181,7 +184,7 @@ def _paired_gain(answer):
     if near(found.value, correct, 1e-6):
         raise Hint("That is the accuracy. Take the sensitivity.")
     if not near(found.value, right.value, 1e-6):
-        raise Hint("Not the difference of the two sensitivities. Is recall_score the measure?")
+        raise Hint("Not the difference of the two sensitivities. Which measure did you take?")
     if not near(found.high - found.low, right.high - right.low, 0.05):
         raise Hint("The interval is not that of lesions: here each row is a lesion of its own.")
     return f"Here {found:+.2f}. The same lesions were asked twice, so the difference is paired."
