@@ -356,7 +356,7 @@ print(f"AUC of the border: {roc_auc_score(follow_up, -moles['ita']):.2f}")
 # ## What comes next
 #
 # All these images come from two places. What of a third?
-# [{{ number_of("deployment") }} · Deployment]({{ notebook_of("deployment") }})
+# [{{ number_of("elsewhere") }} · Elsewhere]({{ notebook_of("elsewhere") }})
 #
 # ## References
 #

@@ -72,17 +72,16 @@ SEED = 0
 
 # %% tags=["samples"]
 samples = data.load_set("samples", 128)
-stripe = np.where(np.arange(128) % 32 < 16, 230, 60)
 shown = {
     "melanoma": samples.images[8],
     "one colour": np.full((128, 128, 3), 200, np.uint8),
-    "stripes": np.tile(stripe[:, None, None], (1, 128, 3)).astype(np.uint8),
+    "a drawing": other_images.make("flower", samples.images[:1], SEED)[0],
     "noise": other_images.make("noise", samples.images[:1], SEED)[0],
 }
 p = predict.melanoma_probability(list(shown.values()))
 titles = [f"{name}\np = {one:.2f}" for name, one in zip(shown, p, strict=True)]
 _ = plots.gallery(list(shown.values()), titles, "Each gets an answer", 4)
-# alt: Four images, each with the probability that the model gives: a melanoma on skin, one grey colour, stripes, and coloured noise.
+# alt: Four images, each with the probability that the model gives: a melanoma on skin, one grey colour, a drawn flower, and coloured noise.
 
 # %% [markdown]
 # A probability of 0.00 is a very sure "no melanoma". The **confidence** is the probability of the more
@@ -111,8 +110,14 @@ ledger.outcome("mean confidence for noise", sure["noise"])
 pd.Series(sure).round(2).to_frame("mean confidence")
 
 # %% [markdown]
-# PROSE1
-#
+# No: the model is surest where there is no skin, 0.98 for noise against 0.87 for real lesions. Our samples
+# come from other clinics, where the model is less sure. On HAM10000, with seven diagnoses, we measured the
+# chance that such an image has a lower confidence than a lesion. It goes from
+# {{ quote("confidence", "other_images.inverted.auroc_softmax.value") }} (inverted) to
+# {{ quote("confidence", "other_images.noise.auroc_softmax.value") }} (noise); 0.5 is guessing. So it depends on
+# the kind. Nothing in training asked for more.
+
+# %% [markdown]
 # ## A distance notices what is far away
 
 # %%
@@ -181,8 +186,11 @@ for kind in other_images.OTHER_IMAGES:
 pd.Series(shares).round(2).to_frame("refused")
 
 # %% [markdown]
-# PROSE2
-#
+# Nearly all such images are refused; of negatives (inverted) 0.88. Of the lesions 0.01 are refused, as the
+# limit wanted. Two cautions. For the course's model, the layer was chosen with five of these kinds; only the
+# photographs stayed out. And all of them are parts of two photographs. Another kind may slip through.
+
+# %% [markdown]
 # ## Real skin, disturbed
 #
 # Noise is easy to catch. A mole under hair is still a mole, and people will send it. The shipped model
@@ -212,14 +220,20 @@ for name, some in disturbed.items():
 pd.DataFrame(said).T.fillna(0).astype(int)
 
 # %% [markdown]
-# PROSE3
+# Of the 24 melanomas, the detector refuses three as they are: these images come from other clinics. It
+# refuses 8 under hair, 13 blurred and 11 in the dark. A refusal is no miss, since the person can send another
+# image. A melanoma that is called benign is missed: 4 as they are, and 3 under hair.
+#
+# 24 images tell little. So we did it on all 1,999 test images of HAM10000, with five shifts in four
+# severities. **Sensitivity** is the share of melanomas that the model finds. Undisturbed it is
+# {{ quote("subgroups", "shifts.unchanged.sensitivity") }}.
+
 
 # %%
 measured = results.committed("subgroups")["shifts"]
-parts = [pd.DataFrame(measured[name]).assign(shift=name) for name in measured]
-rows = pd.concat(parts[1:], ignore_index=True)
+parts = [pd.DataFrame(measured[name]).assign(shift=name) for name in shifts.SHIFTS]
+rows = pd.concat(parts, ignore_index=True)
 rows = rows[["shift", "severity", "refused", "sensitivity"]]
-print(f"undisturbed: {measured['unchanged']['sensitivity']:.2f}")
 rows.head(3).round(2)
 
 # %% [markdown]
@@ -248,12 +262,17 @@ unnoticed = exercises.use("not_a_lesion.2", unnoticed)
 unnoticed(rows).head(4).round(2)
 
 # %% [markdown]
-# PROSE4
-#
+# A warm lamp, severity 4, stays unnoticed: 0.03 are refused, hardly more than undisturbed. The sensitivity
+# falls to 0.81. The paired difference is
+# {{ quote("subgroups", "shifts.warmer.3.sensitivity_change", "+.2f") }}:
+# {{ verdict("subgroups", "shifts.warmer.3.sensitivity_change", above=None, zero=None, below="a clear loss") }}.
+# Nothing warns you.
+
+# %% [markdown]
 # A detector can only refuse. A better cure: train with such images. The model that the course shipped
-# before saw its training images flipped, turned and cut. For the one that ships now, some images of
-# each batch are also disturbed: hair, blur, JPEG, another light, a ruler. We asked both about the
-# same validation lesions, one image of each. Each model has its own threshold, for nine of ten
+# before saw its training images flipped, turned, cut and lit a little differently. For the one that ships
+# now, some images of each batch are also disturbed: hair, blur, JPEG, another light, a ruler. We asked both
+# about the same validation lesions, one image of each. Each model has its own threshold, for nine of ten
 # melanomas.
 
 # %%
@@ -310,8 +329,8 @@ for ax, of, (name, color) in zip(axes, [1, 0], asked, strict=True):
     ax.plot(shares[1], kinds, "o", label="after", **look)
     ax.set(xlabel=f"{name}, share of {ours.sum()}", xlim=(0, 1))
     ax.legend()
-_ = figure.suptitle("TITLE")
-# alt: ALT
+_ = figure.suptitle("Trained with disturbed images, the model finds melanomas under hair")
+# alt: Two panels, a row for each disturbance, an open dot before and a full one after. Left, of 129 melanomas: under hair and in the dark the share found rises from below a fifth to about nine tenths; the clean images stay. Right, of 300 others: false alarms rise in most rows, and fall for noise.
 
 # %%
 own = np.arange(len(melanoma))
@@ -320,7 +339,13 @@ cost = evaluation.difference(roc_auc_score, melanoma, *clean, own)
 print(f"AUC on clean images, after minus before: {cost:+.3f}")
 
 # %% [markdown]
-# PROSE5
+# Under hair the gain is +0.72, in the dark ("darker 4") +0.74. These test hairs are drawn by another program
+# than those in training. Motion blur (+0.40) and gel bubbles (+0.33) were in no training image at all.
+#
+# It is not for free. On clean images the AUC (the chance that a random melanoma gets a higher score than a
+# random other lesion) changes by -0.018, and zero is outside its interval. The right panel shows more false
+# alarms there. And validation images chose this training among six, so these gains are a little too good.
+
 
 # %% [markdown]
 # **So does it notice what it cannot know?** Not by its confidence. A distance to the training images
