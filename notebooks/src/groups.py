@@ -109,7 +109,7 @@ groups = groups[groups["lesions"] >= 20]
 groups.round(2)
 
 # %% [markdown]
-# We leave out groups with fewer than 20 lesions: they can show nothing. For the others we need
+# We leave out groups with fewer than `20` lesions: they can show nothing. For the others we need
 # intervals. This is the bootstrap by lesion of lesson {{ number_of("intervals") }}, for any measure of
 # a table:
 
@@ -162,8 +162,8 @@ for name, own in melanomas.groupby("subset"):
     print(f"{name:10} {estimate(men_minus_women, own):+.2f}")
 
 # %% [markdown]
-# All three are inconclusive. That is no proof of equality: both sets together allow men to be ahead
-# by 0.09, and that would matter. The question stays **unresolved**. More melanomas would answer it.
+# All three are inconclusive. That is no proof of equality: the interval of both sets reaches up to
+# {{ shown("0.09") }}, and that would matter. The question stays **unresolved**. More melanomas would answer it.
 #
 # And the lowest row, people up to 40? The lowest of nine rows always looks bad, even where all groups are
 # equal. We picked this row *because* it is low. So it is a question for new data: are melanomas of
@@ -183,7 +183,9 @@ order = np.argsort(angles)
 rows = order[[2, 12, 28, 44, 57]]
 tones = shifts.skin_tone(angles[rows])
 titles = [f"{a:.0f}°\n{t}" for a, t in zip(angles[rows], tones, strict=True)]
-_ = plots.gallery(samples.images[rows], titles, "A border: skin, lens or lamp")
+_ = plots.gallery(
+    samples.images[rows], titles, "Borders show skin, lens or lamp"
+)
 # alt: Five lesions by the angle of their border: a tan one whose border is the dark rim of a lens, a light yellowish one, two very light ones, and a bluish-grey one.
 
 # %%
@@ -285,13 +287,14 @@ print(f"without follow-up moles: {estimate(gap, suspected):+.2f}")
 
 # %% [markdown]
 # From 0.10 to 0.04, and now inconclusive: easy moles make more than half of the gap. Is there a rest? These
-# images cannot tell. It may be zero, and it may be 0.09.
+# images cannot tell. It may be zero, and it may be {{ shown("0.09") }}.
 
 # %% [markdown]
 # ## What is left without the easy moles
 #
 # The same moles are in the score of every lesson. **Histology** means: cut out and looked at under the
 # microscope. All melanomas are confirmed so. What AUC does the test set give without easy moles?
+
 
 # %%
 def auc(table):
@@ -322,14 +325,14 @@ print(f"AUC of the border: {roc_auc_score(follow_up, -moles['ita']):.2f}")
 # The border tells follow-up moles from other moles with an AUC of 0.87. So the model may use the camera,
 # and this data set cannot rule it out.
 #
-# And dark skin? 44 images are in the band "brown, dark", with 7 melanomas. We looked at the
+# And dark skin? {{ shown("44") }} images are in the band "brown, dark", with {{ shown("7") }} melanomas. We looked at the
 # {{ quote("subgroups", "tones.test.brown, dark.images", "d") }} of the test set. Most show the rim of a lens,
 # hair or red light. In none could we be sure of dark skin. So
 # nothing can be claimed. A model card should say: *not tested on dark skin*.
 
 # %% [markdown]
 # **So for whom does it work?** For lesions as easy as HAM10000's, about as its average says; for
-# suspicious ones, worse. Between men and women 253 melanomas decide nothing, and for dark skin nothing
+# suspicious ones, worse. Between men and women {{ shown("253") }} melanomas decide nothing, and for dark skin nothing
 # is known.
 #
 # ## Key points

@@ -84,12 +84,12 @@ _ = plots.gallery(list(shown.values()), titles, "Each gets an answer", 4)
 # alt: Four images, each with the probability that the model gives: a melanoma on skin, one grey colour, a drawn flower, and coloured noise.
 
 # %% [markdown]
-# A probability of 0.00 is a very sure "no melanoma". The **confidence** is the probability of the more
+# A probability of `0.00` is a very sure "no melanoma". The **confidence** is the probability of the more
 # probable answer: `p` or `1 - p`, whichever is larger. An image of a kind that training did not hold is
 # **out-of-distribution**. Perhaps the confidence is lower there?
 #
 # We ask about six such kinds, ten images each, and about our 60 samples of real lesions. Guess the mean
-# confidence for noise, from 0.5 to 1.
+# confidence for noise, from {{ fact("0.5", "the lowest that it can be") }} to 1.
 
 # %%
 MY_CONFIDENCE = ...
@@ -110,12 +110,11 @@ ledger.outcome("mean confidence for noise", sure["noise"])
 pd.Series(sure).round(2).to_frame("mean confidence")
 
 # %% [markdown]
-# No: the model is surest where there is no skin, 0.98 for noise against 0.87 for real lesions. Our samples
-# come from other clinics, where the model is less sure. On HAM10000, with seven diagnoses, we measured the
-# chance that such an image has a lower confidence than a lesion. It goes from
+# No: 0.98 for noise, 0.87 for real lesions. But our samples come from other clinics, where the model is less
+# sure. On HAM10000, with seven diagnoses, the chance that such an image has a lower confidence than a lesion
+# goes from
 # {{ quote("confidence", "other_images.inverted.auroc_softmax.value") }} (inverted) to
-# {{ quote("confidence", "other_images.noise.auroc_softmax.value") }} (noise); 0.5 is guessing. So it depends on
-# the kind. Nothing in training asked for more.
+# {{ quote("confidence", "other_images.noise.auroc_softmax.value") }} (noise); 0.5 is guessing. It depends on the kind.
 
 # %% [markdown]
 # ## A distance notices what is far away
@@ -186,9 +185,9 @@ for kind in other_images.OTHER_IMAGES:
 pd.Series(shares).round(2).to_frame("refused")
 
 # %% [markdown]
-# Nearly all such images are refused; of negatives (inverted) 0.88. Of the lesions 0.01 are refused, as the
-# limit wanted. Two cautions. For the course's model, the layer was chosen with five of these kinds; only the
-# photographs stayed out. And all of them are parts of two photographs. Another kind may slip through.
+# Nearly all are refused; of negatives (inverted) 0.88. Of the lesions 0.01 are refused, as the limit wanted. A
+# caution: five of these kinds chose this layer, and the sixth, photographs, is parts of only two. Another
+# kind may slip through.
 
 # %% [markdown]
 # ## Real skin, disturbed
@@ -210,7 +209,7 @@ _ = plots.gallery(images, list(disturbed), "One melanoma, four images", 4)
 # alt: The same melanoma four times: as it is, under thin dark hairs, blurred, and four tenths as bright.
 
 # %% [markdown]
-# Now all 24 melanomas of our samples, each in four versions:
+# Now all {{ fact("24", "data/samples/README.md") }} melanomas of our samples, each in four versions:
 
 # %%
 said = {}
@@ -220,18 +219,19 @@ for name, some in disturbed.items():
 pd.DataFrame(said).T.fillna(0).astype(int)
 
 # %% [markdown]
-# Of the 24 melanomas, the detector refuses three as they are: these images come from other clinics. It
-# refuses 8 under hair, 13 blurred and 11 in the dark. A refusal is no miss, since the person can send another
-# image. A melanoma that is called benign is missed: 4 as they are, and 3 under hair.
-#
-# 24 images tell little. So we did it on all 1,999 test images of HAM10000, with five shifts in four
+# Of {{ fact("24", "data/samples/README.md") }} melanomas, the detector refuses 3 as they are: they come from other clinics. It refuses 8 under hair,
+# 13 blurred and 11 in the dark. A refusal is no miss: the person can send another image. 4 as they are, and 3
+# under hair, are called benign: missed.
+
+# %% [markdown]
+# {{ fact("24", "data/samples/README.md") }} images tell little. So we did it on all 1,999 test images of HAM10000, with five shifts in four
 # severities. **Sensitivity** is the share of melanomas that the model finds. Undisturbed it is
 # {{ quote("subgroups", "shifts.unchanged.sensitivity") }}.
 
 
 # %%
 measured = results.committed("subgroups")["shifts"]
-parts = [pd.DataFrame(measured[name]).assign(shift=name) for name in shifts.SHIFTS]
+parts = [pd.DataFrame(measured[s]).assign(shift=s) for s in shifts.SHIFTS]
 rows = pd.concat(parts, ignore_index=True)
 rows = rows[["shift", "severity", "refused", "sensitivity"]]
 rows.head(3).round(2)
@@ -262,7 +262,7 @@ unnoticed = exercises.use("not_a_lesion.2", unnoticed)
 unnoticed(rows).head(4).round(2)
 
 # %% [markdown]
-# A warm lamp, severity 4, stays unnoticed: 0.03 are refused, hardly more than undisturbed. The sensitivity
+# A warm lamp, severity 4, stays nearly unnoticed: only 0.03 are refused. The sensitivity
 # falls to 0.81. The paired difference is
 # {{ quote("subgroups", "shifts.warmer.3.sensitivity_change", "+.2f") }}:
 # {{ verdict("subgroups", "shifts.warmer.3.sensitivity_change", above=None, zero=None, below="a clear loss") }}.
@@ -329,8 +329,10 @@ for ax, of, (name, color) in zip(axes, [1, 0], asked, strict=True):
     ax.plot(shares[1], kinds, "o", label="after", **look)
     ax.set(xlabel=f"{name}, share of {ours.sum()}", xlim=(0, 1))
     ax.legend()
-_ = figure.suptitle("Trained with disturbed images, the model finds melanomas under hair")
-# alt: Two panels, a row for each disturbance, an open dot before and a full one after. Left, of 129 melanomas: under hair and in the dark the share found rises from below a fifth to about nine tenths; the clean images stay. Right, of 300 others: false alarms rise in most rows, and fall for noise.
+_ = figure.suptitle(
+    "Trained with disturbed images, the model finds melanomas under hair"
+)
+# alt: Two panels, a row for each disturbance, an open dot before and a full one after. Left, of {{ fact("129", "of the record robust_training") }} melanomas: under hair and in the dark the share found rises from below a fifth to about nine tenths; the clean images stay. Right, of {{ quote("robust_training", "parameters.n_others", "d") }} others: false alarms rise in most rows, and fall for noise.
 
 # %%
 own = np.arange(len(melanoma))
@@ -339,12 +341,12 @@ cost = evaluation.difference(roc_auc_score, melanoma, *clean, own)
 print(f"AUC on clean images, after minus before: {cost:+.3f}")
 
 # %% [markdown]
-# Under hair the gain is +0.72, in the dark ("darker 4") +0.74. These test hairs are drawn by another program
-# than those in training. Motion blur (+0.40) and gel bubbles (+0.33) were in no training image at all.
+# Under hair the gain is +0.72, in the dark ("darker 4") +0.74. Another program drew the hairs of training.
+# Motion blur (+0.40) and gel bubbles (+0.33) were in no training image.
 #
-# It is not for free. On clean images the AUC (the chance that a random melanoma gets a higher score than a
-# random other lesion) changes by -0.018, and zero is outside its interval. The right panel shows more false
-# alarms there. And validation images chose this training among six, so these gains are a little too good.
+# The price: on clean images the AUC (the chance that a random melanoma gets a higher score than a random
+# other lesion) changes by -0.018, a clear loss. The right panel shows more false alarms in most rows. And
+# these images chose this training among six, so the gains are a little too good.
 
 
 # %% [markdown]
