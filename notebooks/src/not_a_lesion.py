@@ -219,8 +219,8 @@ for name, some in disturbed.items():
 pd.DataFrame(said).T.fillna(0).astype(int)
 
 # %% [markdown]
-# Of {{ fact("24", "data/samples/README.md") }} melanomas, the detector refuses 3 as they are: they come from other clinics. It refuses 8 under hair,
-# 13 blurred and 11 in the dark. A refusal is no miss: the person can send another image. 4 as they are, and 3
+# Of {{ fact("24", "data/samples/README.md") }} melanomas, the detector refuses 3 as they are,
+# perhaps since they come from other clinics. It refuses 8 under hair, 13 blurred and 11 in the dark. A refusal is no miss: the person can send another image. 4 as they are, and 3
 # under hair, are called benign: missed.
 
 # %% [markdown]
