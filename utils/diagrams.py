@@ -631,26 +631,51 @@ def decisions():
 
 
 @diagram
-def groups():
-    """One average over all people is split into groups, whose marks lie on both sides of it,
-    and the fewer melanomas a group has, the wider is its interval."""
-    ax = canvas(8, 2.9)
-    head(ax, 1.5, 2.6, "One number")
-    box(ax, 1.5, 1.5, 2.0, 1.0, "sensitivity\nof all", BLUE)
-    arrow(ax, (2.6, 1.5), (3.3, 1.5))
-    head(ax, 5.6, 2.6, "Behind it: groups")
-    middle = 6.2
-    line(ax, (middle, 0.35), (middle, 2.35), color=GREY, linestyle="--")
-    rows = (
-        (0.15, 0.2, "many melanomas", GREEN),
-        (-0.2, 0.35, "fewer", ORANGE),
-        (-0.35, 0.85, "few", RED),
-    )
-    for y, (shift, half, name, color) in zip((2.0, 1.35, 0.7), rows, strict=True):
-        write(ax, 4.85, y, name, ha="right")
-        line(ax, (middle + shift - half, y), (middle + shift + half, y), color=color, linewidth=5)
-        ax.plot([middle + shift], [y], "o", color=INK, markersize=6)
-    write(ax, middle, 0.17, "the average", color="#666666")
+def line_and_ellipse():
+    """Left, a classifier's line between two clouds of training images: two stars far from both
+    lie on a side of it all the same. Right, an ellipse around all training images: both stars lie
+    outside."""
+    ax, rng = canvas(8, 3.1), np.random.default_rng(4)
+    along, aside = np.array([0.8, 0.6]), np.array([-0.6, 0.8])
+    spread = 0.42 * rng.normal(size=(2, 26, 1)) * along + 0.13 * rng.normal(size=(2, 26, 1)) * aside
+    for x, heading in (
+        (2, "A classifier asks: which side?"),
+        (6, "A detector asks: how far away?"),
+    ):
+        middle = np.array((x, 1.45))
+        head(ax, x, 2.85, heading)
+        for i, (color, mark) in enumerate(((BLUE, "o"), (RED, "s"))):
+            own = middle + (0.3 - 0.6 * i) * aside + spread[i]
+            ax.plot(*own.T, mark, color=color, markersize=3.5, markeredgewidth=0)
+        for star in ((-1.25, -0.2), (1.5, -0.75)):
+            ax.plot(*(middle + star), "*", color=INK, markersize=13)
+    line(ax, (0.55, 0.36), (3.45, 2.54), color=INK, linestyle="--")
+    write(ax, 0.62, 2.3, "not melanoma", ha="left", color=BLUE)
+    write(ax, 3.5, 0.25, "melanoma", color=RED)
+    angle = np.linspace(0, 2 * np.pi, 90)
+    outline = np.array((6, 1.45)) + np.outer(1.3 * np.cos(angle), along)
+    outline += np.outer(0.68 * np.sin(angle), aside)
+    ax.plot(*outline.T, color=GREEN, linewidth=2)
+    write(ax, 7.8, 0.25, "outside: refused", ha="right")
+    write(ax, 0.75, 0.95, "no lesion")
+    return ax.figure
+
+
+@diagram
+def confounder():
+    """Follow-up moles are more frequent among very light images, and they are easy for the model.
+    So a difference in AUC appears between very light and bluish images, whether or not the skin's
+    colour has a part in it."""
+    ax = canvas(8, 2.6)
+    box(ax, 4, 2.1, 2.3, 0.62, "follow-up moles:\na confounder", ORANGE)
+    box(ax, 1.3, 0.65, 2.2, 0.62, "colour at the border:\nvery light or bluish", BLUE)
+    box(ax, 6.7, 0.65, 2.2, 0.62, "how well the model\nranks: the AUC", RED)
+    arrow(ax, (2.85, 1.85), (1.6, 1.02))
+    arrow(ax, (5.15, 1.85), (6.4, 1.02))
+    write(ax, 1.55, 1.6, "half of the very light,\nfew of the bluish")
+    write(ax, 6.45, 1.6, "easy for\nthe model")
+    arrow(ax, (2.45, 0.65), (5.55, 0.65), GREY, linestyle="--")
+    write(ax, 4, 0.85, "does the colour itself matter?")
     return ax.figure
 
 

@@ -1,8 +1,8 @@
 """Does an image look like those that a model learned from? A distance between features.
 
 A softmax must name a class, whatever it is shown. The guard compares the means of a middle layer's
-channels with those of the training images, before anybody reads a probability. Taught in lesson
-12."""
+channels with those of the training images, before anybody reads a probability. Taught in the lesson
+not_a_lesion."""
 
 from functools import lru_cache
 

@@ -1,7 +1,7 @@
 """Images that show no lesion: noise, text, flowers, blank skin, negatives, photographs.
 
 For testing what a model answers when it should not answer at all. Taught in the lesson
-confidence."""
+not_a_lesion."""
 
 from functools import lru_cache
 

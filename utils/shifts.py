@@ -1,6 +1,7 @@
 """Images as another camera or lamp might give them: darker, blurred, JPEG, turned, recoloured.
 
-Taught in the lesson groups, with an estimate of how light the skin beside a lesion is."""
+Taught in the lesson not_a_lesion; the lesson groups estimates how light the skin beside a lesion
+is."""
 
 from io import BytesIO
 

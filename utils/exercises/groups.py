@@ -2,210 +2,199 @@
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
-from utils.exercises.registry import Hint, answered, exercise, near, number, refuse, refuse_array
+from utils.exercises.registry import Hint, answered, exercise, near, number, refuse
+
+BANDS = ("very light", "bluish")
 
 
-def _people():
+def _melanomas(n=120):
+    """Made-up melanomas, up to three images a lesion."""
     rng = np.random.default_rng(6)
-    table = pd.DataFrame({"site": rng.choice(["back", "face", "foot"], 200)})
-    table["melanoma"] = rng.integers(0, 2, 200)
-    chance = np.where(table["melanoma"] == 1, 0.8, 0.3)
-    return table.assign(found=rng.random(200) < chance)
+    lesion = np.repeat(np.arange(n), rng.integers(1, 4, n))
+    site = np.array(["back", "face", "foot"])[lesion % 3]
+    chance = pd.Series(site).map({"back": 0.9, "face": 0.7, "foot": 0.4})
+    table = pd.DataFrame({"group": [f"HAM_{one:07}" for one in lesion], "site": site})
+    return table.assign(found=rng.random(len(table)) < chance)
 
 
-def _by(table, column):
-    return table[table["melanoma"] == 1].groupby(column)["found"].mean()
+def _by_group(melanomas, column):
+    return melanomas.groupby(column).agg(lesions=("group", "nunique"), found=("found", "mean"))
+
+
+def _with(melanomas, column, lesions=("group", "nunique"), found=("found", "mean")):
+    return melanomas.groupby(column).agg(lesions=lesions, found=found)
 
 
 @exercise(
     "groups.1",
-    hint="Take the rows of melanomas first. Then `groupby`: what is the mean of True and False?",
-    blank=lambda table, column: ...,
-    right=_by,
+    hint="groupby and agg make a table in one line; each new column gets a pair: the old column "
+    "and the name of a method. Which method of pandas counts different names?",
+    blank=lambda melanomas, column: ...,
+    right=_by_group,
     wrong=[
-        (lambda t, c: t.groupby(c)["found"].mean(), "all lesions"),
-        (lambda t, c: t[t["melanoma"] == 0].groupby(c)["found"].mean(), "false alarms"),
-        (lambda t, c: t[t["melanoma"] == 1].groupby(c)["found"].sum(), "share"),
-        (lambda t, c: t[t["found"]].groupby(c)["melanoma"].mean(), "precision"),
-        (lambda t, c: t[t["melanoma"] == 1]["found"].mean(), "each value"),
-        (lambda t, c: None, "return"),
+        (lambda m, c: _with(m, c, lesions=("group", "size")), "images"),
+        (lambda m, c: _with(m, c, found=("found", "sum")), "share"),
+        (lambda m, c: m.groupby(c)["found"].mean(), "two columns"),
+        (lambda m, c: _by_group(m, c).rename(columns={"found": "share"}), "two columns"),
+        (lambda m, c: _by_group(m, "site" if c == "group" else "group"), "values of the column"),
+        (lambda m, c: _by_group(m.drop_duplicates("group"), c), "all images"),
+        (lambda m, c: _by_group(m, c).assign(found=0.5), "is not the share"),
+        (lambda m, c: None, "return"),
     ],
 )
-def _sensitivity(answer):
-    table = _people()
-    found = answered(answer(table.copy(), "site"))
-    if not isinstance(found, pd.Series) or sorted(found.index) != ["back", "face", "foot"]:
-        raise Hint("Return a Series with a number for each value of the column: use `groupby`.")
-    found = found.sort_index().to_numpy(float)
-    others = table[table["melanoma"] == 0]
-    typical = {
-        "That counts all lesions. Sensitivity looks at melanomas alone.": (
-            table.groupby("site")["found"].mean()
-        ),
-        "Those are the false alarms: take the rows of melanomas.": (
-            others.groupby("site")["found"].mean()
-        ),
-        "Those are counts: we want the share.": (
-            table[table["melanoma"] == 1].groupby("site")["found"].sum()
-        ),
-        "That is the precision: the share of alarms that are true.": (
-            table[table["found"]].groupby("site")["melanoma"].mean()
-        ),
-    }
-    refuse_array(found, [(hint, wrong.to_numpy(float)) for hint, wrong in typical.items()])
-    if not np.allclose(found, _by(table, "site")):
-        raise Hint("Take the rows of melanomas, group them, and take the mean of `found`.")
-    return "Mind the number of melanomas behind each share."
+def _sensitivities(answer):
+    melanomas = _melanomas()
+    found, right = answered(answer(melanomas.copy(), "site")), _by_group(melanomas, "site")
+    if not isinstance(found, pd.DataFrame) or not {"lesions", "found"} <= set(found):
+        raise Hint('Return a DataFrame with two columns, "lesions" and "found".')
+    if sorted(found.index) != sorted(right.index):
+        raise Hint("Give one row for each of the values of the column: group by it.")
+    found = found.loc[right.index]
+    if not np.array_equal(found["lesions"], right["lesions"]):
+        raise Hint("Count the lesions, by the names in group. These are not lesions but images.")
+    if (found["found"] > 1).any():
+        raise Hint("found is a share here, from 0 to 1: what is the mean of True and False?")
+    once = _by_group(melanomas.drop_duplicates("group"), "site")
+    if np.allclose(found["found"], once["found"]):
+        raise Hint("Take the share over all images of these melanomas, not over one of each.")
+    if not np.allclose(found["found"], right["found"]):
+        raise Hint("That is not the share that is found in each group.")
+    return "Every share has its number of lesions beside it."
 
 
-def _worst(n_groups, n_melanomas, sensitivity, rng):
-    return rng.binomial(n_melanomas, sensitivity, n_groups).min() / n_melanomas
+def _images(n=400):
+    """Made-up images of three bands, with what may differ between them."""
+    rng = np.random.default_rng(4)
+    tone = rng.choice([*BANDS, "tan"], n)
+    melanoma = (rng.random(n) < 0.3).astype(int)
+    noise = np.where(tone == "bluish", 1.2, np.where(tone == "tan", 3, 0.6)) * rng.normal(size=n)
+    table = pd.DataFrame({"tone": tone, "melanoma": melanoma})
+    table["probability"] = 1 / (1 + np.exp(-2 * melanoma - noise))
+    table["sex"] = rng.choice(["male", "female"], n)
+    early = rng.random(n) < np.where(tone == "bluish", 0.2, 0.6)
+    table["visit"] = np.where(early, "first", rng.choice(["second", "third"], n))
+    return table
+
+
+def _auc(table):
+    return roc_auc_score(table["melanoma"], table["probability"])
+
+
+def _gap(table, first=BANDS[0], second=BANDS[1]):
+    return _auc(table[table["tone"] == first]) - _auc(table[table["tone"] == second])
+
+
+def _of_mean_probabilities(table):
+    mean = table.groupby("tone")["probability"].mean()
+    return mean[BANDS[0]] - mean[BANDS[1]]
 
 
 @exercise(
     "groups.2",
-    hint="`rng.binomial` draws all groups at once: its last argument says how many numbers.",
-    blank=lambda n_groups, n_melanomas, sensitivity, rng: ...,
-    right=_worst,
+    hint="Take the rows of one band, and ask roc_auc_score with two columns of them. Then the "
+    "other band.",
+    blank=lambda table: ...,
+    right=_gap,
     wrong=[
-        (lambda k, n, s, rng: rng.binomial(n, s, k).min(), "share"),
-        (lambda k, n, s, rng: rng.binomial(n, s, k).mean() / n, "mean"),
-        (lambda k, n, s, rng: rng.binomial(n, s, k).max() / n, "best"),
-        (lambda k, n, s, rng: rng.binomial(k, s, n).min() / k, "groups and melanomas"),
-        (lambda k, n, s, rng: rng.binomial(n, s, k) / n, "one number"),
-        (lambda k, n, s, rng: None, "return"),
+        (lambda table: -_gap(table), "other way round"),
+        (lambda table: _auc(table[table["tone"] == BANDS[0]]), "first band alone"),
+        (lambda table: _auc(table[table["tone"] == BANDS[1]]), "second band alone"),
+        (
+            lambda table: (
+                _auc(table[table["tone"] == BANDS[0]]) - _auc(table[table["tone"] != BANDS[0]])
+            ),
+            "all other bands",
+        ),
+        (lambda table: _auc(table[table["tone"] == BANDS[0]]) - _auc(table), "all images"),
+        (_of_mean_probabilities, "mean probabilities"),
+        (lambda table: None, "return"),
     ],
 )
-def _lowest(answer):
-    found = np.mean(
-        [number(answer(6, 40, 0.8, np.random.default_rng(seed))) for seed in range(300)]
-    )
-    expected = np.mean([_worst(6, 40, 0.8, np.random.default_rng(s)) for s in range(300)])
-    if found > 1:
-        raise Hint("That is a count: divide by the number of melanomas, since we want a share.")
-    rngs = [np.random.default_rng(seed) for seed in range(300)]
+def _difference_of_bands(answer):
+    table = _images()
+    found = number(answered(answer(table.copy())))
+    light = table["tone"] == BANDS[0]
     refuse(
         found,
         {
-            "That is the mean of the groups: take the lowest.": 0.8,
-            "That is the best group: take the lowest.": np.mean(
-                [rng.binomial(40, 0.8, 6).max() / 40 for rng in rngs]
+            "It is the other way round: very light minus bluish.": -_gap(table),
+            "That is the AUC of the first band alone.": _auc(table[light]),
+            "That is the AUC of the second band alone.": _auc(table[table["tone"] == BANDS[1]]),
+            "You compare with all other bands. Take the bluish one.": (
+                _auc(table[light]) - _auc(table[~light])
             ),
+            "You compare with all images. Take the bluish ones.": _auc(table[light]) - _auc(table),
+            "Those are mean probabilities. Compare the AUCs.": _of_mean_probabilities(table),
         },
-        0.01,
+        1e-6,
     )
-    if not near(found, expected, 0.015):
-        raise Hint(
-            "Do not mix up groups and melanomas: `rng.binomial(n_melanomas, ..., n_groups)`."
-        )
-    return f"Six equal groups of 40 at 0.8: the worst has {found:.2f} on average."
+    if not near(found, _gap(table), 1e-6):
+        raise Hint("Not the AUC of the very light images minus that of the bluish ones.")
+    return f"{found:+.2f} on made-up images. Now ask it about the real table."
 
 
-def _lost(melanoma, before, after, threshold):
-    found = (melanoma == 1) & (before >= threshold)
-    return (after[found] < threshold).mean()
+def _shares(table, column, normalize="columns"):
+    return pd.crosstab(table[column], table["tone"], normalize=normalize)
+
+
+def _differences(table, column, normalize="columns"):
+    shares = _shares(table, column, normalize)
+    return (shares[BANDS[0]] - shares[BANDS[1]]).abs()
+
+
+def _uneven(table, column):
+    return _differences(table, column).max()
 
 
 @exercise(
     "groups.3",
-    hint="First pick the rows that are melanomas and were found before. Then: which share of these "
-    "rows lies below the threshold after the shift?",
-    blank=lambda melanoma, before, after, threshold: ...,
-    right=_lost,
+    hint="pd.crosstab counts two columns against each other; its argument normalize turns counts "
+    "into shares, of the rows or of the columns. Then subtract, and forget the sign.",
+    blank=lambda table, column: ...,
+    right=_uneven,
     wrong=[
-        (lambda m, b, a, t: ((m == 1) & (b >= t) & (a < t)).mean(), "all images"),
-        (lambda m, b, a, t: ((b >= t) & (a < t))[m == 1].mean(), "all melanomas"),
-        (lambda m, b, a, t: (a[b >= t] < t).mean(), "everything else"),
-        (lambda m, b, a, t: (a[(m == 1) & (b >= t)] >= t).mean(), "still found"),
-        (lambda m, b, a, t: (b >= t)[m == 1].mean() - (a >= t)[m == 1].mean(), "found anew"),
-        (lambda m, b, a, t: a[(m == 1) & (b >= t)] < t, "one number"),
-        (lambda m, b, a, t: None, "return"),
+        (lambda t, c: _differences(t, c), "one number"),
+        (lambda t, c: _differences(t, c, "index").max(), "of each band"),
+        (lambda t, c: _differences(t, c, False).max(), "counts"),
+        (lambda t, c: _differences(t, c).sum(), "sum"),
+        (lambda t, c: _differences(t, c).mean(), "mean"),
+        (
+            lambda t, c: (_shares(t, c)[BANDS[1]] - _shares(t, c)[BANDS[0]]).max(),
+            "sign",
+        ),
+        (lambda t, c: _uneven(t, "sex"), "column"),
+        (lambda t, c: None, "return"),
     ],
 )
-def _missed_after(answer):
-    rng = np.random.default_rng(9)
-    m = rng.integers(0, 2, 200)
-    b, a, t = rng.uniform(0, 1, 200) * (0.6 + 0.4 * m), rng.uniform(0, 0.9, 200), 0.4
-    found = number(answer(m.copy(), b.copy(), a.copy(), t))
-    was, is_now, mel = b >= t, a >= t, m == 1
+def _most_uneven(answer):
+    table, column = _images(), "visit"
+    found = number(answered(answer(table.copy(), column)))
+    shares = _shares(table, column)
     refuse(
         found,
         {
-            "That is a share of all images: divide by the melanomas that were found before.": (
-                (mel & was & ~is_now).mean()
+            "Take the shares of each band: its column of the crosstab must add up to 1.": (
+                _differences(table, column, "index").max()
             ),
-            "That is a share of all melanomas: divide by those that were found before.": (
-                (was & ~is_now)[mel].mean()
+            "Those are counts, and one band has more images. Take shares.": (
+                _differences(table, column, False).max()
             ),
-            "That counts everything else too: take melanomas alone.": (~is_now[was]).mean(),
-            "That is the share that is still found.": is_now[mel & was].mean(),
-            "That is the loss of sensitivity: melanomas that are found anew hide some of the lost "
-            "ones.": was[mel].mean() - is_now[mel].mean(),
+            "That is the sum of the differences: take the largest.": (
+                _differences(table, column).sum()
+            ),
+            "That is the mean of the differences: take the largest.": (
+                _differences(table, column).mean()
+            ),
+            "Forget the sign: the largest may be negative.": min(
+                (shares[BANDS[0]] - shares[BANDS[1]]).max(),
+                (shares[BANDS[1]] - shares[BANDS[0]]).max(),
+            ),
+            "Use the column that is given, not another one.": _uneven(table, "sex"),
         },
-        1e-4,
+        1e-6,
     )
-    if not near(found, _lost(m, b, a, t), 1e-6):
-        raise Hint(
-            "Of the melanomas with `before >= threshold`: how many have `after < threshold`?"
-        )
-    return f"Here it is {found:.2f}."
-
-
-def _patients(n, seed):
-    rng = np.random.default_rng(seed)
-    table = pd.DataFrame({"log_odds": rng.normal(-1, 2, n), "age": rng.uniform(20, 90, n)})
-    chance = 1 / (1 + np.exp(-table["log_odds"] - 0.05 * (table["age"] - 55)))
-    return table.assign(melanoma=(rng.random(n) < chance).astype(int))
-
-
-COLUMNS = ["log_odds", "age"]
-
-
-def _with_age(validation, test, columns=COLUMNS, fit_on=None):
-    fit_on = validation if fit_on is None else fit_on
-    model = LogisticRegression().fit(fit_on[columns], fit_on["melanoma"])
-    return model.predict_proba(test[columns])[:, 1]
-
-
-@exercise(
-    "groups.4",
-    hint="`fit` takes two columns of `validation` and the target. `predict_proba` gives two "
-    "columns: the second is the probability that we want.",
-    blank=lambda validation, test: ...,
-    right=_with_age,
-    wrong=[
-        (lambda v, t: _with_age(v, t, fit_on=t), "test set"),
-        (lambda v, t: _with_age(v, t, ["log_odds"]), "age is missing"),
-        (lambda v, t: _with_age(v, t, ["age"]), "log-odds are missing"),
-        (lambda v, t: 1 - _with_age(v, t), "second column"),
-        (
-            lambda v, t: LogisticRegression().fit(v[COLUMNS], v["melanoma"]).predict(t[COLUMNS]),
-            "predict_proba",
-        ),
-        (lambda v, t: _with_age(v, v), "images of `test`"),
-        (lambda v, t: None, "return"),
-    ],
-)
-def _logistic(answer):
-    validation, test = _patients(300, 7), _patients(200, 8)
-    found = np.asarray(answered(answer(validation.copy(), test.copy())), float)
-    if found.shape != (200,):
-        raise Hint("Give one probability for each of the images of `test`.")
-    if set(np.unique(found)) <= {0, 1}:
-        raise Hint("Those are decisions: `predict_proba` gives probabilities.")
-    typical = {
-        "You fitted on the test set: it may be opened for the last number alone.": (
-            _with_age(validation, test, fit_on=test)
-        ),
-        "The age is missing.": _with_age(validation, test, ["log_odds"]),
-        "The log-odds are missing.": _with_age(validation, test, ["age"]),
-        "That is the probability of everything else: take the second column.": (
-            1 - _with_age(validation, test)
-        ),
-    }
-    refuse_array(found, typical.items())
-    if not np.allclose(found, _with_age(validation, test), atol=0.02):
-        raise Hint("Fit on `log_odds` and `age` of `validation`, then ask about `test`.")
-    return "Fitted on validation, asked on test."
+    if not near(found, _uneven(table, column), 1e-6):
+        raise Hint("Not the largest difference between the shares of the two bands.")
+    return "A column that differs between the bands can explain a gap between them."
