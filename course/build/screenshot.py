@@ -9,12 +9,13 @@ from urllib.request import urlopen
 from utils import settings
 
 PICTURE = settings.ROOT / "models" / "page.png"
-PORT, SEED = 8766, 3  # of the drawn lesion that is shown
+SHOWN = settings.ROOT / "data" / "samples" / "ISIC_0000145.jpg"  # a melanoma, CC0
+PORT = 8766
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def take():
-    """Start the service, ask it about a drawn lesion in a browser, and keep what is to be seen.
+    """Start the service, ask it about a sample in a browser, and keep what is to be seen.
 
     Raises
     ------
@@ -36,11 +37,8 @@ def take():
                     executable_path=browser, args=["--no-sandbox", "--disable-gpu"]
                 )
                 page = opened.new_page(viewport={"width": 1100, "height": 760})
-                page.route(
-                    "**/sample*", lambda route: route.continue_(url=f"{url}/sample?seed={SEED}")
-                )
                 page.goto(url)
-                page.get_by_role("button", name="Try a drawn sample").click()
+                page.locator("input[type=file]").set_input_files(SHOWN)
                 page.get_by_role("heading", name="Melanoma", exact=True).wait_for()
                 page.evaluate("window.scrollTo(0, 0)")
                 settings.write_atomically(PICTURE, lambda path: page.screenshot(path=path))

@@ -27,7 +27,7 @@
 #
 # **New words**: service, status, LiteRT, intended purpose
 #
-# **You need** lessons {{ number_of("evaluation") }} and {{ number_of("confidence") }}.
+# **You need** lessons {{ number_of("evaluation") }} and {{ number_of("not_a_lesion") }}.
 # **Time: {{ minutes }} minutes**
 #
 # {{ disclaimer }}
@@ -66,7 +66,7 @@ PIXELS = 50_000_000
 # That your score does not tell the score on their images. They need a test of their own, with enough
 # melanomas.</details>
 #
-# <details><summary>Lesson {{ number_of("confidence") }}: when should a model give no answer?</summary>
+# <details><summary>Lesson {{ number_of("not_a_lesion") }}: when should a model give no answer?</summary>
 # When an image does not look like those that it learned from. A detector finds such images before anyone
 # reads a probability.</details>
 
@@ -223,11 +223,10 @@ pd.DataFrame(rows).T
 # {{ quote("serving", "answers_a_second", ".0f") }} images a second. `python -m course serve` starts it, with this
 # page:
 
-# %% tags=["pictures"]
-print("SYNTHETIC: the lesion on the page is drawn")
+# %% tags=["samples"]
 page = Image.open(settings.ROOT / "models" / "page.png")
 page.resize((770, 532))
-# alt: SYNTHETIC. The page of the service. On the left a drawn lesion and a button to choose an image. On the right the answer: a decision, a sentence on what it means, and a bar with the probability and the threshold. Below: not a medical device, not a diagnosis.
+# alt: The page of the service. On the left a sample and a button to choose an image. On the right the answer: a decision, a sentence on what it means, and a bar with the probability and the threshold. Below: not a medical device, not a diagnosis.
 
 # %% [markdown]
 # ## A file for a phone, and what the law calls it
