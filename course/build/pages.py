@@ -33,7 +33,7 @@ RECORDED = {
     "runs": "lesson_runs",
 }
 # The pages do without these where they are not recorded.
-OPTIONAL = ("artefacts", "confidence", "subgroups", "second_source")
+OPTIONAL = ("artefacts", "confidence", "subgroups")
 OPTIONAL += ("litert", "serving", "attribution", "ensemble")
 LESSON_OVERHEAD = 8  # seconds to start a kernel and to write a notebook
 
