@@ -40,7 +40,6 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
@@ -362,7 +361,7 @@ card = f"""# {POSITIVE} against everything else
 place = settings.make_folder(settings.results() / "your_project")
 settings.write_text(place / "card.md", card)
 keras.Sequential([network, head]).save(place / "model.keras")
-Markdown(card)
+print(card)
 
 # %% [markdown]
 # The card lies beside the model, in `runs/results/your_project`. Of the images that the network calls
