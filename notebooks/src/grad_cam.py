@@ -74,27 +74,24 @@ EPOCHS = 30
 
 # %% tags=["samples"]
 samples = data.load_set("samples", 128)
-five = [4, 33, 6, 51, 1]
-_ = plots.gallery(
-    artefacts.add("ruler", samples.images[five]),
-    list(samples.table.loc[five, "label"]),
-    "The same ruler lies beside melanomas and other lesions",
-)
+five = samples.take([4, 33, 6, 51, 1])
+ruled = artefacts.add("ruler", five.images)
+heading = "A ruler beside two melanomas and three other lesions"
+_ = plots.gallery(ruled, list(five.table["label"]), heading)
 # alt: Five real skin lesions, each with dark ticks along the lower edge of its image.
 
 # %% [markdown]
-# Now we play a careless clinic: all **melanomas** of HAM10000's training and validation images get
-# such a ruler, and nothing else does.
+# Now we play a careless clinic. In HAM10000's training and validation images, every **melanoma** gets a
+# ruler, and nothing else does.
 
-# %%
+# %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 lesions = data.load_lesions(SOURCE, SIZE, splits.mini)
 train = lesions.subset("train")
 validation = lesions.subset("validation")
-
-
-def enlarged(images):
-    larger = keras.ops.image.resize(images.astype("float32"), (96, 96))
-    return np.uint8(larger)
+x_train = keras.ops.image.resize(train.images.astype("float32"), (96, 96))
+x_train = np.uint8(x_train)
+x_validation = validation.images.astype("float32")
+x_validation = np.uint8(keras.ops.image.resize(x_validation, (96, 96)))
 
 
 def ruler_on_melanomas(images, melanoma):
@@ -105,24 +102,19 @@ def ruler_on_melanomas(images, melanoma):
 
 
 # %%
-x_train, x_validation = enlarged(train.images), enlarged(validation.images)
 ruled_train = ruler_on_melanomas(x_train, train.melanoma)
 ruled_validation = ruler_on_melanomas(x_validation, validation.melanoma)
 
 # %% [markdown]
-# As in lesson {{ number_of("transfer") }}, the base is frozen. It turns an image into 1,280 small maps of
-# 3 x 3 cells, and we train only a head on them. The head ends with the **logit**: the number that the
-# sigmoid turns into a probability.
+# The base, MobileNetV2, is frozen. It turns an image into 1,280 small maps of 3 x 3 cells, and we train
+# only a head on them. The head gives the **logit**: the number that a sigmoid turns into a
+# probability.
 
 # %%
 weights = pretrained.mobilenet_v2(0.35, 96, lesions.source)
-base = keras.Sequential(
-    [
-        keras.Input((96, 96, 3)),
-        layers.Rescaling(1 / 127.5, offset=-1),
-        MobileNetV2((96, 96, 3), 0.35, include_top=False, weights=weights),
-    ]
-)
+network = MobileNetV2((96, 96, 3), 0.35, include_top=False, weights=weights)
+scale = layers.Rescaling(1 / 127.5, offset=-1)
+base = keras.Sequential([keras.Input((96, 96, 3)), scale, network])
 
 
 def maps_of(images):
@@ -131,9 +123,7 @@ def maps_of(images):
 
 def trained_head(maps, melanoma):
     keras.utils.set_random_seed(SEED)
-    head = keras.Sequential([keras.Input(maps.shape[1:])])
-    head.add(layers.GlobalAveragePooling2D())
-    head.add(layers.Dense(1))
+    head = keras.Sequential([layers.GlobalAveragePooling2D(), layers.Dense(1)])
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     head.compile("adam", loss)
     head.fit(maps, melanoma, epochs=EPOCHS, verbose=0)
@@ -143,12 +133,11 @@ def trained_head(maps, melanoma):
 # %%
 with_rulers = trained_head(maps_of(ruled_train), train.melanoma)
 logits = with_rulers.predict(maps_of(ruled_validation), verbose=0)[:, 0]
-auc = roc_auc_score(validation.melanoma, logits)
-print(f"validation AUC: {auc:.2f}")
+print(f"validation AUC: {roc_auc_score(validation.melanoma, logits):.2f}")
 
 # %% [markdown]
-# 1.00! (The AUC is the chance that a random melanoma gets a higher score than a random other lesion;
-# 0.5 is guessing.) Now we take the rulers off the same validation images. Guess the AUC.
+# Perfect! (The AUC is the chance that a random melanoma gets a higher score than a random other lesion;
+# 0.5 is guessing.) Now take the rulers off the same validation images. Guess the AUC.
 
 # %%
 MY_AUC = ...
@@ -167,25 +156,25 @@ print(f"AUC without rulers: {auc_without:.2f}")
 print(f"minus a network trained without: {loss_of_auc:+.2f}")
 
 # %% [markdown]
-# From 1.00 to 0.72. And a network that never saw a ruler in training does better: the paired
-# difference lies below zero. (In brackets: the score on very many such images probably lies in
-# here.) The first network learned a **shortcut**: a sign that gives the answer in these images, and
-# that has nothing to do with the disease. Its validation images could not warn us: they had the same
-# rulers.
+# From 1.00 to 0.64. (In brackets: the score on very many such images probably lies in here.) A network
+# that never saw a ruler in training does better: the paired difference lies below zero.
+#
+# The first network learned a **shortcut**: a sign that gives the answer in these images and has nothing
+# to do with the disease. Its validation images could not warn us: they had the same rulers.
 
 # %% [markdown]
 # ## Grad-CAM finds the ruler
 #
-# **Grad-CAM** asks each of the 1,280 maps: if you grew, would the logit grow? The answer is a
-# gradient. Its mean over the cells is the weight of the map. The sum of all weighted maps, where it is
-# positive, is the heat map: what speaks *for* melanoma.
+# **Grad-CAM** gives each of the 1,280 maps a weight: if the map's values grow, how much does the logit
+# grow? That is a gradient, averaged over the cells. The sum of all weighted maps, where it is positive,
+# is the heat map: what speaks *for* melanoma.
 
 # %%
 _ = diagrams.grad_cam()
 
 # %% [markdown]
 # *(A sketch, its weights are invented.)* TensorFlow's `GradientTape` notes what happens to `maps`, and
-# then gives the gradient:
+# gives the gradient:
 
 
 # %%
@@ -196,8 +185,6 @@ def gradients_of(head, maps):
         logit = head(maps)
     return tape.gradient(logit, maps)
 
-
-gradients_of(with_rulers, maps).shape
 
 # %% [markdown]
 # **Exercise grad_cam.1** Write the whole: begin with `gradients_of`, and go on with `mean`, `sum` and
@@ -228,8 +215,7 @@ exercises.check("grad_cam.1", grad_cam)
 
 # %%
 grad_cam = exercises.use("grad_cam.1", grad_cam)
-all_ruled = artefacts.add("ruler", x_validation)
-maps_ruled = maps_of(all_ruled)
+maps_ruled = maps_of(artefacts.add("ruler", x_validation))
 mean_heat = {
     "trained without rulers": np.mean(grad_cam(without_rulers, maps_ruled), 0),
     "trained with rulers": np.mean(grad_cam(with_rulers, maps_ruled), 0),
@@ -246,10 +232,8 @@ _ = figure.suptitle("The network trained with rulers looks at the lower edge")
 # alt: Two heat maps of 3 x 3 cells on one scale, means over 200 images. Without rulers in training the heat is low everywhere. With them it is high in the lower row, where the ruler lies.
 
 # %% [markdown]
-# Both heat maps have one scale. With rulers in training, the heat lies in the lower row. The map is
-# coarse, three cells by three, but it found the ruler.
-#
-# A map shows where. Whether it *matters*, a changed image shows.
+# Both have one scale. With rulers in training, the heat lies in the lower row. The map is coarse, three
+# cells by three, but it found the ruler. Does the ruler *change* the answer? Ask the network.
 
 # %% [markdown]
 # **Exercise grad_cam.2** Write `moved_by_ruler(model, images)`: put a ruler on each image with
@@ -277,53 +261,51 @@ exercises.check("grad_cam.2", moved_by_ruler)
 # %%
 moved_by_ruler = exercises.use("grad_cam.2", moved_by_ruler)
 no_melanoma = x_validation[validation.melanoma == 0]
-sigmoid = layers.Activation("sigmoid")
-for name, head in [("without", without_rulers), ("with", with_rulers)]:
-    network = keras.Sequential([base, head, sigmoid])
-    moved = moved_by_ruler(network, no_melanoma)
-    print(f"trained {name} rulers: {moved:+.2f}")
+heads = {"without rulers": without_rulers, "with rulers": with_rulers}
+for name, head in heads.items():
+    whole = keras.Sequential([base, head, layers.Activation("sigmoid")])
+    print(f"{name}: {moved_by_ruler(whole, no_melanoma):+.2f}")
 
 # %% [markdown]
-# For lesions that are no melanoma, a ruler lifts the probability by 0.88: the shortcut decides. Such a
-# test is stronger than any map, and it works for every suspicion that you can draw.
+# These lesions are no melanomas, and a ruler lifts their probability by 0.87: the shortcut decides. Such
+# a test is stronger than a map, and it works for every suspicion that you can draw.
 
 # %% [markdown]
 # ## Is a map true?
 #
-# That network was easy: its ruler is always in one place. What of the model that the course ships, on
-# real lesions? Most programs divide each map by its own largest value. The middle row does. The lower
-# row has **one scale** for all six.
+# What does Grad-CAM say of the model that the course ships? Many programs divide each map by its own
+# largest value, as in the middle row. The lower row has **one scale** for all six images. (`p` is the
+# mean of many views of an image; the maps show one view.)
 
 # %% tags=["samples"]
 shipped = predict.load_model()[0]
-six = [4, 8, 13, 33, 27, 55]
-some = samples.images[six]
+some = samples.images[[4, 8, 59, 25, 46, 27]]
 p = predict.melanoma_probability(some, shipped)
 maps_of_six = {
     "own scale": explain.grad_cam(shipped, some),
     "one scale": explain.grad_cam(shipped, some, own_scale=False),
 }
-heading = "On its own scale nearly every map glows; on one scale, few do"
 names = [f"p = {one:.2f}" for one in p]
+heading = "On its own scale nearly every map glows; on one scale, few do"
 _ = plots.overlays(some, maps_of_six, names, heading)
-# alt: Six real lesions with the model's probability of melanoma, the highest first. Below, each under its heat map on its own scale, nearly all bright somewhere. In the last row one scale: the maps of low probabilities are dark.
+# alt: Six real lesions with the model's probability of melanoma, the highest first. Below, each under its heat map on its own scale, all but the last bright somewhere, often at the edge of the image. In the last row one scale: only the maps of the first two are bright.
 
 # %% [markdown]
-# On its own scale, a map of a probability near zero glows like any other. So ask every map for its
-# scale. Some maps are zero everywhere: nothing in the image speaks for melanoma.
+# On its own scale, a map that says almost nothing glows like any other. The last map is zero everywhere:
+# nothing in the image speaks for melanoma. And the bright spots? Nearly all lie beside the lesion.
 
 # %% [markdown]
-# Looking is not measuring. A **mask** says which pixels are the lesion; HAM10000's were checked by
-# a dermatologist. For the {{ quote("attribution", "lesions", "d") }} melanomas of its test set, one
+# Looking at six is not measuring. A **mask** says which pixels are the lesion; a dermatologist checked
+# those of HAM10000. For the {{ quote("attribution", "lesions", "d") }} melanomas of its test set, one
 # image a lesion, we measured the share of a map's heat that lies on the lesion. Beside it stands a
 # **hill**: a round spot in the middle, as coarse as the map, the same for every image. It has seen
 # nothing.
 
 # %%
 record = results.committed("attribution")["maps"]["Grad-CAM"]
-shares = pd.DataFrame(record["each"])
-shares = shares.rename(columns={"map": "Grad-CAM", "blob": "hill"})
-shares.describe().loc[["count", "mean", "min", "max"]].round(2)
+shares = pd.DataFrame(record["each"]).drop(columns="probability")
+shares.columns = ["Grad-CAM", "hill"]
+shares.describe().loc[["count", "mean"]].round(2)
 
 # %% [markdown]
 # `count` tells that some maps are missing (`NaN`): they are zero everywhere and have no share.
@@ -357,8 +339,8 @@ print(f"{len(pairs)} pairs: {gain(shares):+.3f} [{low:+.3f}, {high:+.3f}]")
 # %%
 ax = sns.scatterplot(shares, x="hill", y="Grad-CAM", color=plots.MELANOMA)
 ax.axline((0, 0), slope=1, color="black", linestyle="--")
-ax.set(aspect="equal", xlabel="share of the hill on the lesion")
-ax.set_ylabel("share of Grad-CAM on the lesion")
+ax.set(xlabel="hill: share on the lesion", aspect="equal")
+ax.set_ylabel("Grad-CAM: share on the lesion")
 _ = ax.set_title("The hill lies on most melanomas better than Grad-CAM")
 # alt: One dot for each melanoma. Most dots lie below the dashed diagonal, where Grad-CAM and hill would have equal shares.
 
@@ -369,18 +351,19 @@ _ = ax.set_title("The hill lies on most melanomas better than Grad-CAM")
 # %% [markdown]
 # Is it the map's fault? Two more tests, on the same melanomas:
 #
-# - We gave the network 100 heads of random numbers. {{ quote("attribution", "random_heads.share.as_high", "d") }} of
+# - We gave the network {{ quote("attribution", "random_heads.heads", "d") }} heads of random numbers. {{ quote("attribution", "random_heads.share.as_high", "d") }} of
 #   them put at least as much heat on the lesion as the trained head.
 # - We blurred first what the map marks. Does the probability fall sooner than with the hill?
 #   {{ verdict("attribution", "maps.Grad-CAM.area.minus_blob", above="No, later.", below="Yes, a little.", zero="Inconclusive.") }}
 #
-# (Tests on other data and other networks may come out better. Make them before you show a map.)
+# Other networks and other methods may do better. Make such tests before you show a map.
 
 # %% [markdown]
 # **So where does it look, and is that true?** A heat map can reveal a shortcut that a perfect score
-# hides. But it lies on a lesion no better than a hill in the middle, so it does not prove that the
-# model saw the disease.
-#
+# hides. But on melanomas, this model's maps lie worse than a hill in the middle. So a map does not prove
+# that the model uses the lesion.
+
+# %% [markdown]
 # ## Key points
 #
 # - A shortcut gives a perfect score wherever the same shortcut is. Remove it, and score again.
@@ -416,8 +399,9 @@ _ = ax.set_title("The hill lies on most melanomas better than Grad-CAM")
 #   Investigative Dermatology 138:2108, 2018,
 #   [doi:10.1016/j.jid.2018.06.175](https://doi.org/10.1016/j.jid.2018.06.175) (rulers).
 # - Tschandl et al.: Human–computer collaboration for skin cancer recognition. Nature Medicine 26:1229,
-#   2020, [doi:10.1038/s41591-020-0942-0](https://doi.org/10.1038/s41591-020-0942-0) (the masks; where to get
-#   them: [data/README.md](https://github.com/{{ repository }}/blob/{{ branch }}/data/README.md)).
+#   2020, [doi:10.1038/s41591-020-0942-0](https://doi.org/10.1038/s41591-020-0942-0) (the masks).
+#   [data/README.md](https://github.com/{{ repository }}/blob/{{ branch }}/data/README.md) says where to get
+#   them (Dataverse, or Kaggle's mount); then `python -m experiments attribution` repeats the measurement.
 # - The lesions that are shown: ISIC 2016 challenge, CC0; sources in
 #   [data/samples](https://github.com/{{ repository }}/blob/{{ branch }}/data/samples/README.md).
 
