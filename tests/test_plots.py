@@ -140,17 +140,25 @@ def test_guesses_stand_beside_outcomes():
     assert [ax.get_yticklabels()[0].get_text() for ax in axes] == ["accuracy", "AUC"]
 
 
-def test_overlays_show_each_map_on_its_image_and_say_where_there_is_none():
+def test_overlays_show_each_row_of_maps_on_its_images_and_on_one_scale():
     images = np.full((2, 4, 4, 3), 7, np.uint8)
     maps = np.zeros((2, 4, 4))
-    maps[0, 1, 2] = 1
-    figure = plots.overlays(images, maps, ["a", "b"], "synthetic")
-    shown = [[np.asarray(i.get_array()) for i in ax.images] for ax in figure.axes[:4]]
-    for k in (0, 1):
-        np.testing.assert_array_equal(shown[k][0], images[k])
-        np.testing.assert_array_equal(shown[2 + k][1], maps[k])
-    assert [ax.get_title() for ax in figure.axes[:4]] == ["a", "b", "", "no evidence"]
-    assert heading(figure).startswith("SYNTHETIC")
+    maps[0, 1, 2], maps[1, 0, 0] = 4, 1
+    figure = plots.overlays(images, {"one scale": maps, "half": maps / 2}, ["a", "b"], "Look")
+    above, one_scale, half = np.reshape(figure.axes, (3, 2))
+    assert [ax.get_title() for ax in above] == ["a", "b"] and heading(figure) == "Look"
+    assert [row[0].get_ylabel() for row in (above, one_scale, half)] == [
+        "image",
+        "one scale",
+        "half",
+    ]
+    for row, top in ((one_scale, 4), (half, 2)):
+        for k, ax in enumerate(row):
+            image, shade = ax.images
+            np.testing.assert_array_equal(image.get_array(), images[k])
+            np.testing.assert_array_equal(shade.get_array(), maps[k] * top / 4)
+            assert shade.get_clim() == (0, top)
+    assert all(len(ax.images) == 1 for ax in above)
 
 
 def test_unit_values_show_shares_of_each_state():

@@ -166,35 +166,38 @@ def intervals(found, labels, heading, xlabel, line):
     return figure
 
 
-def overlays(images, maps, names, source):
-    """Images, and below each the same image under its heat map.
+def overlays(images, maps, titles, heading):
+    """Images, and below them a row for each kind of maps: the same images under these maps.
 
     Parameters
     ----------
     images : ndarray of uint8, shape (n, h, w, 3)
-    maps : ndarray of float, shape (n, h, w)
-        From 0 to 1, as of ``explain.grad_cam``. A map of zeros says so in its title.
-    names : list of str
-    source : str
+    maps : dict of str to ndarray of float, shape (n, h, w)
+        By the name of the row. A row has one scale, from 0 to its largest value.
+    titles : list of str
+        One above each image.
+    heading : str
 
     Returns
     -------
     matplotlib.figure.Figure
     """
     n = len(images)
-    size = {"figsize": (min(8, 1.4 * n), 3.4), "squeeze": False, "layout": "constrained"}
-    figure, axes = plt.subplots(2, n, **size)
-    for (above, below), image, one, name in zip(axes.T, images, maps, names, strict=True):
-        above.imshow(image)
-        below.imshow(image)
-        shade = below.imshow(one, cmap="inferno", vmin=0, vmax=1, alpha=0.6)
-        above.set_title(name, fontsize=9)
-        if one.max() == 0:
-            below.set_title("no evidence", fontsize=9)
-    for ax in axes.ravel():
-        ax.axis("off")
-    figure.colorbar(shade, ax=axes, fraction=0.03, label="map")
-    figure.suptitle(title("where the network looks", source), fontsize=10)
+    size = {"figsize": (min(8, 0.6 + 1.25 * n), 0.5 + 1.25 * (1 + len(maps))), "squeeze": False}
+    figure, axes = plt.subplots(1 + len(maps), n, **size)
+    for ax, title_of_image in zip(axes[0], titles, strict=True):
+        ax.set_title(title_of_image, fontsize=10)
+    for row, name in zip(axes, ("image", *maps), strict=True):
+        row[0].set_ylabel(name)
+        for i, ax in enumerate(row):
+            ax.imshow(images[i])
+            if name in maps:
+                top = maps[name].max()
+                ax.imshow(maps[name][i], cmap="inferno", vmin=0, vmax=top, alpha=0.6)
+            ax.set(xticks=[], yticks=[])
+            ax.grid(False)
+            ax.spines[:].set_visible(False)
+    figure.suptitle(heading)
     return figure
 
 

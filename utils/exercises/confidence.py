@@ -1,62 +1,49 @@
 """Exercises of the lesson confidence."""
 
 import numpy as np
-from sklearn.covariance import EmpiricalCovariance
+import pandas as pd
 
-from utils.exercises.registry import Hint, answered, exercise, near, number, refuse, refuse_array
-
-
-def _yes_or_no(found, n):
-    """An array of n times True or False, or a ``Hint``."""
-    found = np.asarray(answered(found))
-    if found.shape != (n,) or found.dtype != bool:
-        raise Hint("Give True or False for each image: a comparison of arrays makes them.")
-    return found
+from utils.exercises.registry import Hint, answered, exercise, near, number, refuse
 
 
-def _answered(p, coverage):
-    confidence = np.maximum(p, 1 - p)
-    return confidence >= np.quantile(confidence, 1 - coverage)
+def _threshold(p, load):
+    return np.quantile(p, 1 - load)
 
 
 @exercise(
     "confidence.1",
-    hint="Which quantile of the confidence lies below the share `coverage` of the images? "
-    "`np.maximum` compares two arrays image by image.",
-    blank=lambda p, coverage: ...,
-    right=_answered,
+    hint="The share `load` of the lesions has a probability above it. So which share lies below? "
+    "NumPy has a function for the value below which a share of an array lies.",
+    blank=lambda p, load: ...,
+    right=_threshold,
     wrong=[
-        (lambda p, c: p >= np.quantile(p, 1 - c), "highest probability of melanoma"),
-        (
-            lambda p, c: np.maximum(p, 1 - p) >= np.quantile(np.maximum(p, 1 - p), c),
-            "1 - coverage",
-        ),
-        (lambda p, c: ~_answered(p, c), "least confident"),
-        (lambda p, c: np.maximum(p, 1 - p) >= c, "share of the images"),
-        (lambda p, c: np.maximum(p, 1 - p), "True or False"),
-        (lambda p, c: None, "return"),
+        (lambda p, load: np.quantile(p, load), "below it"),
+        (lambda p, load: load, "share of the lesions"),
+        (lambda p, load: 1 - load, "share of the lesions"),
+        (lambda p, load: p >= np.quantile(p, 1 - load), "one number"),
+        (lambda p, load: np.quantile(p, 0.7), "another load"),
+        (lambda p, load: p.mean(), "calls"),
+        (lambda p, load: None, "return"),
     ],
 )
-def _coverage(answer):
-    p = np.random.default_rng(3).beta(1, 2, 100)
-    found = _yes_or_no(answer(p.copy(), 0.3), 100)
-    confidence = np.maximum(p, 1 - p)
-    typical = {
-        "Those have the highest probability of melanoma. A low one is confident too.": (
-            p >= np.quantile(p, 0.7)
-        ),
-        "That is not the share `coverage`: the quantile is at `1 - coverage`.": (
-            confidence >= np.quantile(confidence, 0.3)
-        ),
-        "Those are the least confident.": ~_answered(p, 0.3),
-        "You compare the confidence with the coverage. The coverage is a share of the images.": (
-            confidence >= 0.3
-        ),
-    }
-    refuse_array(found, typical.items())
-    if not np.array_equal(found, _answered(p, 0.3)):
-        raise Hint(f"At a coverage of 0.3, 30 of 100 images are answered, not {found.sum()}.")
-    return "At a coverage of 0.3 it answers 30 of 100 images."
+def _same_load(answer):
+    p = np.random.default_rng(3).beta(1, 4, 200)
+    found = number(answer(p.copy(), 0.3))
+    refuse(
+        found,
+        {
+            "That share of the lesions lies below it: they should lie above.": np.quantile(p, 0.3),
+            "The load is a share of the lesions, not a probability: look at `p`.": 0.3,
+            "1 - load is a share of the lesions, not a probability: look at `p`.": 0.7,
+        },
+        1e-9,
+    )
+    for load in (0.3, 0.1):
+        called = np.mean(p >= number(answer(p.copy(), load)))
+        if not near(called, load, 0.0051):
+            other = "" if load == 0.3 else " For another load it is wrong."
+            raise Hint(f"At a load of {load} it calls {called:.0%} of the lesions melanoma.{other}")
+    return "At a load of 0.3 it sends 60 of 200 lesions to the doctor."
 
 
 def _limit(scores, level):
@@ -112,93 +99,80 @@ def _conformal(answer):
     return "Of 21 scores at a level of 0.9 it is the 20th, and 5 scores promise nothing."
 
 
-def _decide(p, low, high):
-    return np.select([p < low, p > high], ["benign", "melanoma"], "refer")
+def _by_class(calibration, new, limit=None):
+    limit = _limit(calibration["score"], 0.9) if limit is None else limit
+    return (new["score"] <= limit).groupby(new["melanoma"]).mean()
+
+
+def _scores(seed, n=400):
+    """Scores of a model that is worse for the rare class."""
+    rng = np.random.default_rng(seed)
+    melanoma = (rng.random(n) < 0.15).astype(int)
+    p = np.where(melanoma == 1, rng.beta(2, 2, n), rng.beta(1, 6, n))
+    score = np.where(melanoma == 1, 1 - p, p)
+    return pd.DataFrame({"melanoma": melanoma, "p": p, "score": score})
+
+
+def _own_limits(calibration, new):
+    found = {}
+    for kind, of_kind in new.groupby("melanoma"):
+        own = _limit(calibration.loc[calibration["melanoma"] == kind, "score"], 0.9)
+        found[kind] = (of_kind["score"] <= own).mean()
+    return pd.Series(found)
 
 
 @exercise(
     "confidence.3",
-    hint="`np.where` chooses between two words, `np.select` between several.",
-    blank=lambda p, low, high: ...,
-    right=_decide,
+    hint="Two steps: one limit from all scores of the calibration lesions, then compare the new "
+    "scores with it. The mean of True and False is a share, also inside each group.",
+    blank=lambda calibration, new: ...,
+    right=_by_class,
     wrong=[
-        (lambda p, low, high: np.where(p > high, "melanoma", "benign"), "never refers"),
+        (lambda calibration, new: 1 - _by_class(calibration, new), "above the limit"),
+        (_own_limits, "one limit from all"),
+        (lambda calibration, new: _by_class(new, calibration), "the other way round"),
+        (lambda calibration, new: _by_class(new, new), "the limit from `new`"),
+        (lambda calibration, new: _by_class(calibration, new, 0.9), "level, not the limit"),
         (
-            lambda p, low, high: np.select([p > high, p < low], ["benign", "melanoma"], "refer"),
-            "the other way round",
+            lambda calibration, new: (new["score"] <= _limit(calibration["score"], 0.9)).mean(),
+            "for each value of `melanoma`",
         ),
         (
-            lambda p, low, high: np.select([p <= low, p >= high], ["benign", "melanoma"], "refer"),
-            "both ends",
+            lambda calibration, new: (
+                (new["score"] <= _limit(calibration["score"], 0.9)).groupby(new["melanoma"]).sum()
+            ),
+            "shares, not counts",
         ),
-        (lambda p, low, high: "refer", "a word for each image"),
-        (lambda p, low, high: None, "return"),
+        (lambda calibration, new: pd.Series({0: 0.9, 1: 0.9}), "Not the shares"),
+        (lambda calibration, new: None, "return"),
     ],
 )
-def _three_ways(answer):
-    p, low, high = np.array([0.02, 0.1, 0.3, 0.4, 0.9, 0.05]), 0.1, 0.4
-    found = np.asarray(answered(answer(p.copy(), low, high)))
-    if found.shape != p.shape:
-        raise Hint("Give a word for each image: an array as long as `p`.")
-    if "refer" not in found:
-        raise Hint("It never refers: what is said between `low` and `high`?")
-    if found[4] == "benign":
-        raise Hint('It is the other way round: a low probability is "benign".')
-    if "refer" not in found[[1, 3]] or not (found[[1, 3]] == "refer").all():
-        raise Hint('At `low` and at `high` themselves it refers: both ends belong to "refer".')
-    if not np.array_equal(found, _decide(p, low, high)):
-        raise Hint('The words are "benign", "refer" and "melanoma".')
-    return "Two limits make three decisions."
-
-
-def _refused(train, validation, new):
-    guard = EmpiricalCovariance().fit(train)
-    limit = np.quantile(guard.mahalanobis(validation), 0.99)
-    return guard.mahalanobis(new) > limit
-
-
-def _with(fit, limit):
-    """A wrong guard, fitted on and limited by other sets than it should be."""
-
-    def guard(*sets):
-        fitted = EmpiricalCovariance().fit(sets[fit])
-        return fitted.mahalanobis(sets[2]) > np.quantile(fitted.mahalanobis(sets[limit]), 0.99)
-
-    return guard
-
-
-@exercise(
-    "confidence.4",
-    hint="Three lines: fit on the training features, take the quantile of the validation "
-    "distances, compare the new distances with it.",
-    blank=lambda train, validation, new: ...,
-    right=_refused,
-    wrong=[
-        (lambda a, b, c: ~_refused(a, b, c), "accepted"),
-        (_with(0, 0), "limit from the training"),
-        (_with(1, 1), "Fit on the training"),
-        (_with(0, 2), "new images"),
-        (lambda a, b, c: EmpiricalCovariance().fit(a).mahalanobis(c), "True or False"),
-        (lambda a, b, c: None, "return"),
-    ],
-)
-def _guard(answer):
-    rng = np.random.default_rng(5)
-    mix = rng.normal(size=(4, 4))
-    train, validation = rng.normal(size=(60, 4)) @ mix, 1.4 * rng.normal(size=(300, 4)) @ mix
-    new = np.concatenate([rng.normal(size=(100, 4)) @ mix, 3 * rng.normal(size=(100, 4)) @ mix])
-    sets = train, validation, new
-    found = _yes_or_no(answer(*(part.copy() for part in sets)), 200)
+def _who_is_covered(answer):
+    calibration, new = _scores(1), _scores(2)
+    found = answered(answer(calibration.copy(), new.copy()))
+    if not isinstance(found, pd.Series) or sorted(found.index) != [0, 1]:
+        raise Hint("Return a Series with one share for each value of `melanoma`, 0 and 1.")
+    found, right = found.sort_index(), _by_class(calibration, new)
+    if found.max() > 1:
+        raise Hint("These should be shares, not counts.")
     typical = {
-        "Those are the accepted images: refused is what lies farther away.": ~_refused(*sets),
-        "You take the limit from the training images. They lie closer to their own mean: "
-        "take it from validation images.": _with(0, 0)(*sets),
-        "Fit on the training images; the validation images give the limit.": _with(1, 1)(*sets),
-        "You take the limit from the new images: then it refuses 1 % of anything.": (
-            _with(0, 2)(*sets)
+        "Those are the shares above the limit: covered is what lies at or below it.": 1 - right,
+        "You made a limit for each class. Here, take one limit from all scores.": (
+            _own_limits(calibration, new)
+        ),
+        "It is the other way round: the limit from `calibration`, the shares of `new`.": (
+            _by_class(new, calibration)
+        ),
+        "You took the limit from `new`: the lesions that it judges must not set it.": (
+            _by_class(new, new)
+        ),
+        "0.9 is the level, not the limit: `conformal_limit` gives the limit.": (
+            _by_class(calibration, new, 0.9)
         ),
     }
-    refuse_array(found, typical.items())
-    if not np.array_equal(found, _refused(*sets)):
-        raise Hint("Compare `mahalanobis(new)` with the 0.99 quantile of the validation images.")
-    return f"It refuses {found[:100].sum()} of 100 similar and {found[100:].sum()} of 100 others."
+    for hint, wrong in typical.items():
+        if np.allclose(found, wrong, atol=1e-6):
+            raise Hint(hint)
+    if not np.allclose(found, right, atol=1e-6):
+        raise Hint("Not the shares of `new` at or below the limit from all of `calibration`.")
+    return f"The limit covers {right[0]:.0%} of the others and {right[1]:.0%} of the melanomas."
