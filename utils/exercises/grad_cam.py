@@ -91,7 +91,9 @@ def _grad_cam(answer):
         "A weight is one number for each map: the mean of its gradients over the cells.": (
             np.maximum((maps * gradients).sum(axis=-1), 0)
         ),
-        "You did not use the gradients: they say which maps count.": maps.sum(axis=-1),
+        "You did not use the gradients: they say which maps count.": (
+            np.maximum(maps.sum(axis=-1), 0)
+        ),
         "Cut the negative part after the sum: maps may speak against each other.": (
             np.maximum(weighted, 0).sum(axis=-1)
         ),
