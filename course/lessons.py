@@ -29,11 +29,6 @@ def optional():
     return tuple(pyproject()["tool"]["course"].get("optional", ()))
 
 
-def first_edition():
-    """Those that are not yet written anew, and keep the budget of the first edition."""
-    return tuple(pyproject()["tool"]["course"].get("first_edition", ()))
-
-
 def number(name):
     """The number of a lesson in the series, as ``"04"``.
 

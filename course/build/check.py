@@ -129,22 +129,17 @@ def lesson_problems(source):
 
 def _form_problems(name, notebook, seconds):
     """Where a lesson of the series breaks its budget and its form, one sentence each."""
-    limits, found = _limits(name), []
+    first, found = name == lessons.names()[0], []
     if notebook.cells[-1].source.strip() != style.LAST:
         found.append(f"its last cell must be `{style.LAST}`")
+    limits = style.QUICKSTART if first else style.LIMITS
     found += style.budget_problems(notebook, seconds, limits)
     remembers = any(style.REMEMBER in text for text in style.texts(notebook))
-    if limits is style.LIMITS and name in lessons.names()[3:] and not remembers:
+    if name in lessons.names()[3:] and not remembers:
         found.append(f"it does not open with **{style.REMEMBER}**")
-    if limits is not style.FIRST_EDITION and notebook.cells[-2].source.strip() != style.PROGRESS:
+    if notebook.cells[-2].source.strip() != style.PROGRESS:
         found.append(f"its last cell but one must be `{style.PROGRESS}`")
     return found
-
-
-def _limits(name):
-    if name in lessons.first_edition():
-        return style.FIRST_EDITION
-    return style.QUICKSTART if name == lessons.names()[0] else style.LIMITS
 
 
 def check_lessons(wanted=()):

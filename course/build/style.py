@@ -20,17 +20,6 @@ LIMITS = {
     "new words": 6,
 }
 QUICKSTART = LIMITS | {"words": 600, "exercises": (2, 2), "minutes": 30}
-# Lessons that are not yet written anew for a reader's honest minutes (pyproject.toml lists them).
-FIRST_EDITION = {
-    "words": 1500,
-    "words a text": 120,
-    "taught lines": 120,
-    "lines a cell": 45,
-    "exercises": (2, 5),
-    "minutes": 75,
-    "sections": 9,
-    "new words": 9,
-}
 WIDTH = 80
 FOLDED_CELLS, FOLDED_LINES = 2, 15
 WORDS_A_MINUTE, MINUTES_A_LINE, MINUTES_AN_EXERCISE = 130, 0.2, 6
@@ -167,7 +156,7 @@ def budget_problems(notebook, seconds=SECONDS, limits=LIMITS):
     notebook : nbformat.NotebookNode
     seconds : float
     limits : dict
-        ``LIMITS``, ``QUICKSTART`` or ``FIRST_EDITION``.
+        ``LIMITS`` or ``QUICKSTART``.
     """
     counted, cells, found = measure(notebook, seconds), read(notebook), []
     fewest, most = limits["exercises"]
