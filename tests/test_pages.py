@@ -185,7 +185,7 @@ LINES = {
     ],
     "models/README.md": [
         "# Model card: melanoma_mobilenetv2.keras\n\n> **For education only.** Not",
-        "0.35, from ImageNet's weights, all layers trained for {shipped_model[parameters][epochs]} epochs",
+        "all layers trained for {shipped_model[parameters][epochs]} epochs",
         "{{ type: roc_auc, value: {phones[shipped][roc_auc].value:.3f} }}",
         "| PAD-UFES-20, all | 914 / {phones[melanomas]} | {phones[shipped][roc_auc]} |",
         "The file is the training with seed 0; no seed was chosen by\n",
