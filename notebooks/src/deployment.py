@@ -73,8 +73,8 @@ PIXELS = 50_000_000
 # %% [markdown]
 # ## A service gets more than images
 #
-# A **service** is a program that waits for requests and answers them, as a web page does. FastAPI makes one
-# from a function: the decorator names the address, the types say what comes in.
+# A **service** is a program that waits for requests and answers them. FastAPI makes one from a function:
+# the line with `@` names the address, the type of `image` says what comes in.
 
 # %%
 app = FastAPI()
@@ -114,7 +114,7 @@ ledger.outcome("status of the reply to a text file", reply.status_code)
 print(reply.status_code, reply.text)
 
 # %% [markdown]
-# 500: the service failed, and the client learns nothing. Other files do more harm: a PNG of
+# 500: the service failed, and does not say why. Other files do more harm: a PNG of
 # {{ fact("50", "a PNG of one colour") }} kB can hold {{ fact("400", "20,000 x 20,000 pixels") }} million pixels,
 # which fill over a gigabyte of memory.
 #
@@ -161,10 +161,10 @@ _ = diagrams.service()
 checked = exercises.use("deployment.1", checked)
 
 # %% [markdown]
-# *(A sketch of the course's service.)* Yours has two of the gates, size and decoder. The detector belongs to
+# *(A sketch of the course's service.)* Yours has two of the gates, size and decoder (both 422). The detector belongs to
 # the model.
 #
-# **Exercise deployment.2** Write a FastAPI application `safe` as above, which reads at most `LARGEST + 1`
+# **Exercise deployment.2** Write a FastAPI application `safe` like `app`, which reads at most `LARGEST + 1`
 # bytes (`image.file.read` takes a number) and sends the image through `checked`. For a `ValueError` it
 # answers with status 422 and the error's sentence: `raise HTTPException(status, sentence)`.
 
@@ -218,7 +218,7 @@ pd.DataFrame(rows).T
 # Every bad file gets a sentence. The flower is an image, so its status is 200; the detector refuses it.
 #
 # Your service is not safe against everything. Too many requests at once, or an upload that never ends, still stop it:
-# a file has arrived before your function starts. The course's own service, `utils/serve.py`, has a queue and a
+# your function starts only after the upload. The course's own service, `utils/serve.py`, has a queue and a
 # time limit, too. On {{ quote("serving", "processors", "d") }} cores it answers
 # {{ quote("serving", "answers_a_second", ".0f") }} images a second. `python -m course serve` starts it, with this
 # page:
@@ -232,7 +232,7 @@ page.resize((770, 532))
 # ## A file for a phone, and what the law calls it
 #
 # **LiteRT** (once TensorFlow Lite) runs a model without Keras and without Python. We convert the course's
-# model to one file. (Its layers are frozen. Set `model.trainable = False` for yours, else BatchNorm may be
+# model to one file. (Set `model.trainable = False` for a model of your own, else BatchNorm may be
 # exported as in training.)
 
 # %%
@@ -269,7 +269,7 @@ def to_float16(folder):
 exercises.check("deployment.3", to_float16)
 
 # %% [markdown]
-# On the phone an interpreter asks the file. In Python it takes five calls:
+# On the phone an interpreter runs the file. In Python it takes five calls:
 
 
 # %%
@@ -323,7 +323,7 @@ pd.DataFrame(rows).T
 # A device needs evidence from the places of its use, an analysis of risks, and supervision after its sale.
 # In the European Union the AI Act and data protection ask for more.
 #
-# Our model has none of this: its purpose is teaching. To write so does not help if you offer it for moles.
+# Our model has none of this: its purpose is teaching. Writing this does not help if you offer it for moles.
 
 # %% [markdown]
 # **So how do others use it?** By a service that checks what comes in before the model sees it, or by a small

@@ -96,8 +96,8 @@ print(f"AUC {auc:.2f}, {y.sum()} melanomas, {(y == 0).sum()} others")
 
 # %% [markdown]
 # The interval is wide, since 300 images are few. The record holds what the model answered for three
-# whole sets: HAM10000's test images ("home"), ISIC 2017 (other clinics; the 300 come from its first
-# collections), and {{ fact("PAD-UFES-20", "a name") }} (photographs by smartphones).
+# whole sets: HAM10000's test images ("home"), ISIC 2017 (other clinics; the 300 are part of
+# it), and {{ fact("PAD-UFES-20", "a name") }} (photographs by smartphones).
 
 # %%
 record = results.committed("elsewhere")["predictions"]
@@ -166,16 +166,16 @@ _ = plots.intervals(aucs, counted, heading, xlabel, 0.5)
 # alt: AUCs with intervals on five sets. The network has its highest AUC on all test images of HAM10000, a lower one without follow-up moles, and lower ones in ISIC 2017 and PAD-UFES-20. The colour baseline lies below it everywhere, away from home near the dashed line of guessing.
 
 # %% [markdown]
-# Part of the fall is not the camera. At home many images are easy: without follow-up moles the AUC is
+# The camera need not explain the whole fall. At home many images are easy: without follow-up moles the AUC is
 # {{ quote("elsewhere", "sets.HAM10000, test, without follow-up.shipped.roc_auc") }}. The rest has many
 # possible causes: cameras, people, rulers. These sets cannot tell them apart. And "other clinics" are not
 # one place: the 300 gave 0.77, the whole of ISIC 2017 gives 0.64.
 
 # %% [markdown]
-# Hospitals see the same. In 2018 a network for pneumonia on X-rays had an AUC of
+# X-rays show the same. In 2018 a network for pneumonia had an AUC of
 # {{ fact("0.931", "Zech et al. 2018, abstract") }} on new images of its two hospitals, and of
-# {{ fact("0.815", "Zech et al. 2018, abstract") }} in a third. And the first number was too kind: one of the
-# two had much more pneumonia, so the name of the hospital alone reached
+# {{ fact("0.815", "Zech et al. 2018, abstract") }} in a third. And the first number was too high: one of the
+# two had much more pneumonia, so the hospital's name alone gave an AUC of
 # {{ fact("0.861", "Zech et al. 2018, abstract") }}.
 
 # %% [markdown]
@@ -207,7 +207,7 @@ pd.concat(parts, axis=1).round(2)
 # threshold** on them.
 #
 # **Exercise elsewhere.2** Write `local_threshold(few, share)`: the highest threshold that finds at least
-# this share of the melanomas in the table `few`. (NumPy has a function for it.)
+# this share of the melanomas in the table `few`. (`np.quantile` helps: look at its `method`.)
 
 
 # %% tags=["exercise"]
@@ -256,7 +256,8 @@ _ = figure.suptitle("A local threshold moves along the lower curve")
 
 # %% [markdown]
 # *(Stars: the model's own threshold. Dots: the local ones.)* The order stays, so the AUC does too. A local
-# threshold finds the melanomas, and flags most other lesions. It is another point on the same, lower curve.
+# threshold finds 0.90 of the melanomas on average, and flags 0.86 of the others: another point on the same
+# curve.
 
 # %% [markdown]
 # The dots lie far apart, because so few images hold only about nineteen melanomas. How many does a clinic need? A
@@ -291,17 +292,17 @@ pd.DataFrame({"share of melanomas": shares.round(2), "images": images})
 
 # %% [markdown]
 # 139 melanomas. With a share of 0.11, as at home, that takes 1,258 images, all with a confirmed diagnosis.
-# The few melanomas on phones give an interval that is almost twice as wide.
+# On phones we have far fewer melanomas.
 
 # %% [markdown]
-# **So does it work in another clinic, or on a phone?** Not as at home: its AUC is lower, its probabilities are
-# wrong, and its threshold misses more. Only local images with known diagnoses show this.
+# **So does it work in another clinic, or on a phone?** Not as at home: its AUC is lower, its probabilities do
+# not fit, and its threshold misses more. Only local images with known diagnoses show this.
 
 # %% [markdown]
 # ## Key points
 #
 # - A score from the training clinics does not tell the score in other places. Test where you will use it.
-# - Local images move the threshold along the curve. A better curve needs another training.
+# - A local threshold moves along the curve. The curve stays as it is.
 # - A sensitivity of about {{ shown("0.9") }} is known to {{ shown("±0.05") }} with {{ shown("139") }} melanomas.
 #
 # ## Check yourself

@@ -23,7 +23,7 @@
 # **You will**
 #
 # - compare groups, with the number of lesions beside each share;
-# - measure a clear gap between two skin colours in the images;
+# - measure a clear gap between two border colours of the images;
 # - find what else differs between them, and measure again.
 #
 # **New words**: sensitivity, confounder, histology, follow-up
@@ -109,7 +109,7 @@ groups = groups[groups["lesions"] >= 20]
 groups.round(2)
 
 # %% [markdown]
-# We leave out groups with fewer than `20` lesions: they can show nothing. For the others we need
+# We leave out groups with fewer than `20` lesions: they show little. For the others we need
 # intervals. This is the bootstrap by lesion of lesson {{ number_of("intervals") }}, for any measure of
 # a table:
 
@@ -147,7 +147,7 @@ _ = figure.suptitle("Few lesions make wide intervals")
 # alt: Nine groups with their sensitivities and intervals, beside a dashed line for all melanomas. Most intervals hold the line. The widest and lowest is that of people up to 40, with 31 lesions.
 
 # %% [markdown]
-# Women: 0.90, men: 0.93. Is that a gap? Two groups of lesions cannot be paired. So we resample all
+# Women: 0.90, men: 0.93 (rounded). Is that a gap? Two groups of lesions cannot be paired. So we resample all
 # lesions, and take the difference each time.
 
 
@@ -165,16 +165,16 @@ for name, own in melanomas.groupby("subset"):
 # All three are inconclusive. That is no proof of equality: the interval of both sets reaches up to
 # {{ shown("0.09") }}, and that would matter. The question stays **unresolved**. More melanomas would answer it.
 #
-# And the lowest row, people up to 40? The lowest of nine rows always looks bad, even where all groups are
+# And the lowest row, people up to 40? The lowest of nine rows looks bad even where all groups are
 # equal. We picked this row *because* it is low. So it is a question for new data: are melanomas of
 # younger people harder to find?
 
 # %% [markdown]
-# ## A clear gap between skin colours
+# ## A clear gap between border colours
 #
 # HAM10000 does not record skin tone. A rough estimate comes from the border of each image: the
 # *individual typology angle*, the larger the lighter. Beyond 90 degrees the border has more blue than
-# yellow. No skin has; the lamp or the camera's white balance makes it. (To the eye it is mauve.)
+# yellow. That comes from the lamp or the camera, not from skin.
 
 # %% tags=["samples"]
 samples = data.load_set("samples", 128)
@@ -224,7 +224,7 @@ gap = exercises.use("groups.2", gap)
 print(f"very light minus bluish: {estimate(gap, table):+.2f}")
 
 # %% [markdown]
-# A clear gap: 0.10, with an interval far from zero. Is the model worse on bluish skin? Or does something
+# A clear gap: 0.10, with an interval far from zero. Is the model worse on bluish images? Or does something
 # else differ between these images?
 #
 # **Exercise groups.3** Write `uneven(table, column)`. For each value of the column, take its share among
@@ -270,8 +270,8 @@ ways["false alarms"] = others.groupby("dx_type")["found"].mean()
 ways.round(2)
 
 # %% [markdown]
-# There it is. **Follow-up** moles were never cut out: they were watched, and did not change. They are
-# easy for the model: a false alarm for 1 % of them. And they are unevenly spread: 876 of them are very
+# **Follow-up** moles were never cut out: they were watched, and did not change. They are
+# easy for the model: it calls 1 % of them melanoma, a false alarm. And they are unevenly spread: 876 of them are very
 # light, 63 are bluish.
 
 # %%
@@ -286,7 +286,7 @@ suspected = table[table["dx_type"] != "follow_up"]
 print(f"without follow-up moles: {estimate(gap, suspected):+.2f}")
 
 # %% [markdown]
-# From 0.10 to 0.04, and now inconclusive: easy moles make more than half of the gap. Is there a rest? These
+# From 0.10 to 0.04, and now inconclusive: easy moles may make much of the gap. Is there a rest? These
 # images cannot tell. It may be zero, and it may be {{ shown("0.09") }}.
 
 # %% [markdown]
@@ -322,7 +322,7 @@ follow_up = moles["dx_type"] == "follow_up"
 print(f"AUC of the border: {roc_auc_score(follow_up, -moles['ita']):.2f}")
 
 # %% [markdown]
-# The border tells follow-up moles from other moles with an AUC of 0.87. So the model may use the camera,
+# The border tells follow-up moles from other moles with an AUC of 0.87. So the model may use the light or the camera,
 # and this data set cannot rule it out.
 #
 # And dark skin? {{ shown("44") }} images are in the band "brown, dark", with {{ shown("7") }} melanomas. We looked at the
@@ -331,7 +331,7 @@ print(f"AUC of the border: {roc_auc_score(follow_up, -moles['ita']):.2f}")
 # nothing can be claimed. A model card should say: *not tested on dark skin*.
 
 # %% [markdown]
-# **So for whom does it work?** For lesions as easy as HAM10000's, about as its average says; for
+# **So for whom does it work?** On all lesions of HAM10000, as the average says; on the
 # suspicious ones, worse. Between men and women {{ shown("253") }} melanomas decide nothing, and for dark skin nothing
 # is known.
 #

@@ -110,10 +110,10 @@ ledger.outcome("mean confidence for noise", sure["noise"])
 pd.Series(sure).round(2).to_frame("mean confidence")
 
 # %% [markdown]
-# No: 0.98 for noise, 0.87 for real lesions. But our samples come from other clinics, where the model is less
-# sure. On HAM10000, with seven diagnoses, the chance that such an image has a lower confidence than a lesion
+# No: 0.98 for noise, 0.87 for real lesions. But our samples come from other clinics. For a
+# model of seven diagnoses, on HAM10000, the chance that such an image has a lower confidence than a lesion
 # goes from
-# {{ quote("confidence", "other_images.inverted.auroc_softmax.value") }} (inverted) to
+# {{ quote("confidence", "other_images.inverted.auroc_softmax.value") }} (inverted: negatives) to
 # {{ quote("confidence", "other_images.noise.auroc_softmax.value") }} (noise); 0.5 is guessing. It depends on the kind.
 
 # %% [markdown]
@@ -149,7 +149,7 @@ features["train"].shape
 
 # %% [markdown]
 # Some features vary more than others, and some vary together. The **Mahalanobis distance** counts
-# standard deviations from the mean, in each direction by its own measure. scikit-learn has it:
+# standard deviations from the mean; each direction has its own. scikit-learn has it:
 # `EmpiricalCovariance().fit(x)` learns from features, and its method `mahalanobis` gives the squared
 # distance of others.
 #
@@ -185,9 +185,9 @@ for kind in other_images.OTHER_IMAGES:
 pd.Series(shares).round(2).to_frame("refused")
 
 # %% [markdown]
-# Nearly all are refused; of negatives (inverted) 0.88. Of the lesions 0.01 are refused, as the limit wanted. A
-# caution: five of these kinds chose this layer, and the sixth, photographs, is parts of only two. Another
-# kind may slip through.
+# Nearly all are refused; of negatives (inverted) 0.88. Of the lesions 0.01 are refused, as the limit asks. A
+# caution: this layer was chosen with five of these kinds, and the sixth shows parts of only two photographs.
+# Others may pass.
 
 # %% [markdown]
 # ## Real skin, disturbed
@@ -224,8 +224,8 @@ pd.DataFrame(said).T.fillna(0).astype(int)
 # under hair, are called benign: missed.
 
 # %% [markdown]
-# {{ fact("24", "data/samples/README.md") }} images tell little. So we did it on all 1,999 test images of HAM10000, with five shifts in four
-# severities. **Sensitivity** is the share of melanomas that the model finds. Undisturbed it is
+# {{ fact("24", "data/samples/README.md") }} images tell little. So we used all 1,999 test images of HAM10000, with five shifts in four
+# severities. **Sensitivity** is the share of melanomas that the model finds, refused or not. Undisturbed it is
 # {{ quote("subgroups", "shifts.unchanged.sensitivity") }}.
 
 
@@ -266,14 +266,13 @@ unnoticed(rows).head(4).round(2)
 # falls to 0.81. The paired difference is
 # {{ quote("subgroups", "shifts.warmer.3.sensitivity_change", "+.2f") }}:
 # {{ verdict("subgroups", "shifts.warmer.3.sensitivity_change", above=None, zero=None, below="a clear loss") }}.
-# Nothing warns you.
 
 # %% [markdown]
-# A detector can only refuse. A better cure: train with such images. The model that the course shipped
-# before saw its training images flipped, turned, cut and lit a little differently. For the one that ships
-# now, some images of each batch are also disturbed: hair, blur, JPEG, another light, a ruler. We asked both
-# about the same validation lesions, one image of each. Each model has its own threshold, for nine of ten
-# melanomas.
+# A detector can only refuse. So we also train with such images. The model that the course shipped before
+# had training images flipped, turned, cut and lit a little differently. For the one that ships now (used
+# above), some images are also disturbed: hair, blur, JPEG, another light, a ruler; it trains longer, too. We
+# asked both about the same validation lesions, one image of each. Each threshold finds nine of ten melanomas
+# on clean images.
 
 # %%
 record = results.committed("robust_training")
@@ -341,18 +340,18 @@ cost = evaluation.difference(roc_auc_score, melanoma, *clean, own)
 print(f"AUC on clean images, after minus before: {cost:+.3f}")
 
 # %% [markdown]
-# Under hair the gain is +0.72, in the dark ("darker 4") +0.74. Another program drew the hairs of training.
+# Under hair the gain is +0.72, in the dark ("darker 4") +0.74. Another program drew the hairs for training.
 # Motion blur (+0.40) and gel bubbles (+0.33) were in no training image.
 #
 # The price: on clean images the AUC (the chance that a random melanoma gets a higher score than a random
-# other lesion) changes by -0.018, a clear loss. The right panel shows more false alarms in most rows. And
-# these images chose this training among six, so the gains are a little too good.
+# other lesion) changes by -0.018, a clear loss. The right panel shows more false alarms in most rows. This
+# training was chosen among six on these images, so the gains may be too high.
 
 
 # %% [markdown]
 # **So does it notice what it cannot know?** Not by its confidence. A distance to the training images
-# notices what is far from a lesion, and misses disturbances that are mild and still hide melanomas.
-# Training with disturbed images helps there.
+# notices what is far from a lesion, but misses mild disturbances that hide melanomas.
+# Training with disturbed images finds more of them, with more false alarms.
 #
 # ## Key points
 #

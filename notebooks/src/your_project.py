@@ -112,7 +112,7 @@ rows.head(3)
 # Where a column or a file is missing, one sentence says so. But tables that people typed hold more faults.
 #
 # **Exercise your_project.1** Write `clean(table)` for a table with `file`, `label` and `group`. Labels get
-# small letters and no blanks at their ends. Rows without a label go. Of rows with the same file, one stays
+# small letters and no blanks at their ends. Rows without a label are removed. Of rows with the same file, one stays
 # if their labels agree, and none if they differ. (`exercises.hint("your_project.1")` gives a hint.)
 
 
@@ -142,7 +142,7 @@ print(f"{len(rows):,} rows, {len(table):,} of them clean and with an image")
 # %% [markdown]
 # `positive` is now a column: 1 for our label, else 0.
 #
-# A fifth of the images becomes the test set, a fifth the validation set. Of all these images: how many
+# A fifth of the images becomes the test set, a fifth the validation set. How many
 # *lesions* with a basal-cell carcinoma does the test set hold? Guess.
 
 # %%
@@ -225,8 +225,8 @@ print(f"colours {roc_auc_score(y_val, colours[validation]):.2f}")
 #
 # Only one image in twenty is positive. Many tutorials let these count more in training. Does that help?
 #
-# **Exercise your_project.2** Train `weighted`, a new head like ours. This time a positive image counts as
-# much as `20` others: `class_weight` of `fit`. `gain`: the paired difference of the AUCs on validation,
+# **Exercise your_project.2** Train `weighted`, a new head like ours. This time a positive image counts
+# `20` times: `class_weight` of `fit`. `gain`: the paired difference of the AUCs on validation,
 # `weighted` minus `ours` (`evaluation.difference`, with `table["group"]`). `word`: is it `"shown"` or
 # `"inconclusive"`?
 
@@ -262,7 +262,7 @@ given = dict(x=features[validation], y=y_val, ours=ours[validation])
 exercises.check("your_project.2", answer, **given)
 
 # %% [markdown]
-# Validation images choose the threshold, too: the cheapest one, if a miss costs as much as `10` false alarms.
+# We choose the threshold on validation images, too: the cheapest one, if a miss costs as much as `10` false alarms.
 # (This price is yours to choose.) Then all choices are made, and we open the test set, once.
 
 # %%
@@ -334,8 +334,8 @@ _ = ax.set_title(f"Some kinds are called {POSITIVE} far more often than others")
 # alt: Dots with intervals: the share of the test lesions that the network calls bcc, by diagnosis, with counts. It is highest for bcc itself, next for akiec and df, and lowest for nv.
 
 # %% [markdown]
-# Nearly half of the actinic keratoses (`akiec`) and dermatofibromas (`df`), but few moles (`nv`). So the
-# number of false alarms depends on which lesions a clinic sees.
+# Nearly half of the actinic keratoses (`akiec`) and dermatofibromas (`df`), but a small share of the moles (`nv`).
+# So the number of false alarms depends on which lesions a clinic sees.
 #
 # A **model card** is a page that goes with a model: question, numbers, limits. The limits are yours to
 # write (`LIMITS`). What can your numbers not tell?
@@ -365,7 +365,7 @@ print(card)
 
 # %% [markdown]
 # The card lies beside the model, in `runs/results/your_project`. Of the images that the network calls
-# carcinoma, seven in ten are none.
+# `bcc`, seven in ten are not.
 #
 # **Now you.** Set `FOLDER`, `CSV`, the columns, `POSITIVE` and `SIZE = 96` at the top, and run all cells.
 # Images of people need their consent, and a file name must not hold a person's name.
