@@ -161,7 +161,7 @@ _ = diagrams.service()
 checked = exercises.use("deployment.1", checked)
 
 # %% [markdown]
-# *(A sketch of the course's service.)* Yours has two of the gates, size and decoder (both 422). The detector belongs to
+# *(A sketch of the course's service.)* Yours has two of the gates, size and decoder (both {{ shown("422") }}). The detector belongs to
 # the model.
 #
 # **Exercise deployment.2** Write a FastAPI application `safe` like `app`, which reads at most `LARGEST + 1`
