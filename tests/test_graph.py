@@ -70,7 +70,12 @@ def test_a_change_makes_stale_what_depends_on_it_and_nothing_else(clone, mend):
     code = clone / "utils" / "shifts.py"
     before = code.read_bytes()
     mend(code, "return pixels * (1 - 0.15 * severity)", "return pixels * (1 - 0.16 * severity)")
-    assert status(clone)[0] == {"subgroups", "robust_training", "lesson groups"}
+    assert status(clone)[0] == {
+        "subgroups",
+        "robust_training",
+        "lesson groups",
+        "lesson not_a_lesion",
+    }
     code.write_bytes(before)
 
     mend(code, '"""15 % less light', '"""Less light, by 15 %')

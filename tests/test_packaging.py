@@ -82,7 +82,7 @@ def imported(*paths):
 
 def test_what_lessons_import_is_declared_for_learners():
     found = imported(ROOT / "notebooks" / "src", ROOT / "utils")
-    assert {"keras", "scikit-learn", "pillow", "h5py", "fastapi", "mapie"} <= found.keys()
+    assert {"keras", "scikit-learn", "pillow", "h5py", "fastapi"} <= found.keys()
     declared = EXTRAS["learn"].keys() | EXTRAS["serve"].keys()
     assert not {p: f for p, f in found.items() if p not in declared | OPTIONAL}
 

@@ -39,7 +39,7 @@ def open_page(browser, service):
         page.on("pageerror", lambda error: said.append(str(error)))
         page.route(
             "**/sample*",
-            lambda route: route.fulfill(body=serve.sample_png(3), content_type="image/png"),
+            lambda route: route.fulfill(body=serve.sample_png(5), content_type="image/png"),
         )
         page.goto(service)
         opened.append(context)

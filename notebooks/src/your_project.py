@@ -349,12 +349,12 @@ card = f"""# {POSITIVE} against everything else
 
 - **Test**: {test.sum():,} images of {SIZE} px, {y[test].sum()} of them
   positive; none of their groups was seen in training
-- **AUC**: {score["roc_auc"]:.2f}; colours alone {colours_auc:.2f}
+- **AUC** [95 % interval]: {score["roc_auc"]:.2f}; colours {colours_auc:.2f}
 - **Network minus colours**, paired: {better:+.2f}
 - **Finds** {score["sensitivity"]:.2f} of the positive images
 - **Leaves alone** {score["specificity"]:.2f} of the others
 - **Right when it says {POSITIVE}**: {score["precision"]:.2f}
-- **Limits**: {limits} Brackets are 95 % intervals.
+- **Limits**: {limits}
 """
 
 # %%

@@ -13,8 +13,8 @@ FEWEST = 10  # groups of each kind, so that each of five folds gets two or so
 # What a card says of its numbers' reach.
 NO_LIMITS = "nobody has written them down, so this card is not finished."
 LIMITS_OF_HAM10000 = (
-    "images of two clinics, chosen by doctors. Nothing is known of other clinics, cameras and "
-    "people. Two lesions of one patient may be in two sets."
+    "images of two clinics, chosen by doctors. Nothing is known of other\n"
+    "  clinics, cameras and people. Two lesions of one patient may be in two sets."
 )
 
 
