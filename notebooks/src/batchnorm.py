@@ -175,8 +175,8 @@ print(f"momentum {norm.momentum}, {steps} steps")
 print(f"{norm.momentum**steps:.0%} of the old averages is left")
 
 # %% [markdown]
-# Our enlarged images have other means here than photos of ImageNet. `fit` scales each batch by its own mean and variance, and
-# the weights are trained for that. `predict` scales by averages that are still close to those of ImageNet.
+# Our enlarged images have other means here than photos of ImageNet. `fit` scales each batch by its own mean and variance,
+# and the weights are trained for that. `predict` scales by averages that are still close to those of ImageNet.
 #
 # **Exercise batchnorm.1** If this is the cause, new averages are enough to fix it. Write `renew(model, x)`: set the
 # `momentum` of each BatchNorm layer to 0, so that a step keeps nothing of the old averages. Then call the model once, on
