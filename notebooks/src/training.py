@@ -15,8 +15,8 @@
 #
 # # {{ number }} · Training: when to stop, and what to save?
 #
-# Longer training does not always give a better model: after some epochs the network may memorise its training images. And
-# a lost connection can cost you hours. Learn when to stop, what to save, and how to resume.
+# Longer training does not always give a better model: after some epochs the network may memorise its training images.
+# And a lost connection can cost you hours. Learn when to stop, what to save, and how to resume.
 
 # %% [markdown]
 # **You will**
