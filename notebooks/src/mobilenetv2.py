@@ -328,8 +328,8 @@ times = plain_work / now
 exercises.check("mobilenetv2.3", times, base=base)
 
 # %% [markdown]
-# So: a convolution sees small patterns, such as edges and colours. MobileNetV2 is cheap because inside it 3
-# x 3 filters read one channel each, and 1 x 1 convolutions mix the channels.
+# So: a convolution sees small patterns, such as edges and colours. MobileNetV2 is cheap because inside it
+# 3 x 3 filters read one channel each, and 1 x 1 convolutions mix the channels.
 
 # %% [markdown]
 # ## Key points
