@@ -175,8 +175,8 @@ print(f"momentum {norm.momentum}, {steps} steps")
 print(f"{norm.momentum**steps:.0%} of the old averages is left")
 
 # %% [markdown]
-# Photos of skin have other means here than photos of ImageNet. `fit` scales each batch by its own mean and variance, and
-# the weights are trained for that. `predict` scales by averages that are still close to those of ImageNet.
+# Our enlarged images have other means here than photos of ImageNet. `fit` scales each batch by its own mean and variance,
+# and the weights are trained for that. `predict` scales by averages that are still close to those of ImageNet.
 #
 # **Exercise batchnorm.1** If this is the cause, new averages are enough to fix it. Write `renew(model, x)`: set the
 # `momentum` of each BatchNorm layer to 0, so that a step keeps nothing of the old averages. Then call the model once, on
@@ -244,7 +244,7 @@ print(f"AUC on validation, renewed minus old: {gain:+.3f}")
 #
 # On the validation images the AUC rises too: the chance that a random melanoma gets a higher score than a random other
 # lesion; 0.5 is guessing. The brackets hold the 95 % interval: the difference on very many such images probably lies in
-# here. The size of the fault differs from seed to seed, and between processors.
+# here.
 
 # %% [markdown]
 # ## Two ways to prevent it
@@ -312,7 +312,7 @@ exercises.check("batchnorm.3", fixed, top=top, x=f_train, y=labels)
 # ## Key points
 #
 # - To tell this fault from overfitting, call `predict` on the *training* images.
-# - Keras's MobileNetV2 has momentum {{ shown("0.999") }}: after a short training its averages are still ImageNet's.
+# - Keras's MobileNetV2 has momentum {{ shown("0.999") }}: after a short training its averages are mostly ImageNet's.
 # - Freeze BatchNorm by `layer.trainable = False`, or lower its momentum.
 #
 # ## Check yourself

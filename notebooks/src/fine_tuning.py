@@ -140,9 +140,9 @@ after = keras.ops.convert_to_numpy(kernel)
 print(f"largest change of a weight: {np.abs(after - before).max()}")
 
 # %% [markdown]
-# Nothing has changed, and there is no warning. Keras reads `trainable` in the first `fit` after a `compile`, and not
+# This layer has not changed, without a warning. Keras reads `trainable` in the first `fit` after a `compile`, and not
 # again. So compile once more, then train. The **learning rate**, the size of a step, is `0.0001`: a tenth of Adam's
-# default, because large steps would destroy what the base has learned. We start from the saved head:
+# default, because large steps can destroy what the base has learned. We start from the saved head:
 
 
 # %%

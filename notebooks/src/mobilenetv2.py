@@ -193,11 +193,11 @@ _ = figure.suptitle("Two learned filters see edges and hairs, one sees brown")
 # alt: Three maps of the lesion. Filter 10 marks edges from left to right and hairs, filter 13 edges from top to bottom and hairs, filter 14 the whole lesion.
 
 # %% [markdown]
-# So filters that were trained on cats see edges and colours on skin, too. The next lesson measures
+# So filters trained on cats see edges and colours on this skin, too. The next lesson measures
 # what that is worth.
 #
 # The second layer slides its filters over the maps of the first, and so on. On the way the maps become
-# smaller and the channels more. (The first layer moves two pixels at a time: 48 x 48.)
+# smaller, and in the end the channels more. (The first layer moves two pixels at a time: 48 x 48.)
 
 # %%
 _ = diagrams.mobilenet_strip()
@@ -328,14 +328,14 @@ times = plain_work / now
 exercises.check("mobilenetv2.3", times, base=base)
 
 # %% [markdown]
-# So: a convolution sees small patterns, such as edges and colours. MobileNetV2 is cheap because its 3
-# x 3 filters read one channel each, and 1 x 1 convolutions mix the channels.
+# So: a convolution sees small patterns, such as edges and colours. MobileNetV2 is cheap because inside it
+# 3 x 3 filters read one channel each, and 1 x 1 convolutions mix the channels.
 
 # %% [markdown]
 # ## Key points
 #
 # - A filter answers where the pixels look like its weights. Its answers are a map.
-# - The first filters see edges and colours. They cannot tell a hair from the border of a lesion.
+# - The first filters see edges and colours. An edge filter answers at hairs, too.
 # - Depthwise filters save work against a plain layer *of the same width*, not against a narrow one.
 #
 # ## Check yourself

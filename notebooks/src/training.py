@@ -15,8 +15,8 @@
 #
 # # {{ number }} · Training: when to stop, and what to save?
 #
-# A longer training does not always give a better model: after some epochs the network memorises its training images. And
-# a lost connection can cost you hours of training. Learn when to stop, what to save, and how to resume.
+# Longer training does not always give a better model: after some epochs the network may memorise its training images.
+# And a lost connection can cost you hours. Learn when to stop, what to save, and how to resume.
 
 # %% [markdown]
 # **You will**
@@ -322,7 +322,8 @@ fast_seconds = (time.perf_counter() - start) / len(fast.epoch)
 print(f"an epoch: {seconds:.2f} s on images, {fast_seconds:.2f} s on features")
 
 # %% [markdown]
-# An epoch takes a fraction of the time. To predict from images, join the two parts, and save them as one model:
+# An epoch takes a fraction of the time, though without the exact AUC. To predict from images, join both parts in one
+# model:
 
 # %%
 joined = keras.Sequential([features, head])

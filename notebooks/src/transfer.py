@@ -63,7 +63,7 @@ SEED = 0
 #
 # <details><summary>Lesson {{ number_of("mobilenetv2") }}: which two things do MobileNetV2's first filters
 # see?</summary>
-# Edges and colours. They cannot tell a hair from the border of a lesion.</details>
+# Edges and colours. An edge filter answers at hairs, too.</details>
 #
 # <details><summary>Lesson {{ number_of("intervals") }}: what does a 95 % interval say?</summary>
 # The score on very many such images probably lies in here.</details>
@@ -174,10 +174,10 @@ rivals_table.round(2)
 
 # %% [markdown]
 # No layer was trained on skin, and a weighted sum reaches about 0.85. But random weights do not
-# guess either: random filters still pass on how dark and how red an image is.
+# guess either: random filters probably pass on how dark and how red an image is.
 #
-# In brackets stands the 95 % interval of the difference: the score on very many such images probably
-# lies in here. Where it holds zero, the comparison is *inconclusive*.
+# In brackets stands the 95 % interval of the difference: the difference on very many such images
+# probably lies in here. Where it holds zero, the comparison is *inconclusive*, else clear.
 
 # %% [markdown]
 # So we repeated it on ten subsets of HAM10000, with another random network each time, and judged all
@@ -258,7 +258,7 @@ pd.DataFrame(rows, columns=["pixels", "AUC of the app"]).round(2)
 # No line of code complained. Is 0 to 255 worse than guessing? This is one subset; in ten the AUC was
 # between {{ quote("dials", "lowest.later: 0 to 255", ".2f") }} and
 # {{ quote("dials", "highest.later: 0 to 255", ".2f") }}, on average
-# {{ quote("dials", "roc_auc.later: 0 to 255.value", ".2f") }}: the app guesses.
+# {{ quote("dials", "roc_auc.later: 0 to 255.value", ".2f") }}: about guessing.
 #
 # With 0 to 1 the loss is smaller, and easier to overlook. On average the AUC changes by
 # {{ quote("dials", "gains.later: 0 to 1 minus width 35%, input 96", "+.3f") }}. Why does 0 to 255 do
@@ -367,8 +367,8 @@ _ = results.keep(
 # %% [markdown]
 # Width `1.0` at 224 pixels against `0.35` at 96, for {{ fact("28", "the MACs in dials.json") }} times the work:
 # {{ quote("dials", "gains.width 100%, input 224 minus width 35%, input 96", "+.3f") }},
-# {{ verdict("dials", "gains.width 100%, input 224 minus width 35%, input 96") }}. But weights want
-# about the size that they were trained with. Those of width `1.0` come from 224 pixels: at 32 pixels the
+# {{ verdict("dials", "gains.width 100%, input 224 minus width 35%, input 96") }}. But weights need
+# about the size that they were trained with. Those of width `1.0` come from 224 pixels: at 32 instead the
 # AUC changes by {{ quote("dials", "gains.width 100%, input 32 minus input 224", "+.2f") }}.
 
 # %% [markdown]
@@ -387,8 +387,8 @@ _ = results.keep(
 # The course's own model reaches {{ quote("shipped_model", "shipped.roc_auc") }}. That is not ImageNet's
 # merit alone: it was trained on all 6,015 images, larger ones, and averages many views of each.
 #
-# So: yes. Features learned from cats find melanomas better than random ones do, and a training that
-# begins from them ends higher.
+# So: yes. Features learned from cats find melanomas better than random ones, not clearly
+# better than colours, and a training from them ends higher.
 
 # %% [markdown]
 # ## Key points
@@ -400,14 +400,14 @@ _ = results.keep(
 # ## Check yourself
 #
 # <details><summary>Why do random weights reach an AUC far above {{ fact("0.5", "guessing") }}?</summary>
-# Random filters still pass on colour and contrast, and the probe weighs them.</details>
+# Random filters probably pass on colour and contrast, and the probe weighs them.</details>
 #
 # <details><summary>A model scored well in training and badly in the app. What do you look at
 # first?</summary>
 # The pixels: their range, their size, and the order of the colours must be the same in both.</details>
 #
-# <details><summary>Why did a larger input not help here?</summary>
-# All inputs are the same images of 28 x 28 pixels: enlarging adds no detail.</details>
+# <details><summary>Why does a larger input add no detail here?</summary>
+# All inputs are the same images of 28 x 28 pixels, enlarged.</details>
 #
 # ## What comes next
 #
