@@ -368,7 +368,7 @@ _ = results.keep(
 # Width `1.0` at 224 pixels against `0.35` at 96, for {{ fact("28", "the MACs in dials.json") }} times the work:
 # {{ quote("dials", "gains.width 100%, input 224 minus width 35%, input 96", "+.3f") }},
 # {{ verdict("dials", "gains.width 100%, input 224 minus width 35%, input 96") }}. But weights need
-# about the size that they were trained with. Those of width `1.0` come from 224 pixels: at 32 instead the
+# about the size that they were trained with. Those of width `1.0` come from 224 pixels: at 32 pixels the
 # AUC changes by {{ quote("dials", "gains.width 100%, input 32 minus input 224", "+.2f") }}.
 
 # %% [markdown]
