@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from utils import diagrams, evaluation, plots
+from utils import diagrams, plots
 from utils.evaluation import Estimate
 
 matplotlib.use("agg")
@@ -17,63 +17,8 @@ def closed():
     plots.plt.close("all")
 
 
-@pytest.fixture
-def test_set():
-    rng = np.random.default_rng(0)
-    y = np.arange(40) % 4 == 0
-    p = np.clip(0.6 * y + 0.5 * rng.uniform(size=40), 0, 1)
-    return y.astype(int), p
-
-
-@pytest.fixture
-def figures(test_set):
-    y, p = test_set
-    judged = evaluation.evaluate("MobileNetV2", y, p, np.arange(40), 0.5, n_resamples=20)
-    history = {"loss": [3, 2], "val_loss": [4, 3], "auc": [0.6, 0.7], "val_auc": [0.5, 0.6]}
-
-    def draw(source):
-        return {
-            "curves": plots.training_curves([history, history], source),
-            "confusion": plots.confusion(judged, source),
-        }
-
-    return draw
-
-
 def heading(figure):
     return figure.get_suptitle() or figure.axes[0].get_title()
-
-
-@pytest.mark.parametrize("kind", ["curves", "confusion"])
-def test_synthetic_is_said_in_the_title_and_only_then(figures, kind):
-    assert heading(figures("synthetic")[kind]).startswith("SYNTHETIC")
-    assert "SYNTHETIC" not in heading(figures("folder")[kind])
-
-
-def test_curves_show_the_given_values_over_all_stages(figures):
-    loss, auc = figures("folder")["curves"].axes
-    assert [line.get_ydata()[:4].tolist() for line in loss.lines[:2]] == [
-        [3, 2, 3, 2],
-        [4, 3, 4, 3],
-    ]
-    assert loss.get_xlabel() and loss.get_ylabel() and auc.get_ylabel()
-
-
-def test_confusion_shows_all_four_counts(figures, test_set):
-    y, p = test_set
-    shown = [
-        int(text.get_text().split("\n")[0]) for text in figures("folder")["confusion"].axes[0].texts
-    ]
-    assert shown == [
-        int(((y == truth) & ((p >= 0.5) == said)).sum()) for truth in (0, 1) for said in (0, 1)
-    ]
-
-
-def test_confusion_of_counts_alone_is_the_same_figure(figures):
-    counts = np.array([[152, 0], [32, 16]])
-    ax = plots.confusion_counts(counts, "threshold 0.50", "folder").axes[0]
-    assert [text.get_text().split("\n")[0] for text in ax.texts] == ["152", "0", "32", "16"]
-    assert ax.texts[3].get_text().endswith("33% of the row") and heading(ax.figure)
 
 
 def test_a_gallery_shows_each_image_below_its_title_and_nothing_else():

@@ -604,33 +604,6 @@ def diagnoses():
 
 
 @diagram
-def decisions():
-    """Four decisions. A guard refuses an image that does not look like a lesion. For the others the
-    probability decides: benign below the band, melanoma above it, and a doctor inside it."""
-    ax = canvas(8, 2.75)
-    lesion(ax, 0.55, 2.2, 0.66)
-    box(ax, 2.1, 2.2, 1.5, 0.7, "guard: like the\ntraining images?", GREY)
-    box(ax, 4.35, 2.2, 1.3, 0.7, "model:\nprobability", BLUE)
-    arrows(ax, 2.2, (0.93, 1.3), (2.9, 3.65))
-    write(ax, 3.27, 2.36, "yes")
-    arrow(ax, (2.1, 1.8), (2.1, 1.2))
-    write(ax, 2.2, 1.55, "no", ha="left")
-    box(ax, 2.1, 0.93, 1.3, 0.46, "refused", GREY, 0.45)
-    arrow(ax, (4.35, 1.8), (4.35, 1.2))
-    parts = ((3.5, 1.5, "benign", SKY), (5.0, 1.3, "refer", ORANGE), (6.3, 1.4, "melanoma", RED))
-    for left, width, name, color in parts:
-        ax.add_patch(
-            Rectangle((left, 0.7), width, 0.46, facecolor=tint(color, 0.35), edgecolor=INK)
-        )
-        write(ax, left + width / 2, 0.93, name, fontweight="bold")
-    for x, text in ((3.5, "0"), (5.0, "lower limit"), (6.3, "upper limit"), (7.7, "1")):
-        write(ax, x, 0.52, text)
-    write(ax, 5.6, 0.22, "probability of melanoma")
-    write(ax, 5.65, 1.42, "too uncertain:\na doctor looks", color="#666666")
-    return ax.figure
-
-
-@diagram
 def line_and_ellipse():
     """Left, a classifier's line between two clouds of training images: two stars far from both
     lie on a side of it all the same. Right, an ellipse around all training images: both stars lie

@@ -7,7 +7,6 @@ title."""
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.metrics import ConfusionMatrixDisplay
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 OTHER, MELANOMA = PALETTE[0], PALETTE[5]  # the two kinds of lesions, in every figure
@@ -37,73 +36,6 @@ DISCLAIMER = "For education only: not a medical device, not a diagnosis."
 def title(text, source):
     """The title, with SYNTHETIC before it where no real lesion was involved."""
     return f"SYNTHETIC lesions: {text}" if source == "synthetic" else text
-
-
-def training_curves(histories, source):
-    """Loss and AUC by epoch, training and validation, over all stages of a training.
-
-    Parameters
-    ----------
-    histories : list of dict
-        Keras's ``history.history`` of each stage, with ``loss``, ``auc`` and their ``val_``; what
-        was not measured is not drawn.
-    source : str
-        ``lesions.source``.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
-    lengths = [len(history.get("loss", [])) for history in histories]
-    for ax, key, label in zip(axes, ("loss", "auc"), ("cross-entropy", "ROC AUC"), strict=True):
-        for prefix, name, color, line in (
-            ("", "training", PALETTE[0], "-"),
-            ("val_", "validation", PALETTE[1], "--"),
-        ):
-            values = [v for history in histories for v in history.get(prefix + key, [])]
-            if values:
-                ax.plot(range(1, len(values) + 1), values, line, color=color, label=name)
-        for end in np.cumsum(lengths[:-1]):
-            ax.axvline(end + 0.5, color="black", linewidth=0.8, linestyle=":")
-        stages = " (dotted line: next stage begins)" if len(lengths) > 1 else ""
-        ax.set(xlabel=f"epoch{stages}", ylabel=label)
-        ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.legend()
-    figure.suptitle(title("training", source))
-    return figure
-
-
-def confusion(evaluation, source):
-    """The confusion matrix of an ``evaluation.Evaluation``: counts, and shares of each row."""
-    heading = f"{evaluation.name}, threshold {evaluation.threshold:.2f}"
-    return confusion_counts(evaluation.confusion, heading, source)
-
-
-def confusion_counts(counts, heading, source):
-    """A confusion matrix: counts, and shares of each row, which give the colours.
-
-    Parameters
-    ----------
-    counts : ndarray of int, shape (2, 2)
-        From scikit-learn's ``confusion_matrix``: benign first, rows are the truth.
-    heading, source : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    figure, ax = plt.subplots(figsize=(4.4, 3.6), layout="constrained")
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    display = ConfusionMatrixDisplay(shares, display_labels=["benign", "melanoma"])
-    display.plot(ax=ax, cmap="Blues", colorbar=False, im_kw={"vmin": 0, "vmax": 1})
-    ax.grid(False)
-    for text, count, share in zip(
-        display.text_.ravel(), counts.ravel(), shares.ravel(), strict=True
-    ):
-        text.set(text=f"{count}\n{share:.0%} of the row", fontsize=11)
-    ax.set(title=title(heading, source), xlabel="model says", ylabel="truth")
-    return figure
 
 
 def gallery(images, titles, heading, columns=5):
