@@ -21,8 +21,13 @@ sys.modules.setdefault("rfc3987_syntax", None)
 settings.make_folders_absolute()
 
 
+@pytest.hookimpl(tryfirst=True)  # before those that are not asked for are left out
 def pytest_collection_modifyitems(items):
-    """Slow tests first, so that of two processes none is left alone with a long one at the end."""
+    """Slow tests first, so that of two processes none is left alone with a long one at the end.
+    What uses the toy course executes its notebooks, and so is one of them."""
+    for item in items:
+        if "built" in item.fixturenames:
+            item.add_marker("slow")
     items.sort(key=lambda item: "slow" not in item.keywords)
 
 

@@ -883,6 +883,7 @@ def test_an_unknown_source_is_refused(own):
         data.load_table("kagle")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("HAM10K_DIR"), reason="needs the real images")
 def test_real_images_are_those_of_kaggles_table(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_WORK_DIR", str(tmp_path))

@@ -33,6 +33,7 @@ def test_weights_of_another_size_are_refused(monkeypatch):
         dials.network(dials.RIGHT)
 
 
+@pytest.mark.slow
 def test_probes_learn_from_training_alone_and_answer_for_what_is_asked(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_WORK_DIR", str(tmp_path))
     rng = np.random.default_rng(0)

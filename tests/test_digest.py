@@ -73,6 +73,7 @@ def test_what_runs_counts_and_nothing_else(course, mend, file, old, new, counts)
     assert (digest.of_code(ladder) != before) == counts
 
 
+@pytest.mark.slow
 def test_what_python_imports_is_found():
     code = "import sys, utils.results; print(*sorted(n for n in sys.modules if n[:5] == 'utils'))"
     done = subprocess.run(

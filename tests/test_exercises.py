@@ -22,8 +22,7 @@ for name in WITH_EXERCISES:
 # Their checks build, train or convert networks, or read data sets again and again.
 SLOW = {"mobilenetv2.2", "transfer.3", "fine_tuning.1"}
 SLOW |= {"batchnorm.1", "batchnorm.2", "batchnorm.3", "deployment.2", "deployment.3", "splitting.2"}
-SLOW |= {"grad_cam.1"}
-each_exercise = pytest.mark.parametrize("number", sorted(CHECKS))
+SLOW |= {"grad_cam.1", "better_models.1"}
 each_by_cost = pytest.mark.parametrize(
     "number",
     [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in sorted(CHECKS)],
@@ -50,7 +49,7 @@ def test_blank_right_and_wrong_answers_are_told_apart(capsys, number):
         assert found.startswith(f"Exercise {number}: not yet. ") and words in found, found
 
 
-@each_exercise
+@each_by_cost
 def test_a_hint_on_request_gives_no_answer_away(capsys, number):
     exercises.hint(number)
     out = capsys.readouterr().out

@@ -18,6 +18,7 @@ def lesions():
     return Lesions(np.zeros((len(table), 8, 8, 3), np.uint8), table, "folder")
 
 
+@pytest.mark.slow
 def test_only_weights_and_epochs_differ(lesions, monkeypatch, tmp_path):
     """Random weights are what Keras draws: each seed others, none of them ImageNet's."""
     fetched, called, first = [], [], []

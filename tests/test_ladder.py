@@ -100,6 +100,7 @@ def test_the_ladder_is_recorded_and_resumed(lesions, tmp_path, monkeypatch, few_
     assert (found["n_images"], found["n_melanomas"]) == (len(test), test.melanoma.sum())
 
 
+@pytest.mark.slow
 def test_the_ways_of_balancing_differ_in_the_way_alone(lesions, monkeypatch, tmp_path):
     """Balanced batches take as many steps."""
     trainings, test, steps = ladder.trainings(), lesions.subset("test"), []

@@ -87,6 +87,7 @@ def drawn():
     return np.stack([*squares, np.full((128, 128, 3), (250, 0, 0), np.uint8)])
 
 
+@pytest.mark.slow
 def test_the_shipped_file_answers_as_keras_does(drawn):
     model, facts = predict.load_model()
     shipped = lite.Shipped()

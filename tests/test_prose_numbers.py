@@ -109,6 +109,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 def test_few_arbitrary_numbers_pass():
     """Of those that stand at an arbitrary word of a committed lesson's prose, in per cent."""
     random.seed(0)

@@ -50,6 +50,7 @@ def test_keras_that_already_runs_on_another_backend_is_said(monkeypatch):
         import utils.quiet  # noqa: F401
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_process_is_told_and_does_not_wait_for_ever():

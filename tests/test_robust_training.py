@@ -43,6 +43,7 @@ def test_weights_of_the_last_epochs_are_kept_and_averaged(tmp_path):
     np.testing.assert_allclose(model.get_weights()[0], np.mean(single, axis=0))
 
 
+@pytest.mark.slow
 def test_a_teacher_gives_a_share_of_the_labels(monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (5, 40, 40, 3), dtype=np.uint8)
     labels, asked = np.array([0, 6, 4, 4, 2]), []

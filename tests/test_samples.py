@@ -84,6 +84,7 @@ def test_the_choice_is_the_same_again_and_takes_one_of_each_content(tmp_path, mo
         samples.write()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(settings.folder("ISIC2017_DIR") is None, reason="needs ISIC 2017")
 def test_the_committed_images_are_those_of_the_script(tmp_path, monkeypatch):
     places = {"samples": tmp_path / "s", "elsewhere": tmp_path / "s" / "elsewhere"}

@@ -487,6 +487,7 @@ def of_batchnorm():
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [of_training, of_batchnorm])
 def test_a_run_of_a_lesson_repeats_with_dropout(make):
     """``get_weights`` leaves out the state of Dropout's random numbers."""
