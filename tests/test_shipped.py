@@ -105,6 +105,14 @@ def test_the_whole_recipe_in_small(tmp_path, monkeypatch, few_resamples):
     for name in ("split_fingerprint", "model_sha256", "threshold", "temperature"):
         assert found[name] == facts[name]
     assert found["mini"]["images"] == 50
+    # The same training, saved again, would be another file; another fact makes it one.
+    saved = path.read_bytes()
+    train.run()
+    assert path.read_bytes() == saved
+    asked["train"]["threads"] = 1
+    settings.write_json(tmp_path / "params.yaml", asked)
+    train.run()
+    assert path.read_bytes() != saved
     # The backbone beside it holds the same layers.
     base = backbone.mobilenet_v2(0.35, 32, 32, pretrained.SHIPPED)
     ours = model.get_layer("one_view").get_layer("Conv_1").get_weights()
