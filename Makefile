@@ -12,7 +12,7 @@ FAILED = { echo "The packages could not be installed (see above): try the same c
 # What was given on make's command line (LESSONS=00 SOURCE=folder ...), quoted for the shell.
 GIVEN = '$(subst ','\'',$(MAKEOVERRIDES))'
 
-.PHONY: help course test check refresh lab serve notebooks record test-colab clean
+.PHONY: help course test check refresh lab serve notebooks site record test-colab clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is"
@@ -41,6 +41,9 @@ serve: $(STAMP) ## start the prediction service and its page on http://127.0.0.1
 notebooks: $(DEV) ## rebuild the notebooks and the README from their sources
 	@$(PY) -m course notebooks
 
+site: $(DEV) ## build the web book in site/_build/html
+	@$(PY) -m course site
+
 record: $(DEV) ## run the quickstart on real images with seeds 0-4 and record it in results/
 	@$(PY) -m course record --make $(GIVEN)
 
@@ -51,7 +54,7 @@ test-colab: $(STAMP) ## run every lesson with Colab's versions, as Colab does
 	@$(PY) -m course test-colab --make $(GIVEN)
 
 clean: ## remove what was installed and what runs left (data/ and my_notebooks/ stay)
-	rm -rf $(VENV) runs .pytest_cache .ruff_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) runs site/_build .pytest_cache .ruff_cache .import_linter_cache *.egg-info
 
 # The stamp is written last: an interrupted install, or a changed lock, starts afresh.
 $(STAMP): requirements.lock

@@ -84,6 +84,7 @@ def _parser():
     command.add_argument("lessons", nargs="*", metavar="NN", help="only these lessons")
     command = commands.add_parser("pages", help="render README, results page and model card")
     command.add_argument("--check", action="store_true", help="only say whether they are current")
+    commands.add_parser("site", help="build the web book in site/_build/html")
     commands.add_parser("status", help="say what does not belong to code, parameters and model")
     command = commands.add_parser("refresh", help="make anew whatever is stale, in order")
     command.add_argument("stages", nargs="*", metavar="STAGE", help="only these, and before them")
@@ -126,6 +127,8 @@ def _call(arguments, options):
             return call("build.check.check_lessons", arguments.lessons)
         case "pages":
             return call("build.pages.pages", arguments.check)
+        case "site":
+            return call("build.site.site")
         case "status":
             return call("build.graph.status")
         case "refresh":

@@ -51,8 +51,8 @@ def pages(check=False):
     CourseError
         If one cannot be rendered; with ``check`` also if one is not current.
     """
-    names = _names()
-    rendered = {settings.ROOT / page: render_file(t, **names) for page, t in PAGES.items()}
+    known = names()
+    rendered = {settings.ROOT / page: render_file(t, **known) for page, t in PAGES.items()}
     for path, current in rendered.items():
         if path.exists() and path.read_text(encoding="utf-8") == current:
             print(f"{shown(path)} is current")
@@ -87,7 +87,7 @@ def _shipped():
     return json.loads(facts)["model_sha256"]
 
 
-def _names():
+def names():
     """What the templates may use."""
     repository, branch = address()
     found = {name: of_this_model(file) for name, file in RECORDED.items()}
