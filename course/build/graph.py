@@ -43,6 +43,7 @@ def write_digests():
             "lessons": {
                 path.stem: digest.of_files(source.helper_files(path)) for path in source.sources()
             },
+            "answers": digest.of_code(Path(__file__).with_name("answers.py")),
             "screenshot": digest.of_code(
                 settings.ROOT / "utils" / "serve.py", Path(__file__).with_name("screenshot.py")
             ),

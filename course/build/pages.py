@@ -8,7 +8,7 @@ import numpy as np
 from course.build.render import render_file
 from course.build.source import seconds_of
 from course.errors import CourseError
-from course.lessons import address, choose_lessons, name_of, number, release
+from course.lessons import address, choose_lessons, name_of, number, pyproject, release
 from course.run.terminal import shown
 from utils import evaluation, results, settings
 from utils.augmentation import STRENGTHS
@@ -103,6 +103,7 @@ def names():
         "repository": repository,
         "branch": branch,
         "lessons": lessons,
+        "parts": parts(lessons),
         "number_of": number,
         "release": release(),
         "course_minutes": round(seconds / 60),
@@ -128,3 +129,20 @@ def lesson_rows():
         rows.append(row | {"title": title[1], "minutes": minutes[1]})
         seconds += seconds_of(notebook) + LESSON_OVERHEAD
     return seconds, rows
+
+
+def parts(rows):
+    """The parts of the course: dict of their names to lists of rows of ``lesson_rows``."""
+    found = {}
+    starts = {first: part for part, first in pyproject()["tool"]["course"]["parts"].items()}
+    for row in rows:
+        if row["name"] in starts:
+            found[starts[row["name"]]] = chapter = []
+        chapter.append(row | {"short": short(row)})
+    return found
+
+
+def short(row):
+    """What the sidebar calls a lesson: its title up to the colon, else its name."""
+    before, colon, _ = row["title"].partition(":")
+    return before if colon else row["name"].replace("_", " ").capitalize()

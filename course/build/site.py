@@ -72,7 +72,7 @@ def write_sources(folder):
 
     chosen = [lessons.notebook(name) for name in (*lessons.names(), *lessons.optional())]
     there = {f"notebooks/{path.name}" for path in chosen} | {*PAGES.values(), *TEMPLATES}
-    names = pages.names() | {"parts": parts()}
+    names = pages.names()
     for path in chosen:
         notebook = prepared(nbformat.read(path, 4), f"notebooks/{path.name}", there)
         settings.make_folder(folder / "notebooks")
@@ -93,23 +93,6 @@ def write_sources(folder):
 def _write(path, text):
     settings.make_folder(path.parent)
     settings.write_text(path, text)
-
-
-def parts():
-    """The parts of the course: dict of their names to lists of rows, as ``pages.lesson_rows``."""
-    found, rows = {}, pages.lesson_rows()[1]
-    starts = {first: part for part, first in lessons.pyproject()["tool"]["course"]["parts"].items()}
-    for row in rows:
-        if row["name"] in starts:
-            found[starts[row["name"]]] = chapter = []
-        chapter.append(row | {"short": short(row)})
-    return found
-
-
-def short(row):
-    """What the sidebar calls a lesson: its title up to the colon, else its name."""
-    before, colon, _ = row["title"].partition(":")
-    return before if colon else row["name"].replace("_", " ").capitalize()
 
 
 def prepared(notebook, page, there):
