@@ -26,6 +26,7 @@ html_show_sphinx = False
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
+linkcheck_anchors = False
 nb_execution_mode = "off"
 nb_ipywidgets_js = {}  # nothing comes from another host
 nb_merge_streams = True
@@ -41,6 +42,7 @@ html_theme_options = {
     "use_repository_button": True,
     "use_download_button": False,
     "use_fullscreen_button": False,
+    "footer_content_items": ["extra-footer.html"],
     "extra_footer": "For education only: not a medical device, and no output is a diagnosis.",
 }
 

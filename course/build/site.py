@@ -6,6 +6,7 @@ folds their cells, pages get links that lead to other pages of the book or else 
 
 import base64
 import importlib.util
+import itertools
 import posixpath
 import re
 import shutil
@@ -75,10 +76,14 @@ def write_sources(folder):
 
     chosen = [lessons.notebook(name) for name in (*lessons.names(), *lessons.optional())]
     there = {f"notebooks/{path.name}" for path in chosen} | {*PAGES.values(), *TEMPLATES}
-    names = pages.names() | {"parts": parts(), "said": said, "forest": lambda: forest(folder)}
-    names |= {"figure": lambda *words: figure(folder, *words), "colab": colab}
-    names |= {"minutes": lambda rows: sum(int(row["minutes"]) for row in rows)}
-    names["rows_of"] = lambda *wanted: [r for r in names["lessons"] if r["name"] in wanted]
+    names = pages.names() | {"parts": parts(), "said": said, "colab": colab}
+    names["lessons"] = rows = list(itertools.chain(*names["parts"].values()))
+    names |= {
+        "forest": lambda: forest(folder),
+        "figure": lambda *words: figure(folder, *words),
+        "minutes": lambda chosen: sum(int(row["minutes"]) for row in chosen),
+        "rows_of": lambda *wanted: [row for row in rows if row["name"] in wanted],
+    }
     (folder / "figures").mkdir(parents=True)
     for path in chosen:
         notebook = prepared(nbformat.read(path, 4), f"notebooks/{path.name}", there)
