@@ -14,6 +14,7 @@ import shutil
 from course import lessons
 from course.build import pages, style
 from course.build.render import render
+from course.build.site_check import problems
 from course.build.source import code_cells
 from course.errors import CourseError
 from utils import results, settings
@@ -42,7 +43,6 @@ FOREST = {  # sets of results/elsewhere.json, from the top
 WHO = {"shipped network": "shipped", "colour baseline": "colours"}
 
 
-
 def site():
     """Build the book, and into ``try/`` the page that runs the model. Returns the exit code.
 
@@ -64,6 +64,8 @@ def site():
         from course.build import browser
 
         browser.build(new / "try")
+    if found := problems(new):
+        raise CourseError("\n".join(["The book is not as it should be:", *found]))
     shutil.rmtree(OUT, ignore_errors=True)
     new.rename(OUT)
     print(f"open {OUT / 'index.html'}")
@@ -96,7 +98,7 @@ def write_sources(folder):
         text = FRONT_MATTER.sub("", (settings.ROOT / name).read_text(encoding="utf-8"))
         text = folded(without_mermaid(text))
         if name.startswith("results/"):
-            text = text.replace("\n## ", f"\n{forest(folder)}\n\n## ", 1)
+            text = text.replace("<!-- forest -->", forest(folder))
         _write(folder / PAGES[name], linked(text, name, there))
 
 
@@ -250,7 +252,9 @@ def figure(folder, name, words):
     CourseError
         If there is no such figure, or several.
     """
-    found = [(c, f) for c in code_cells(stored(name)) if words in c.source for f in style.figures(c)]
+    found = [
+        (c, f) for c in code_cells(stored(name)) if words in c.source for f in style.figures(c)
+    ]
     if len(found) != 1:
         raise CourseError(f"{name} has {len(found)} figures from cells with {words!r}.")
     [(cell, output)] = found
@@ -265,8 +269,15 @@ def forest(folder):
 
     sets = results.committed("elsewhere")["sets"]
     found = {who: [sets[one][key]["roc_auc"] for one in FOREST] for who, key in WHO.items()}
-    heading, xlabel = "The AUC at home and elsewhere", "AUC with its 95 % interval (dashed: guessing)"
+    heading, xlabel = (
+        "The AUC at home and elsewhere",
+        "AUC with its 95 % interval (dashed: guessing)",
+    )
     drawn = plots.intervals(found, list(FOREST.values()), heading, xlabel, 0.5)
+    drawn.set_size_inches(6.4, 3.2)  # to be read on a phone
     drawn.savefig(folder / "figures" / "forest.png", dpi=160)
-    each = [f"{FOREST[one]} {a:.2f} and {b:.2f}" for one, a, b in zip(FOREST, *found.values(), strict=True)]
+    each = [
+        f"{FOREST[one]} {a:.2f} and {b:.2f}"
+        for one, a, b in zip(FOREST, *found.values(), strict=True)
+    ]
     return f"![AUC of the {' and of the '.join(WHO)}: {'; '.join(each)}.](/figures/forest.png)"
