@@ -17,10 +17,11 @@ from course.build.render import render
 from course.build.site_check import problems
 from course.build.source import code_cells
 from course.errors import CourseError
+from course.run.terminal import shown
 from utils import results, settings
 
 SITE = settings.ROOT / "site"
-OUT = SITE / "_build" / "html"
+OUT = SITE / "_build"
 # Pages of the repository that the book shows too, and templates in site/ that it alone has.
 PAGES = {name: name.replace("README", "index") for name in (*pages.PAGES, "data/README.md")}
 PAGES |= {"README.md": "index.md", "data/samples/README.md": "data/samples/index.md"}
@@ -43,8 +44,13 @@ FOREST = {  # sets of results/elsewhere.json, from the top
 WHO = {"shipped network": "shipped", "colour baseline": "colours"}
 
 
-def site():
+def site(out=OUT):
     """Build the book, and into ``try/`` the page that runs the model. Returns the exit code.
+
+    Parameters
+    ----------
+    out : Path
+        The book becomes ``html`` in this folder; what Sphinx reads stays beside it.
 
     Raises
     ------
@@ -53,7 +59,7 @@ def site():
     """
     from sphinx.cmd.build import build_main
 
-    source, new = SITE / "_build" / "source", SITE / "_build" / "new"
+    source, new, book = out / "source", out / "new", out / "html"
     for folder in (source, new):
         shutil.rmtree(folder, ignore_errors=True)
     write_sources(source)
@@ -66,9 +72,9 @@ def site():
         browser.build(new / "try")
     if found := problems(new):
         raise CourseError("\n".join(["The book is not as it should be:", *found]))
-    shutil.rmtree(OUT, ignore_errors=True)
-    new.rename(OUT)
-    print(f"open {OUT / 'index.html'}")
+    shutil.rmtree(book, ignore_errors=True)
+    new.rename(book)
+    print(f"{shown(book / 'index.html')} is the first page of the book")
     return 0
 
 
