@@ -16,14 +16,17 @@ extensions = ["myst_nb"]
 templates_path = ["templates"]
 html_static_path = ["static"]
 html_css_files = ["site.css"]
-html_js_files = [("site.js", {"defer": "defer"})]
 html_favicon = "static/favicon.svg"
 html_copy_source = False
+html_use_index = False
+html_context = {"default_mode": "auto"}
+html_sidebars = {"**": ["home.html", "search-button-field.html", "sbt-sidebar-nav.html"]}
 html_show_copyright = False
 html_show_sphinx = False
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
+linkcheck_anchors = False
 nb_execution_mode = "off"
 nb_ipywidgets_js = {}  # nothing comes from another host
 nb_merge_streams = True
@@ -35,10 +38,11 @@ html_theme_options = {
     "repository_url": f"https://github.com/{said['repository']}",
     "repository_branch": said["branch"],
     "launch_buttons": {"colab_url": "https://colab.research.google.com"},
-    "home_page_in_toc": True,
+    "navbar_persistent": [],
     "use_repository_button": True,
     "use_download_button": False,
     "use_fullscreen_button": False,
+    "footer_content_items": ["extra-footer.html"],
     "extra_footer": "For education only: not a medical device, and no output is a diagnosis.",
 }
 

@@ -147,6 +147,11 @@ LINES = {
         'colours alone {colours[accuracy].value:.2f}, always "not melanoma" 0.76.',
     ],
     "results/README.md": [
+        "# Results on real lesions\n\n1. **At home** [the file that we ship]",
+        "(../models/README.md) has an AUC of "
+        "{elsewhere[sets][HAM10000, test][shipped][roc_auc]:.2f}, the colour",
+        "in other clinics and {phones[shipped][roc_auc]:.2f} on photographs by phones.\n",
+        "finds {elsewhere[sets][HAM10000, test][shipped][sensitivity]:.2f} at home, ",
         "| recipe, 28 px | {ours[accuracy]:.3f} | {lowest[accuracy]:.3f} to "
         "{highest[accuracy]:.3f} | {ours[roc_auc]:.3f} |\n",
         "px minus colour baseline | {gain[accuracy]:+.3f} | {gain[roc_auc]:+.3f} |\n",

@@ -4,41 +4,53 @@ Sphinx reads neither as they are: notebooks lose their badge (the theme has a bu
 folds their cells, pages get links that lead to other pages of the book or else to the repository.
 """
 
+import base64
+import importlib.util
+import itertools
 import posixpath
 import re
 import shutil
-from pathlib import Path
 
 from course import lessons
 from course.build import pages, style
 from course.build.render import render
+from course.build.site_check import problems
+from course.build.source import code_cells
 from course.errors import CourseError
+from course.run.terminal import shown
 from utils import results, settings
 
 SITE = settings.ROOT / "site"
-OUT = SITE / "_build" / "html"
+OUT = SITE / "_build"
 # Pages of the repository that the book shows too, and templates in site/ that it alone has.
 PAGES = {name: name.replace("README", "index") for name in (*pages.PAGES, "data/README.md")}
 PAGES |= {"README.md": "index.md", "data/samples/README.md": "data/samples/index.md"}
 TEMPLATES = ("index.md", "teachers.md", "try/index.md")
 BADGE = re.compile(r"\A\[!\[Open In Colab\].*\n+")
 LINK = re.compile(r"(\]\()([^)\s]+)(\))")
+FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
 FLOWCHART = re.compile(r"```mermaid\n(.*?)```\n", re.DOTALL)
-SLIDER = """```{{admonition}} A slider
-It moves where the lesson runs: open it [in Colab]({}), or with `make lab`.
+CORNER = re.compile(r"<th></th>")  # of a DataFrame: a heading without text
+SLIDER = """```{{admonition}} A slider stands here
+The figure above is one of its positions. It moves where the lesson runs: [open it in Colab]({}).
 ```"""
-FOREST = "AUC of the shipped network and of nine colour values, at home and elsewhere: {}."
-FOREST_SETS = {
+FOREST = {  # sets of results/elsewhere.json, from the top
     "HAM10000, test": "at home: HAM10000, test",
     "HAM10000, test, without follow-up": "at home, without easy moles",
     "ISIC 2017, all": "other clinics: ISIC 2017",
     "PAD-UFES-20, all": "phones: PAD-UFES-20",
 }
+WHO = {"shipped network": "shipped", "colour baseline": "colours"}
 
 
-def site():
+def site(out=OUT):
     """Build the book, and into ``try/`` the page that runs the model. Returns the exit code.
+
+    Parameters
+    ----------
+    out : Path
+        The book becomes ``html`` in this folder; what Sphinx reads stays beside it.
 
     Raises
     ------
@@ -47,22 +59,22 @@ def site():
     """
     from sphinx.cmd.build import build_main
 
-    source, new = SITE / "_build" / "source", SITE / "_build" / "new"
+    source, new, book = out / "source", out / "new", out / "html"
     for folder in (source, new):
         shutil.rmtree(folder, ignore_errors=True)
     write_sources(source)
     words = ["-n", "-W", "-q", "--keep-going", "-E", "-c", str(SITE), "-d", f"{source}.doctrees"]
     if build_main([*words, str(source), str(new)]):
         raise CourseError("The book was not built: Sphinx says above why.")
-    try:
+    if importlib.util.find_spec("course.build.browser"):
         from course.build import browser
-    except ImportError:
-        print("try/ says only what it will be: there is no course/build/browser.py.")
-    else:
+
         browser.build(new / "try")
-    shutil.rmtree(OUT, ignore_errors=True)
-    new.rename(OUT)
-    print(f"open {OUT / 'index.html'}")
+    if found := problems(new):
+        raise CourseError("\n".join(["The book is not as it should be:", *found]))
+    shutil.rmtree(book, ignore_errors=True)
+    new.rename(book)
+    print(f"{shown(book / 'index.html')} is the first page of the book")
     return 0
 
 
@@ -72,22 +84,28 @@ def write_sources(folder):
 
     chosen = [lessons.notebook(name) for name in (*lessons.names(), *lessons.optional())]
     there = {f"notebooks/{path.name}" for path in chosen} | {*PAGES.values(), *TEMPLATES}
-    names = pages.names()
+    names = pages.names() | {"said": said, "colab": colab}
+    names["lessons"] = rows = list(itertools.chain(*names["parts"].values()))
+    names |= {
+        "forest": lambda: forest(folder),
+        "figure": lambda *words: figure(folder, *words),
+        "minutes": lambda chosen: sum(int(row["minutes"]) for row in chosen),
+        "rows_of": lambda *wanted: [row for row in rows if row["name"] in wanted],
+    }
+    (folder / "figures").mkdir(parents=True)
     for path in chosen:
         notebook = prepared(nbformat.read(path, 4), f"notebooks/{path.name}", there)
         settings.make_folder(folder / "notebooks")
         nbformat.write(notebook, folder / "notebooks" / path.name)
     for name in TEMPLATES:
-        names["figure"] = lambda *words, name=name: figure(folder, name, *words)
         text = render((SITE / name).read_text(encoding="utf-8"), **names)
         _write(folder / name, linked(text, name, there))
-    for name, page in PAGES.items():
-        if page not in TEMPLATES:
-            text = (settings.ROOT / name).read_text(encoding="utf-8")
-            if name.startswith("results/"):
-                text = with_forest(text, folder)
-            text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
-            _write(folder / page, linked(folded(without_mermaid(text)), name, there))
+    for name in PAGES.keys() - {"README.md"}:
+        text = FRONT_MATTER.sub("", (settings.ROOT / name).read_text(encoding="utf-8"))
+        text = folded(without_mermaid(text))
+        if name.startswith("results/"):
+            text = text.replace("<!-- forest -->", forest(folder))
+        _write(folder / PAGES[name], linked(text, name, there))
 
 
 def _write(path, text):
@@ -121,6 +139,9 @@ def prepared(notebook, page, there):
         texts = [f.metadata.get("image/png", {}).get("alt", "") for f in style.figures(cell)]
         if texts:
             cell.metadata["mystnb"] = {"image": {"alt": " ".join(texts)}}
+        for output in cell.outputs:
+            if "text/html" in output.get("data", {}):
+                output.data["text/html"] = CORNER.sub("<td></td>", output.data["text/html"])
         if "ipywidgets.interact(" in cell.source:
             cells.append(new_markdown_cell(SLIDER.format(colab(page))))
     notebook.cells = cells
@@ -190,7 +211,29 @@ def without_mermaid(text):
     )
 
 
-def figure(folder, page, name, words):
+def stored(name):
+    """A lesson's notebook, as it is in the repository."""
+    import nbformat
+
+    return nbformat.read(lessons.notebook(name), 4)
+
+
+def said(name, pattern):
+    """What the first group of a pattern finds in the outputs of a lesson: a number for a page.
+
+    Raises
+    ------
+    CourseError
+        If it is not there exactly once.
+    """
+    text = "\n".join(map(style.output_text, code_cells(stored(name))))
+    found = re.findall(pattern, text, re.MULTILINE)
+    if len(found) != 1:
+        raise CourseError(f"{name} says {pattern!r} {len(found)} times, not once.")
+    return found[0]
+
+
+def figure(folder, name, words):
     """Markdown of a stored figure: the one that stands in a lesson's cell with these words.
 
     Raises
@@ -198,35 +241,32 @@ def figure(folder, page, name, words):
     CourseError
         If there is no such figure, or several.
     """
-    import base64
-
-    import nbformat
-
-    cells = nbformat.read(lessons.notebook(name), 4).cells
-    found = [(c, f) for c in cells if words in c.source for f in style.figures(c)]
+    found = [
+        (c, f) for c in code_cells(stored(name)) if words in c.source for f in style.figures(c)
+    ]
     if len(found) != 1:
         raise CourseError(f"{name} has {len(found)} figures from cells with {words!r}.")
     [(cell, output)] = found
-    path = Path("figures") / f"{name}-{cell.id}.png"
-    settings.make_folder(folder / "figures")
-    (folder / path).write_bytes(base64.b64decode(output.data["image/png"]))
-    return f"![{output.metadata['image/png']['alt']}](/{path.as_posix()})"
+    file = f"{name}-{cell.id}.png"
+    (folder / "figures" / file).write_bytes(base64.b64decode(output.data["image/png"]))
+    return f"![{output.metadata['image/png']['alt']}](/figures/{file})"
 
 
-def with_forest(text, folder):
-    """The results page with a figure before its first section, drawn from results/elsewhere.json."""
+def forest(folder):
+    """Markdown of a figure of the shipped model's AUC, from results/elsewhere.json."""
     from utils import plots
 
     sets = results.committed("elsewhere")["sets"]
-    rows = {"network": "shipped", "colour baseline": "colours"}
-    found = {name: [sets[one][who]["roc_auc"] for one in FOREST_SETS] for name, who in rows.items()}
-    heading, xlabel = "Elsewhere the AUC falls, of the network and of the colours", "AUC"
-    drawn = plots.intervals(found, list(FOREST_SETS.values()), heading, xlabel, 0.5)
-    settings.make_folder(folder / "figures")
-    drawn.savefig(folder / "figures" / "forest.png", dpi=160)
-    said = "; ".join(
-        f"{label}: {found['network'][i]:.2f} and {found['colour baseline'][i]:.2f}"
-        for i, label in enumerate(FOREST_SETS.values())
+    found = {who: [sets[one][key]["roc_auc"] for one in FOREST] for who, key in WHO.items()}
+    heading, xlabel = (
+        "The AUC at home and elsewhere",
+        "AUC with its 95 % interval (dashed: guessing)",
     )
-    before, heading, after = text.partition("\n## ")
-    return f"{before}\n![{FOREST.format(said)}](/figures/forest.png)\n{heading}{after}"
+    drawn = plots.intervals(found, list(FOREST.values()), heading, xlabel, 0.5)
+    drawn.set_size_inches(6.4, 3.2)  # to be read on a phone
+    drawn.savefig(folder / "figures" / "forest.png", dpi=160)
+    each = [
+        f"{FOREST[one]} {a:.2f} and {b:.2f}"
+        for one, a, b in zip(FOREST, *found.values(), strict=True)
+    ]
+    return f"![AUC of the {' and of the '.join(WHO)}: {'; '.join(each)}.](/figures/forest.png)"
