@@ -222,6 +222,7 @@ def test_teachers_read_the_minutes_of_the_notebooks(built):
 
 
 PAGES = ["index.html", "notebooks/13_grad_cam.html", "results/index.html", "teachers.html"]
+PAGES += ["models/index.html"]
 
 
 @pytest.mark.slow

@@ -102,10 +102,9 @@ def write_sources(folder):
         _write(folder / name, linked(text, name, there))
     for name in PAGES.keys() - {"README.md"}:
         text = FRONT_MATTER.sub("", (settings.ROOT / name).read_text(encoding="utf-8"))
-        text = folded(without_mermaid(text))
-        if name.startswith("results/"):
-            text = text.replace("<!-- forest -->", forest(folder))
-        _write(folder / PAGES[name], linked(text, name, there))
+        if name == "results/README.md":
+            text = folded(text.replace("<!-- forest -->", forest(folder)))
+        _write(folder / PAGES[name], linked(without_mermaid(text), name, there))
 
 
 def _write(path, text):
