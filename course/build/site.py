@@ -44,38 +44,40 @@ FOREST = {  # sets of results/elsewhere.json, from the top
 WHO = {"shipped network": "shipped", "colour baseline": "colours"}
 
 
-def site(out=OUT):
+def site():
     """Build the book, and into ``try/`` the page that runs the model. Returns the exit code.
-
-    Parameters
-    ----------
-    out : Path
-        The book becomes ``html`` in this folder; what Sphinx reads stays beside it.
 
     Raises
     ------
     CourseError
-        If a link leads nowhere, a figure is not there, or Sphinx has a warning.
+        If a link leads nowhere, a figure is not there, Sphinx has a warning, or the built pages
+        have one of the faults for which ``site_check`` looks.
     """
-    from sphinx.cmd.build import build_main
-
-    source, new, book = out / "source", out / "new", out / "html"
-    for folder in (source, new):
-        shutil.rmtree(folder, ignore_errors=True)
-    write_sources(source)
-    words = ["-n", "-W", "-q", "--keep-going", "-E", "-c", str(SITE), "-d", f"{source}.doctrees"]
-    if build_main([*words, str(source), str(new)]):
-        raise CourseError("The book was not built: Sphinx says above why.")
+    new = book(OUT)
     if importlib.util.find_spec("course.build.browser"):
         from course.build import browser
 
         browser.build(new / "try")
     if found := problems(new):
         raise CourseError("\n".join(["The book is not as it should be:", *found]))
-    shutil.rmtree(book, ignore_errors=True)
-    new.rename(book)
-    print(f"{shown(book / 'index.html')} is the first page of the book")
+    shutil.rmtree(OUT / "html", ignore_errors=True)
+    new.rename(OUT / "html")
+    print(f"{shown(OUT / 'html' / 'index.html')} is the first page of the book")
     return 0
+
+
+def book(out):
+    """The folder of the built book without ``try/``: ``new`` in a folder, errors as ``site``."""
+    from sphinx.cmd.build import build_main
+
+    source, new = out / "source", out / "new"
+    for folder in (source, new):
+        shutil.rmtree(folder, ignore_errors=True)
+    write_sources(source)
+    words = ["-n", "-W", "-q", "--keep-going", "-E", "-c", str(SITE), "-d", f"{source}.doctrees"]
+    if build_main([*words, str(source), str(new)]):
+        raise CourseError("The book was not built: Sphinx says above why.")
+    return new
 
 
 def write_sources(folder):
@@ -102,10 +104,9 @@ def write_sources(folder):
         _write(folder / name, linked(text, name, there))
     for name in PAGES.keys() - {"README.md"}:
         text = FRONT_MATTER.sub("", (settings.ROOT / name).read_text(encoding="utf-8"))
-        text = folded(without_mermaid(text))
-        if name.startswith("results/"):
-            text = text.replace("<!-- forest -->", forest(folder))
-        _write(folder / PAGES[name], linked(text, name, there))
+        if name == "results/README.md":
+            text = folded(text.replace("<!-- forest -->", forest(folder)))
+        _write(folder / PAGES[name], linked(without_mermaid(text), name, there))
 
 
 def _write(path, text):
