@@ -114,7 +114,7 @@ rows["label"].value_counts()
 
 # %% [markdown]
 # Do you see both? A model that is trained on this table takes `BCC` for "everything else". And an image with two
-# rows may be in the training set and in the test set.
+# rows counts twice.
 #
 # **Exercise your_project.1** Write `clean(table)` for such a table. Labels get small letters and no blanks at
 # their ends; of rows that are then equal, one stays. (`exercises.hint("your_project.1")` gives a hint.)
