@@ -119,8 +119,8 @@ pd.Series(sure).round(2).to_frame("mean confidence")
 _ = diagrams.line_and_ellipse()
 
 # %% [markdown]
-# *(A sketch.)* A classifier only divides: every image lies on one side of its line. So we ask instead how far
-# an image is from all training images.
+# *(A sketch.)* Every image lies on one side of a classifier's line. So we ask instead how far an image is
+# from all training images.
 #
 # We compare **features**: the numbers that a layer computes from an image. We take a layer in the middle of
 # MobileNetV2, and the mean of each of its 24 channels.
@@ -187,8 +187,8 @@ pd.Series(shares).round(2).to_frame("refused")
 # %% [markdown]
 # ## Real skin, disturbed
 #
-# A mole under hair is still a mole, and people will send it. The course's model has a detector like yours,
-# fitted on 6,015 training images.
+# A mole under hair is still a mole. The course's model has a detector like yours, fitted on 6,015 training
+# images.
 
 # %% tags=["samples"]
 melanoma = samples.images[samples.melanoma == 1][13:14]
