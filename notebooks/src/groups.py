@@ -63,7 +63,7 @@ RESAMPLES = 300
 # ## Are men and women served alike?
 #
 # The model that the course ships scored all validation and test images of HAM10000. Its answers lie in
-# the repository, with what is known of each image: you need no download.
+# the repository: you need no download.
 
 # %%
 record = results.committed("subgroups")
@@ -161,8 +161,7 @@ print(f"both sets   {estimate(men_minus_women, melanomas):+.2f}")
 print(f"test alone  {estimate(men_minus_women, tested):+.2f}")
 
 # %% [markdown]
-# Both are inconclusive. That is no proof of equality: the test images allow a gap of {{ shown("0.14") }}, and that
-# would matter. Only more melanomas would decide it.
+# Both are inconclusive. That is no proof of equality: the test images allow a gap of {{ shown("0.14") }}.
 #
 # And the lowest row, people up to 40? The lowest of nine rows looks bad even where all groups are
 # equal. We picked it *because* it is low. So it is a question for new data.
@@ -272,8 +271,7 @@ ways["false alarms, all bands"] = alarms
 ways.round(2)
 
 # %% [markdown]
-# Follow-up moles are easy for the model: it calls 1 % of them melanoma. And they are unevenly spread: 876 of them
-# are very light, 63 are bluish.
+# Follow-up moles are easy for the model: it calls 1 % of them melanoma. And 876 of them are very light, 63 bluish.
 
 # %%
 _ = diagrams.confounder()
@@ -302,7 +300,7 @@ print(f"the gap is smaller by:   {estimate(fall, table):+.2f}")
 # %% [markdown]
 # ## What is left without the easy moles
 #
-# The same moles are in the score of every lesson. All melanomas are confirmed by histology. What is the AUC
+# All melanomas are confirmed by histology. What is the AUC
 # on the test set, if the other lesions are, too?
 
 
@@ -326,7 +324,7 @@ print(f"difference              {estimate(loss, test):+.2f}")
 # loss. **Report both.**
 #
 # Is a follow-up mole easy because it looks harmless, or because it was photographed elsewhere? Ask the
-# colour of the border alone, without the lesion:
+# colour of the border alone:
 
 
 # %%
@@ -337,8 +335,8 @@ def border(moles):
 print(f"AUC of the border: {estimate(border, table[table['dx'] == 'nv']):.2f}")
 
 # %% [markdown]
-# The border alone tells follow-up moles from other moles, with an AUC of 0.87. So the model may use the light or
-# the camera: this data set cannot rule it out.
+# The border tells follow-up moles from other moles with an AUC of 0.87. So the model may use the light or the
+# camera.
 #
 # And dark skin? {{ shown("44") }} images are in the band "brown, dark", with {{ shown("7") }} melanomas. Most of those that
 # we looked at show the rim of a lens, hair or red light. So nothing can be claimed, and a model card should
