@@ -253,7 +253,7 @@ for _ in range(DRAWS):
 local = pd.DataFrame(found)
 local.drop(columns="AUC").agg(["min", "mean", "max"]).round(2)
 
-# %%
+# %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 figure, ax = plt.subplots(figsize=(6, 4))
 colors = dict(zip(places, plots.PALETTE[2:5]))
 for place, table in places.items():
