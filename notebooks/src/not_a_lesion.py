@@ -205,7 +205,8 @@ _ = plots.gallery(some, titles, "One melanoma, four answers of the model", 4)
 # alt: The same melanoma four times, each with the model's decision: as it is, under thin dark hairs, blurred, and four tenths as bright.
 
 # %% [markdown]
-# A refusal is no miss: the person can send another image. But one melanoma tells little. So we used
+# A refusal is no miss: the person can send another image. But this is one melanoma, chosen so that the answers
+# differ. So we used
 # the 1,999 test images of HAM10000, disturbed in five ways, each with four severities. **Sensitivity** is the share
 # of melanomas that the model finds, refused or not. Undisturbed it is
 # {{ quote("subgroups", "shifts.unchanged.sensitivity") }}. The strongest severity:
