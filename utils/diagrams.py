@@ -654,29 +654,28 @@ def confounder():
 
 @diagram
 def service():
-    """A request passes four gates before the model: the queue, the size, the decoder and the
-    detector. At each it may be sent back with a status of its own and a sentence."""
+    """An image passes three gates before the model: the size, the decoder and the detector. The
+    first two may send it back with status 422 and a sentence; the detector may refuse it."""
     ax, y = canvas(8, 2.5), 1.75
-    lesion(ax, 0.5, y, 0.6)
+    lesion(ax, 0.6, y, 0.6)
     gates = (
-        ("queue", "503", "too many\nat once"),
-        ("size", "413", "over 10 MB"),
-        ("decoder", "422", "not an image"),
+        ("size", "422", "over 10 MB, or\ntoo many pixels"),
+        ("decoder", "422", "not an image,\nor cut off"),
         ("detector", "200", "refused:\nno lesion"),
     )
     for i, (name, status, text) in enumerate(gates):
-        x = 1.7 + 1.35 * i
+        x = 2.1 + 1.7 * i
         box(ax, x, y, 0.95, 0.62, name, GREY)
         arrow(ax, (x, y - 0.36), (x, y - 0.72))
-        write(ax, x, y - 0.9, status, 10, fontweight="bold", color=RED if i < 3 else INK)
+        write(ax, x, y - 0.9, status, 10, fontweight="bold", color=RED if i < 2 else INK)
         write(ax, x, y - 1.27, text, color="#666666")
-        arrow(ax, (x - 0.8 if i else 0.85, y), (x - 0.52, y))
+        arrow(ax, (x - 1.15, y), (x - 0.52, y))
     box(ax, 7.2, y, 1.1, 0.62, "model", BLUE)
-    arrow(ax, (6.25, y), (6.6, y))
+    arrow(ax, (6.05, y), (6.6, y))
     arrow(ax, (7.2, y - 0.36), (7.2, y - 0.72))
     write(ax, 7.2, y - 0.9, "200", 10, fontweight="bold")
     write(ax, 7.2, y - 1.27, "decision and\nits limits", color="#666666")
-    head(ax, 0.5, 2.3, "image")
+    head(ax, 0.6, 2.3, "image")
     return ax.figure
 
 

@@ -45,7 +45,7 @@ from PIL import Image
 warnings.filterwarnings("ignore", "Using `httpx`")
 from fastapi.testclient import TestClient
 
-from utils import data, diagrams, exercises, ledger, lite
+from utils import data, diagrams, exercises, ledger
 from utils import other_images, predict, results, serve, settings
 import tensorflow as tf
 
@@ -101,7 +101,7 @@ lesion = path.read_bytes()
 ask(app, lesion).json()
 
 # %% [markdown]
-# It works for a lesion. Now a text file. Guess the **status** of the reply, the number that says how a
+# It works for a lesion. (`"benign"` only means that the model found no melanoma.) Now a text file. Guess the **status** of the reply, the number that says how a
 # request went: {{ shown("200") }} is fine, {{ shown("422") }} is "I cannot use what you sent", {{ shown("500") }} is "the service failed".
 
 # %%
@@ -118,14 +118,16 @@ print(reply.status_code, reply.text)
 # {{ fact("50", "a PNG of one colour") }} kB can hold {{ fact("400", "20,000 x 20,000 pixels") }} million pixels,
 # which fill over a gigabyte of memory.
 #
-# **Exercise deployment.1** Write `checked(content)` for the bytes of a file. Return an RGB image. Raise
-# `ValueError` with a sentence if there are more than `LARGEST` bytes, if
-# `Image.open(io.BytesIO(content), formats=["JPEG", "PNG"])` cannot read them, if there are more than
-# `PIXELS` pixels, or if the image is cut off. Look at `image.size` *before* `image.load()`.
+# **Exercise deployment.1** Finish `checked(content)`, which makes an RGB image of a file's bytes. It raises
+# `ValueError` with a sentence in three more cases: `Image.open(io.BytesIO(content), formats=["JPEG", "PNG"])`
+# fails; the image has more than `PIXELS` pixels (look at `width` and `height`); it is cut off, so that
+# `image.load()` fails. Load last. Pillow raises many kinds of errors: write `except Exception`.
 
 
 # %% tags=["exercise"]
 def checked(content):
+    if len(content) > LARGEST:
+        raise ValueError("The file is too large: send at most 10 MB.")
     return ...
 
 
@@ -138,7 +140,7 @@ def checked(content):
         raise ValueError("The file is too large: send at most 10 MB.")
     try:
         image = Image.open(io.BytesIO(content), formats=["JPEG", "PNG"])
-    except Exception:  # Pillow raises many kinds
+    except Exception:
         raise ValueError("This is no JPEG or PNG that I can read.") from None
     if image.width * image.height > PIXELS:
         raise ValueError("The image has too many pixels.")
@@ -161,8 +163,8 @@ _ = diagrams.service()
 checked = exercises.use("deployment.1", checked)
 
 # %% [markdown]
-# *(A sketch of the course's service.)* Yours has two of the gates, size and decoder (both {{ shown("422") }}). The detector belongs to
-# the model.
+# *(A sketch of the service that you build.)* The model has the detector of lesson
+# {{ number_of("not_a_lesion") }} already.
 #
 # **Exercise deployment.2** Write a FastAPI application `safe` like `app`, which reads at most `LARGEST + 1`
 # bytes (`image.file.read` takes a number) and sends the image through `checked`. For a `ValueError` it
@@ -190,8 +192,7 @@ def answer_safely(image: UploadFile):
 exercises.check("deployment.2", safe)
 
 # %% [markdown]
-# With `checked`, that is about twenty lines. What does it answer to bad files, and to the drawing of a
-# flower?
+# What does it answer to bad files, and to the drawing of a flower?
 
 # %%
 safe = exercises.use("deployment.2", safe)
@@ -200,7 +201,8 @@ flower = serve.png(
     Image.fromarray(other_images.make("flower", samples.images[:1])[0])
 )
 sent = {"a lesion": lesion, "text": b"a mole", "empty": b""}
-sent |= {"cut off": lesion[:3000], "too large": bytes(LARGEST + 1)}
+sent["cut off"] = lesion[: len(lesion) // 2]
+sent["too large"] = bytes(LARGEST + 1)
 side = int(PIXELS**0.5) + 1
 sent["too many pixels"] = serve.png(Image.new("1", (side, side)))
 sent["a flower"] = flower
@@ -217,9 +219,8 @@ pd.DataFrame(rows).T
 # %% [markdown]
 # Every bad file gets a sentence. The flower is an image, so its status is 200; the detector refuses it.
 #
-# Your service is not safe against everything. Too many requests at once, or an upload that never ends, still stop it:
-# your function starts only after the upload. The course's own service, `utils/serve.py`, has a queue and a
-# time limit, too. On {{ quote("serving", "processors", "d") }} cores it answers
+# Too many requests at once, or an upload that never ends, still stop your service. The course's own,
+# `utils/serve.py`, has a queue and a time limit. On {{ quote("serving", "processors", "d") }} cores it answers
 # {{ quote("serving", "answers_a_second", ".0f") }} images a second. `python -m course serve` starts it, with this
 # page:
 
@@ -232,16 +233,14 @@ page.resize((770, 532))
 # ## A file for a phone, and what the law calls it
 #
 # **LiteRT** (once TensorFlow Lite) runs a model without Keras and without Python. We convert the course's
-# model to one file. (Set `model.trainable = False` for a model of your own, else BatchNorm may be
-# exported as in training.)
+# model to one file. (Set `model.trainable = False` for a model of your own before you do so.)
 
 # %%
-model, facts = predict.load_model()
+model, _ = predict.load_model()
 folder = settings.scratch() / "exported"
 model.export(folder, verbose=False)
 converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
 full = converter.convert()
-lite.Lite(full)  # stops here if the file cannot be read
 print(f"{len(full) / 1e6:.2f} MB")
 
 # %% [markdown]
@@ -269,7 +268,7 @@ def to_float16(folder):
 exercises.check("deployment.3", to_float16)
 
 # %% [markdown]
-# On the phone an interpreter runs the file. In Python it takes five calls:
+# On the phone an interpreter runs the file. In Python:
 
 
 # %%
@@ -310,20 +309,21 @@ pd.DataFrame(rows).T
 # %% [markdown]
 # With 16 bits the change is {{ verdict("litert", "forms.float16.auc_minus_keras", above="a clear gain", below="a clear loss") }};
 # with 8 bits (`int8`) {{ verdict("litert", "forms.int8.auc_minus_keras", above="a clear gain", below="a clear loss") }}. There one
-# probability moves by {{ quote("litert", "forms.int8.largest_difference", ".2f") }}, so such a file needs a threshold of its own.
-# The same file runs in a browser: [LiteRT.js](https://ai.google.dev/edge/litert/web).
+# probability moves by {{ quote("litert", "forms.int8.largest_difference", ".2f") }}: choose the threshold for such a file
+# anew. A model also runs [in the browser](https://{{ repository.split("/")[0] }}.github.io/{{ repository.split("/")[1] }}/try/),
+# where no image leaves the computer.
 
 # %% [markdown]
 # May others use it? The **model card** says what a model is for, how it was tested, and where it fails: read
 # `models/README.md`. The law asks for the **intended purpose**: what its maker says it is for. Software that
-# is meant for diagnosis is a *medical device*: in the European Union by Regulation {{ fact("2017/745", "its number") }} (class IIa or
-# higher), in the USA by the FDA's rules for software.
+# is meant for diagnosis is a *medical device*: in the European Union by Regulation {{ fact("2017/745", "its number") }}, in
+# the USA by the FDA's rules for software.
 
 # %% [markdown]
-# A device needs evidence from the places of its use, an analysis of risks, and supervision after its sale.
-# In the European Union the AI Act and data protection ask for more.
+# A device needs evidence from the places of its use, an analysis of risks, and supervision after its sale. The
+# European AI Act asks for more.
 #
-# Our model has none of this: its purpose is teaching. Writing this does not help if you offer it for moles.
+# Our model has none of this. Its purpose is teaching, and that holds only while nobody offers it for moles.
 
 # %% [markdown]
 # **So how do others use it?** By a service that checks what comes in before the model sees it, or by a small
@@ -345,14 +345,13 @@ pd.DataFrame(rows).T
 # <details><summary>Why look at the size of an image before you decode it?</summary>
 # A small file can hold so many pixels that decoding fills the memory.</details>
 #
-# <details><summary>Someone sends you a `.keras` file. May you load it?</summary>
-# Only if you trust them. Keras's `safe_mode` helps, but has been bypassed (CVE-2025-1550): keep Keras
-# current.</details>
+# <details><summary>A colleague converts your model to eight bits, and keeps the threshold. What do you ask?</summary>
+# For the answers of both on the same images: the paired difference with its interval, and a threshold
+# chosen anew.</details>
 #
 # ## What comes next
 #
-# Build something of your own. Lesson {{ number_of("quickstart") }} is the whole project in a few cells. Does
-# it read differently now?
+# Ask a question of your own: [{{ number_of("your_project") }} · Your project]({{ notebook_of("your_project") }})
 #
 # ## References
 #
@@ -365,7 +364,6 @@ pd.DataFrame(rows).T
 # - FDA: [Software as a medical device](https://www.fda.gov/medical-devices/digital-health-center-excellence/software-medical-device-samd).
 #   Final order on software-aided adjunctive diagnostic devices for skin lesions (class II), Federal Register
 #   91:14445, 25 March 2026.
-# - Keras: [CVE-2025-1550](https://nvd.nist.gov/vuln/detail/CVE-2025-1550).
 
 # %%
 exercises.progress()

@@ -58,15 +58,18 @@ def _checked(content, largest=10e6, pixels=50e6, load=True, caught=Exception):
     if len(content) > largest:
         raise ValueError("The file is too large: send at most 10 MB.")
     try:
-        image = Image.open(io.BytesIO(content))
-        few = image.width * image.height <= pixels
-        if few and load:
-            image.load()
+        image = Image.open(io.BytesIO(content), formats=["JPEG", "PNG"])
     except caught:
-        raise ValueError("This is no image that I can read.") from None
-    if not few:
+        raise ValueError("This is no JPEG or PNG that I can read.") from None
+    if image.width * image.height > pixels:
         raise ValueError("The image has too many pixels.")
-    return image.convert("RGB") if load else Image.new("RGB", image.size)
+    if not load:
+        return Image.new("RGB", image.size)
+    try:
+        image.load()
+    except caught:
+        raise ValueError("The image is broken or cut off.") from None
+    return image.convert("RGB")
 
 
 @exercise(

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from sklearn.covariance import EmpiricalCovariance
+from sklearn.metrics import roc_auc_score
 
 from utils.evaluation import Estimate, difference
 from utils.exercises.registry import Hint, answered, exercise, near, refuse_array
@@ -125,45 +126,30 @@ def _quiet_rows(answer):
 def _lesions(n=160):
     rng = np.random.default_rng(8)
     y = (np.arange(n) % 3 == 0).astype(int)
-    before = rng.random(n) < np.where(y, 0.3, 0.1)
-    after = rng.random(n) < np.where(y, 0.7, 0.2)
-    return y, before, after
+    return y, rng.random(n) + 0.2 * y, rng.random(n) + 0.5 * y
 
 
-def _sensitivity(y, called):
-    return called[y == 1].mean()
+def _gain(y, before, after):
+    return difference(roc_auc_score, y, after, before, np.arange(len(y)))
 
 
-def _gain(melanoma, before, after):
-    return difference(_sensitivity, melanoma, after, before, np.arange(len(melanoma)))
-
-
-def _false_alarms(y, called):
-    return np.mean(called[np.asarray(y) == 0])
+def _accuracy(y, p):
+    return np.mean(np.asarray(y) == (p >= 0.5))
 
 
 @exercise(
     "not_a_lesion.3",
-    hint="evaluation.difference takes the measure first, then the truth, the new answers, the old "
-    "ones and the lesions. In which order does after minus before need the answers?",
-    blank=lambda melanoma, before, after: ...,
+    hint="evaluation.difference takes the measure first, then the truth, the new probabilities, "
+    "the old ones and the lesions. In which order does after minus before need the probabilities?",
+    blank=lambda y, before, after: ...,
     right=_gain,
     wrong=[
         (lambda y, b, a: _gain(y, a, b), "after minus before"),
         (lambda y, b, a: _gain(y, b, a).value, "no interval"),
-        (
-            lambda y, b, a: difference(_false_alarms, y, a, b, np.arange(len(y))),
-            "false alarms",
-        ),
-        (
-            lambda y, b, a: difference(lambda t, p: np.mean(p), y, a, b, np.arange(len(y))),
-            "all lesions",
-        ),
-        (
-            lambda y, b, a: difference(lambda t, p: np.mean(t == p), y, a, b, np.arange(len(y))),
-            "accuracy",
-        ),
-        (lambda y, b, a: difference(_sensitivity, y, a, b, y), "each row is a lesion"),
+        (lambda y, b, a: roc_auc_score(y, a) - roc_auc_score(y, b), "no interval"),
+        (lambda y, b, a: difference(_accuracy, y, a, b, np.arange(len(y))), "accuracy"),
+        (lambda y, b, a: difference(lambda t, p: p.mean(), y, a, b, np.arange(len(y))), "measure"),
+        (lambda y, b, a: difference(roc_auc_score, y, a, b, y), "each row is a lesion"),
         (lambda y, b, a: None, "return"),
     ],
 )
@@ -172,19 +158,13 @@ def _paired_gain(answer):
     found = answered(answer(y.copy(), before.copy(), after.copy()))
     if not isinstance(found, Estimate):
         raise Hint("That has no interval. evaluation.difference gives both.")
-    right, rate = _gain(y, before, after), after.mean() - before.mean()
-    others = after[y == 0].mean() - before[y == 0].mean()
-    correct = (after == y).mean() - (before == y).mean()
+    right = _gain(y, before, after)
     if near(found.value, -right.value, 1e-6):
-        raise Hint("Take after minus before: the new answers come first.")
-    if near(found.value, others, 1e-6):
-        raise Hint("Those are the false alarms. Sensitivity looks at melanomas.")
-    if near(found.value, rate, 1e-6):
-        raise Hint("That counts all lesions that are called melanoma. Take the melanomas only.")
-    if near(found.value, correct, 1e-6):
-        raise Hint("That is the accuracy. Take the sensitivity.")
+        raise Hint("Take after minus before: the new probabilities come first.")
+    if near(found.value, _accuracy(y, after) - _accuracy(y, before), 1e-6):
+        raise Hint("That is the accuracy. Take roc_auc_score.")
     if not near(found.value, right.value, 1e-6):
-        raise Hint("Not the difference of the two sensitivities. Which measure did you take?")
+        raise Hint("Not the difference of the two AUCs. Which measure did you take?")
     if not near(found.high - found.low, right.high - right.low, 0.05):
         raise Hint("The interval is not that of lesions: here each row is a lesion of its own.")
-    return f"Here {found:+.2f}. The same lesions were asked twice, so the difference is paired."
+    return f"Here {found:+.2f}. The same lesions were scored twice, so the difference is paired."
