@@ -173,8 +173,8 @@ print(f"paired difference: {difference:+.2f}")
 _ = diagrams.grad_cam()
 
 # %% [markdown]
-# *(A sketch, its numbers are invented.)* TensorFlow's `GradientTape` records what the head computes from
-# the feature maps, and gives the gradient, one number for each cell of each map:
+# *(A sketch, its numbers are invented.)* TensorFlow's `GradientTape` records what the head computes, and
+# gives the gradient, one number for each cell of each map:
 
 
 # %%
@@ -224,14 +224,15 @@ figure, axes = plt.subplots(1, 2, figsize=(7, 3.2))
 for ax, name, heat in zip(axes, heads, heats, strict=True):
     sns.heatmap(heat, vmin=0, vmax=np.max(heats), annot=True, fmt=".2f", ax=ax)
     ax.set(aspect="equal", xticks=[], yticks=[])
-    ax.set_title(f"trained {name}:\n{heat[2].sum() / heat.sum():.0%} of the heat in the lower row")
+    ax.set_title(
+        f"trained {name}:\n{heat[2].sum() / heat.sum():.0%} of the heat in the lower row"
+    )
     ax.set_xlabel("lower edge of the image: the ruler")
 _ = figure.suptitle("Mean heat map of 200 images with a ruler")
 # alt: Two heat maps of 3 x 3 cells on one scale, means over 200 images. Without rulers in training the heat is low everywhere. With them it is high in the lower row, where the ruler lies.
 
 # %% [markdown]
-# With rulers in training, most of the heat lies in the lower row: a coarse heat map, but it found the
-# ruler. Does the ruler also *change* the answer?
+# With rulers in training, most of the heat lies in the lower row. Does the ruler also *change* the answer?
 #
 # **Exercise grad_cam.2** Write `moved_by_ruler(model, images)`: put a ruler on each image with
 # `artefacts.add("ruler", images)`, predict before and after, and return the mean change of the
@@ -264,7 +265,7 @@ for name, head in heads.items():
 
 # %% [markdown]
 # These lesions are no melanomas. After a training with rulers, a ruler raises their probability by 0.87 on
-# average. Such a test says more than a heat map, and it works for everything that you can draw.
+# average. Such a test says more than a heat map.
 
 # %% [markdown]
 # ## Is a heat map true?
