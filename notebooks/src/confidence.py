@@ -262,7 +262,7 @@ ax = sns.histplot(coverage * n, discrete=True, color=plots.MELANOMA)
 ax.axvline(0.9 * n, color="black", linestyle="--")
 ax.set(xlabel=f"new melanomas covered, of {n}", ylabel="limits")
 _ = ax.set_title(f"{less:.0%} of the limits cover less than promised")
-# alt: Histogram: how many of 65 new melanomas each of 200 limits covers. A dashed line marks nine of ten; many limits lie to the left of it.
+# alt: Histogram: how many of the new melanomas each of 200 limits covers. A dashed line marks nine of ten; many limits lie to the left of it.
 
 # %% [markdown]
 # On average the limits keep their promise. But four in ten cover less, and you will have only *one*. (Two
