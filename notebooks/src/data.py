@@ -16,8 +16,8 @@
 # # {{ number }} · Data: what is in HAM10000?
 #
 # A model learns whatever its data offer, even what no clinic offers. So look before you train.
-# One column of this table almost gives the diagnosis away. And the images tell something about
-# melanoma even where they show no lesion.
+# One column of this table tells much of the diagnosis, and is empty for every new patient. And the
+# images tell something about melanoma even where they show no lesion.
 
 # %% [markdown]
 # **You will**

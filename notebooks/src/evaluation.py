@@ -117,7 +117,8 @@ ConfusionMatrixDisplay.from_predictions(
     y, called, display_labels=names, cmap="Blues", colorbar=False
 )
 plt.grid(False)
-_ = plt.title(plots.title("Most melanomas are missed", lesions.source))
+text = f"{np.sum((y == 1) & ~called)} of {np.sum(y)} melanomas are missed"
+_ = plt.title(plots.title(text, lesions.source))
 # alt: Confusion matrix of the validation set at threshold 0.5. Upper row, other lesions: nearly all are called other. Lower row, melanomas: two thirds are called other, one third melanoma.
 
 # %% [markdown]

@@ -69,8 +69,9 @@ def _cases_of_grad_cam():
 
 @exercise(
     "grad_cam.1",
-    hint="Three steps: one weight for each map of each image, a weighted sum over the last axis, "
-    "and then only what is positive. keepdims=True lets the weights be multiplied by the maps.",
+    hint="Three steps: one weight for each map of each image (axes 1 and 2 are its cells), a "
+    "weighted sum over the last axis, and then only what is positive. With keepdims=True the "
+    "weights can be multiplied by the maps.",
     cases=_cases_of_grad_cam,
     solution=lambda: _cam,
 )
