@@ -44,10 +44,10 @@ from sklearn.model_selection import ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from utils import data, exercises, ledger, plots, pretrained, results, splits
+from utils import backbone, data, exercises, ledger
+from utils import plots, pretrained, results, splits
 from utils.quiet import keras
 from keras import layers
-from keras.applications import MobileNetV2
 
 # %% tags=["parameters"]
 SOURCE = "auto"
@@ -86,15 +86,8 @@ print(f"{len(many):,} lesions, {many.melanoma.sum()} of them melanomas")
 
 # %%
 weights = pretrained.mobilenet_v2(0.35, 96, train.source)
-network = keras.Sequential(
-    [
-        keras.Input((SIZE, SIZE, 3)),
-        layers.Resizing(96, 96),
-        layers.Rescaling(1 / 127.5, offset=-1),
-        MobileNetV2((96, 96, 3), 0.35, include_top=False, weights=weights),
-        layers.GlobalAveragePooling2D(),
-    ]
-)
+base = backbone.mobilenet_v2(0.35, SIZE, 96, weights)
+network = keras.Sequential([base, layers.GlobalAveragePooling2D()])
 x_train = network.predict(train.images, batch_size=100, verbose=0)
 x_many = network.predict(many.images, batch_size=100, verbose=0)
 

@@ -106,7 +106,7 @@ auc = evaluation.estimate(roc_auc_score, y[rest], probability[rest], groups)
 print(f"AUC without them {auc:.2f}")
 
 # %% [markdown]
-# No image with a patch shows a melanoma: whatever recognises the patch need not look at the skin. So report the
+# No image with a patch shows a melanoma: a model that recognises the patch need not look at the skin. So report the
 # AUC without them, too: 0.74.
 #
 # 300 images are few. The record holds the model's answers for three larger sets: HAM10000's test

@@ -275,7 +275,8 @@ ax.hlines(optimism.index, optimism["low"], optimism["high"])
 ax.plot(optimism["optimism"], optimism.index, "o")
 ax.axvline(0, color="black", linestyle="--")
 ax.set(xlabel="AUC above that by lesion", ylim=(-0.5, 2.5))
-_ = ax.set_title("Two of the three splits score too high")
+high = (optimism["low"] > 0).sum()
+_ = ax.set_title(f"{high} of the {len(optimism)} splits score too high")
 # alt: Optimism of three splits with intervals. By lesion with another seed it lies around zero, by image above zero, and with take and skip far above it.
 
 # %% [markdown]
