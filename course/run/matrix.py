@@ -175,8 +175,10 @@ def _place(row, scratch, python):
     own["JUPYTER_PATH"] = str(python.parents[1] / "share" / "jupyter")
     start, first = [], None
     content = settings.make_folder(scratch / "content")
+    own["COURSE_WORK_DIR"] = str(scratch / "work")
     if row.kind == "colab":
         own |= colab.surroundings(scratch)
+        browser.with_cache(scratch / "work")  # drawing anew for each lesson takes a minute
     elif row.kind == "kaggle":
         course = settings.make_folder(scratch / "kaggle" / "input" / "the-course")
         content = settings.make_folder(scratch / "kaggle" / "working")
@@ -187,18 +189,16 @@ def _place(row, scratch, python):
             f"sys.path.insert(0, {str(course)!r})\n"
             f"os.environ['COURSE_WORK_DIR'] = {str(content)!r}"
         )
+        own.pop("COURSE_WORK_DIR")
         own["PATH"] = str(python.parent)  # without git
         _take_away(own, scratch)
     else:
         own |= {"PYTHONPATH": str(settings.ROOT)}
-        work = scratch / "work"
         if row.kind == "offline":
             start = _without_network()
             _take_away(own, scratch)
-            settings.make_folder(work)
         else:
-            browser.with_cache(work)
-        own["COURSE_WORK_DIR"] = str(work)
+            browser.with_cache(scratch / "work")
 
     def execute(lesson):
         folder = settings.make_folder(content / lesson.stem)
