@@ -107,7 +107,8 @@ def test_matrix(words=()):
     lessons = choose_lessons(wanted)
     failed = False
     for name in chosen or ROWS:
-        missing = [path for path in lessons if wanted or kept(name, path).get("result") != "ran"]
+        passed = [path for path, one in kept(name, lessons).items() if one["result"] == "ran"]
+        missing = lessons if wanted else [path for path in lessons if path not in passed]
         print(f"\n{name}: {len(missing)} lessons to run, {ROWS[name].title}", flush=True)
         try:
             failed |= bool(missing) and not _run_row(name, missing, packages)
@@ -116,6 +117,7 @@ def test_matrix(words=()):
             print(error, file=sys.stderr)
             if not read(name)["lessons"]:
                 _write(name, {"lessons": {}, "why": f"{today()}: {error}"})
+    print("\n`python -m course refresh pages` brings docs/PROOF.md up to date.")
     return int(failed)
 
 
@@ -175,19 +177,19 @@ def _place(row, scratch, python):
     own["JUPYTER_PATH"] = str(python.parents[1] / "share" / "jupyter")
     start, first = [], None
     content = settings.make_folder(scratch / "content")
-    own["COURSE_WORK_DIR"] = str(scratch / "work")
+    work = scratch / "kaggle" / "working" if row.kind == "kaggle" else scratch / "work"
+    own["COURSE_WORK_DIR"] = str(browser.with_cache(work))  # drawing anew takes minutes
     if row.kind == "colab":
         own |= colab.surroundings(scratch)
-        browser.with_cache(scratch / "work")  # drawing anew for each lesson takes a minute
     elif row.kind == "kaggle":
         course = settings.make_folder(scratch / "kaggle" / "input" / "the-course")
-        content = settings.make_folder(scratch / "kaggle" / "working")
+        content = work
         _copy_course(course)
         start = _without_network(read_only=course)
         first = (  # what a learner types there; the dataset's folder is the only unusual thing
             "import os\nimport sys\n\n"
             f"sys.path.insert(0, {str(course)!r})\n"
-            f"os.environ['COURSE_WORK_DIR'] = {str(content)!r}"
+            f"os.environ['COURSE_WORK_DIR'] = {str(work)!r}"
         )
         own.pop("COURSE_WORK_DIR")
         own["PATH"] = str(python.parent)  # without git
@@ -197,8 +199,6 @@ def _place(row, scratch, python):
         if row.kind == "offline":
             start = _without_network()
             _take_away(own, scratch)
-        else:
-            browser.with_cache(scratch / "work")
 
     def execute(lesson):
         folder = settings.make_folder(content / lesson.stem)
@@ -345,8 +345,9 @@ def today():
 
 def code_of(lesson):
     """A digest of a lesson's code: 12 digits. What passed with other code did not pass."""
-    cells = [c.source for c in nbformat.read(lesson, 4).cells if c.cell_type == "code"]
-    return hashlib.sha256("\n".join(cells).encode()).hexdigest()[:12]
+    cells = json.loads(lesson.read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    return hashlib.sha256("\n".join(code).encode()).hexdigest()[:12]
 
 
 def read(name):
@@ -355,10 +356,14 @@ def read(name):
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"lessons": {}}
 
 
-def kept(name, lesson):
-    """What a row's record says of a lesson as it is now: dict, empty if nothing."""
-    found = read(name)["lessons"].get(name_of(lesson), {})
-    return found if found.get("code") == code_of(lesson) else {}
+def kept(name, lessons):
+    """What a row's record says of lessons as they are now: dict of Path to dict."""
+    found, record = {}, read(name)["lessons"]
+    for lesson in lessons:
+        one = record.get(name_of(lesson))
+        if one and one["code"] == code_of(lesson):
+            found[lesson] = one
+    return found
 
 
 def _write(name, record):
@@ -370,15 +375,14 @@ def table():
     """The matrix for the page: list of dict, one a row."""
     lessons, found = choose_lessons(), []
     for name, row in ROWS.items():
-        outcomes = {lesson.stem[:2]: kept(name, lesson) for lesson in lessons}
-        ran = {number: one for number, one in outcomes.items() if one}
+        ran = {lesson.stem[:2]: one for lesson, one in kept(name, lessons).items()}
         found.append(
             {
                 "name": name,
                 "title": row.title,
                 "passed": [number for number, one in ran.items() if one["result"] == "ran"],
                 "failed": {n: one["result"] for n, one in ran.items() if one["result"] != "ran"},
-                "not_run": [number for number in outcomes if number not in ran],
+                "not_run": [p.stem[:2] for p in lessons if p.stem[:2] not in ran],
                 "seconds": sum(one["seconds"] for one in ran.values()),
                 "since": min((one["date"] for one in ran.values()), default=None),
                 "why": read(name).get("why"),
