@@ -6,6 +6,7 @@ other files.
 
 import base64
 import hashlib
+import importlib
 import json
 import os
 import re
@@ -89,8 +90,7 @@ def host(monkeypatch):
         monkeypatch.setenv(name, "127.0.0.1")
     monkeypatch.setattr("urllib.request._opener", None)  # remembers proxies
     monkeypatch.setattr(pretrained, "HOST", f"{address}/")
-    from kagglesdk import kaggle_env
-
+    kaggle_env = importlib.import_module("kagglesdk.kaggle_env")  # of kagglehub
     monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, address)
     # Half a second instead of twenty, and of a minute in all.
     limit = socket.setdefaulttimeout

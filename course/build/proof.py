@@ -126,7 +126,5 @@ def _link(test):
     path = TESTS / f"test_{file}.py"
     there = ast.parse(path.read_text(encoding="utf-8")).body if path.exists() else []
     if name not in [node.name for node in there if isinstance(node, ast.FunctionDef)]:
-        raise CourseError(
-            f"The page of faults names the test {name} of {path.name}: there is none."
-        )
+        raise CourseError(f"docs/PROOF.md names the test {name}: {path.name} has none.")
     return f"[{name.removeprefix('test_').replace('_', ' ')}](../tests/{path.name})"
