@@ -12,7 +12,7 @@ FAILED = { echo "The packages could not be installed (see above): try the same c
 # What was given on make's command line (LESSONS=00 SOURCE=folder ...), quoted for the shell.
 GIVEN = '$(subst ','\'',$(MAKEOVERRIDES))'
 
-.PHONY: help course test check refresh lab serve notebooks site record test-colab clean
+.PHONY: help course test check refresh lab serve notebooks site record test-matrix clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is"
@@ -50,8 +50,8 @@ record: $(DEV) ## run the quickstart on real images with seeds 0-4 and record it
 refresh: $(DEV) ## make anew whatever is stale: models, records, notebooks, pages
 	@$(PY) -m course refresh
 
-test-colab: $(STAMP) ## run every lesson with Colab's versions, as Colab does
-	@$(PY) -m course test-colab --make $(GIVEN)
+test-matrix: $(DEV) ## run the lessons in other environments: ROWS=colab,offline LESSONS=00 ...
+	@$(PY) -m course test-matrix --make $(GIVEN)
 
 clean: ## remove what was installed and what runs left (data/ and my_notebooks/ stay)
 	rm -rf $(VENV) runs site/_build .pytest_cache .ruff_cache .import_linter_cache *.egg-info

@@ -69,7 +69,7 @@ def _parser():
     for name, summary in (
         ("run", "run lessons; their notebooks with outputs go to runs/"),
         ("record", "run lessons on real images (00 with five seeds), into results/"),
-        ("test-colab", "run lessons with Colab's versions, as Colab does (LESSONS=, PACKAGES=)"),
+        ("test-matrix", "run lessons in other environments (ROWS=, LESSONS=), into docs/matrix/"),
     ):
         command = commands.add_parser(name, help=summary)
         text = "LESSONS=00,02-04 SOURCE=folder|kaggle|synthetic|auto, or any lesson's parameter"
@@ -108,8 +108,8 @@ def _call(arguments, options):
         return getattr(importlib.import_module(f"course.{module}"), function)(*given)
 
     match arguments.command:
-        case "test-colab":
-            return call("run.colab.test_colab", _words(arguments))
+        case "test-matrix":
+            return call("run.matrix.test_matrix", _words(arguments))
         case "run":
             return call("run.terminal.run", split_settings(_words(arguments)))
         case "record":

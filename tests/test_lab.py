@@ -1,11 +1,9 @@
 """JupyterLab as a learner meets it: on copies of the lessons, in a real browser."""
 
 import contextlib
-import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,23 +13,9 @@ import pytest
 
 from course.errors import CourseError
 from course.lessons import NOTEBOOKS
-from course.run import lab
+from course.run import browser, lab
 from utils import settings
 
-BROWSER = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
-# No sandbox: root in a container has none. The others keep a browser from asking the network.
-BROWSER_OPTIONS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-]
-# Every cell stands in the page and not only those in view; saved soon; no question about news.
-JUPYTERLAB = {
-    "notebook-extension/tracker": {"windowingMode": "none"},
-    "docmanager-extension/plugin": {"autosaveInterval": 2},
-    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-}
 SMALL = 'SOURCE = "synthetic"\nSIZE = 28\nALPHA = 0.35\nSEED = 0\nEPOCHS = 1\nFINE_TUNE_EPOCHS = 1'
 CHECK = 'exercises.check("quickstart.2", alarms, table=test.table, called=called)'
 WRONG = f'alarms = test.table["dx"].value_counts()\n{CHECK}'
@@ -144,53 +128,14 @@ def test_jupyterlab_ends_with_the_command(toy, tmp_path, name):
 
 
 @pytest.fixture
-def jupyterlab(tmp_path, monkeypatch):
+def jupyterlab(tmp_path):
     """The address of a JupyterLab that ``python -m course lab`` started, for root or not."""
-    for name, content in JUPYTERLAB.items():
-        path = tmp_path / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content))
-    monkeypatch.setenv("JUPYTERLAB_SETTINGS_DIR", str(tmp_path / "settings"))
-    monkeypatch.setenv("JUPYTERLAB_WORKSPACES_DIR", str(tmp_path / "workspaces"))
-    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "config"))
-    data = settings.make_folder(tmp_path / "work" / "data")
-    (data / "cache").symlink_to(settings.make_folder(settings.cache()))  # what was drawn once
-    monkeypatch.setenv("COURSE_WORK_DIR", str(data.parent))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    words = [sys.executable, "-m", "course", "lab", "--", "--no-browser", f"--port={port}"]
-    with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen(
-            [*words, "--IdentityProvider.token=learner"],
-            cwd=settings.ROOT,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert server.poll() is None, (tmp_path / "log").read_text()
-            time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}/?token=learner"
-    finally:
-        # Asked to stop, JupyterLab ends its kernels first; what does not stop is ended.
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait()
-        for _ in range(50):
-            try:
-                os.killpg(server.pid, 0)
-            except ProcessLookupError:
-                break
-            time.sleep(0.2)
-        else:
-            os.killpg(server.pid, signal.SIGKILL)
+    with browser.jupyterlab(tmp_path) as address:
+        yield f"{address}/?token={browser.TOKEN}"
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not BROWSER, reason="there is no Chromium: JupyterLab was not tried")
+@pytest.mark.skipif(not browser.BROWSER, reason="there is no Chromium: JupyterLab was not tried")
 def test_a_learner_runs_the_first_lesson_and_answers_an_exercise(jupyterlab, tmp_path):
     from playwright.sync_api import expect, sync_playwright
 
@@ -199,8 +144,8 @@ def test_a_learner_runs_the_first_lesson_and_answers_an_exercise(jupyterlab, tmp
     folded = [c for c in lesson.cells if c.metadata.get("jupyter", {}).get("source_hidden")]
     shots = settings.make_folder(settings.ROOT / "runs" / "screenshots")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=BROWSER_OPTIONS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        opened = playwright.chromium.launch(executable_path=browser.BROWSER, args=browser.OPTIONS)
+        page = opened.new_page(viewport={"width": 1280, "height": 1000})
         page.set_default_timeout(120_000)
         expect.set_options(timeout=120_000)
         cells = page.locator(".jp-Notebook .jp-Cell")
@@ -254,7 +199,7 @@ def test_a_learner_runs_the_first_lesson_and_answers_an_exercise(jupyterlab, tmp
             if "Exercise quickstart.2: right." in copy.read_text(encoding="utf-8"):
                 break
             page.wait_for_timeout(200)
-        browser.close()
+        opened.close()
     mine = copy.read_bytes()
     assert b"rows = called" in mine and b"Exercise quickstart.2: right." in mine
     assert {path: path.read_bytes() for path in sorted(NOTEBOOKS.glob("*.ipynb"))} == committed

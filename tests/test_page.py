@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tests.test_lab import BROWSER, BROWSER_OPTIONS
+from course.run.browser import BROWSER, OPTIONS
 from utils import serve, settings
 
 pytestmark = [
@@ -24,7 +24,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=BROWSER, args=BROWSER_OPTIONS)
+        started = playwright.chromium.launch(executable_path=BROWSER, args=OPTIONS)
         yield started
         started.close()
 

@@ -11,7 +11,7 @@ from course.errors import CourseError
 from utils import results, settings
 from utils.evaluation import Estimate
 
-PAGES = ("README.md", "results/README.md", "models/README.md")
+PAGES = ("README.md", "results/README.md", "models/README.md", "docs/PROOF.md")
 
 
 @pytest.fixture
@@ -222,7 +222,7 @@ RANKED = (
 )
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", LINES)
 def test_each_number_of_a_page_is_the_records(pages, page):
     text, known = pages()[page], records()
     for line in LINES[page] + [*RANKED] * (page != "README.md"):

@@ -14,6 +14,7 @@ import yaml
 from course import lessons
 from course.build import notebooks, pages, source
 from course.errors import CourseError, Refused
+from course.run import matrix
 from course.run.terminal import missing_images
 from utils import data, digest, results, settings
 from utils.data import segmentation
@@ -73,10 +74,11 @@ def _stages():
     folder = Path(__file__).with_name("templates")
     templates = [p.relative_to(settings.ROOT).as_posix() for p in sorted(folder.glob("*.md"))]
     records = sorted(f"results/{path.name}" for path in results.COMMITTED.glob("*.json"))
+    rows = matrix.RECORDS.relative_to(settings.ROOT).as_posix()
     stages["pages"] = {
         "cmd": "python -m course pages",
         "wdir": "..",
-        "deps": [*templates, *records, *built],
+        "deps": [*templates, *records, *built, rows],
         "outs": [{page: KEPT} for page in pages.PAGES],
     }
     return stages

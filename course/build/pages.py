@@ -1,14 +1,16 @@
-"""Writes the pages that are rendered from lessons and ``results/``: README, results, model card."""
+"""Writes the pages that are rendered from lessons and records: README, results, card, proof."""
 
 import json
 import re
 
 import numpy as np
 
+from course.build.proof import faults
 from course.build.render import render_file
 from course.build.source import seconds_of
 from course.errors import CourseError
 from course.lessons import address, choose_lessons, name_of, number, pyproject, release
+from course.run import matrix
 from course.run.terminal import shown
 from utils import evaluation, results, settings
 from utils.augmentation import STRENGTHS
@@ -17,6 +19,7 @@ PAGES = {
     "README.md": "readme.md",
     "results/README.md": "results.md",
     "models/README.md": "model_card.md",
+    "docs/PROOF.md": "proof.md",
 }
 RECORDED = {
     "draws": "ten_draws",
@@ -93,8 +96,9 @@ def names():
     found = {name: of_this_model(file) for name, file in RECORDED.items()}
     if missing := [RECORDED[name] for name, content in found.items() if content is None]:
         raise CourseError(f"The pages need results/{missing[0]}.json, which is not there.")
-    matrix = results.CLAIMED_CONFUSION.ravel()
-    called = evaluation.metrics(np.repeat([0, 0, 1, 1], matrix), np.repeat([0, 1, 0, 1], matrix), 1)
+    claimed = results.CLAIMED_CONFUSION.ravel()
+    labels, answers = (np.repeat(one, claimed) for one in ([0, 0, 1, 1], [0, 1, 0, 1]))
+    called = evaluation.metrics(labels, answers, 1)
     quickstarts = sorted(p.stem for p in results.COMMITTED.glob("quickstart-*px.json"))
     seconds, lessons = lesson_rows()
     found |= {name: of_this_model(name) for name in OPTIONAL}
@@ -108,6 +112,8 @@ def names():
         "release": release(),
         "course_minutes": round(seconds / 60),
         "claim": results.CLAIM,
+        "matrix": matrix.table(),
+        "faults": faults(),
         "own_matrix": {k: v for k, v in called.items() if k not in evaluation.RANKING},
         "quickstarts": [results.committed(name) for name in quickstarts],
     }

@@ -1,16 +1,12 @@
 """The lessons as Colab runs them: Colab's versions, and the notebook alone in an empty folder."""
 
-import os
 import re
-import shutil
 import subprocess
-import sys
-import tempfile
-import time
 from pathlib import Path
 
-from course.errors import CourseError, Refused
-from course.lessons import address, choose_lessons, pyproject, release, split_settings
+from course.errors import CourseError
+from course.lessons import address, pyproject, release
+from course.run import environments
 from course.run.terminal import shown
 from utils import settings
 
@@ -18,7 +14,7 @@ VERSIONS = Path(__file__).with_name("colab.txt")
 # A notebook there needs none of these; the lesson that shows MAPIE goes on without it, and
 # TensorFlow's interpreter takes the place of LiteRT's.
 NOT_IN_COLAB = {"ai-edge-litert", "jupyterlab", "papermill", "setuptools"}
-MINUTES = 6  # that a lesson may take; it needs one to three
+PYTHON = "3.13"
 
 
 def surroundings(folder):
@@ -123,114 +119,26 @@ def install(folder, listed=VERSIONS):
     CourseError
         If there is no Python 3.13, or the packages cannot be installed.
     """
-    python, stamp = folder / "bin" / "python", folder / "installed"
     versions = pins(listed)
     requirements = wanted(versions)
     pinned = "".join(f"{name}=={version}\n" for name, version in versions.items())
-    state = "\n".join([*requirements, pinned])  # what the environment was made from
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == state:
-        return python
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    found = [shutil.which("python3.13"), *pyenv.glob("versions/3.13.*/bin/python")]
-    found = [os.environ["PYTHON"]] if os.environ.get("PYTHON") else [sys.executable, *found]
-    test = "import ensurepip, sys, venv; sys.exit(sys.version_info[:2] != (3, 13))"
-    for start in filter(None, found):
-        if shutil.which(start) and not subprocess.call(
-            [start, "-c", test], stderr=subprocess.DEVNULL
-        ):
-            break
-    else:
-        raise CourseError(
-            "Colab has Python 3.13, and there is none here: install it, or say where it is with "
-            "PYTHON=/path/to/python3.13"
-        )
-    print(f"installing Colab's versions into {shown(folder)} (a few minutes) ...", flush=True)
-    failed = CourseError(
-        f"Colab's versions ({shown(listed)}) could not be installed (see above): try again, and if "
-        "the reason is that Colab moved, change pyproject.toml or the lessons."
-    )
-    if subprocess.call([start, "-m", "venv", "--clear", folder]):
-        raise failed
-    only = folder / "colab.txt"
+    only = settings.make_folder(folder.parent) / "colab.txt"
     settings.write_text(only, pinned)
-    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-c", only]
-    if subprocess.call([*pip, *requirements]):
-        raise failed
-    settings.write_text(stamp, state)
-    return python
+    return environments.install(
+        folder,
+        PYTHON,
+        ["-c", only, *requirements],
+        "\n".join([*requirements, pinned]),
+        f"Colab's versions ({shown(listed)}) could not be installed (see above): try again, and if "
+        "the reason is that Colab moved, change pyproject.toml or the lessons.",
+    )
 
 
-def test_colab(words=()):
-    """Run every lesson as Colab does and print what came out. Returns the exit code.
-
-    Parameters
-    ----------
-    words : list of str
-        ``LESSONS=00,02-04`` (default: all); ``PACKAGES=pip-freeze.gpu.txt``, Colab's list of
-        another day (default: the one in ``VERSIONS``).
-
-    Raises
-    ------
-    CourseError
-        If anything else is given, or Colab's versions cannot be installed.
-    """
-    given = split_settings(words)
-    lessons = choose_lessons(given.pop("LESSONS", ""))
-    listed = Path(given.pop("PACKAGES", VERSIONS))
-    if given:
-        raise Refused(f"test-colab takes LESSONS and PACKAGES only, not {', '.join(given)}.")
-    try:
-        runs = settings.make_folder(settings.runs() / "colab")
-    except OSError as error:
-        raise CourseError(str(error)) from error
-    python = install(runs / ".venv", listed)
+def moved(listed):
+    """What another list of Colab's versions has that ``VERSIONS`` has not: list of str."""
     now = pins(listed)
-    for name, version in pins(VERSIONS).items():
-        if now.get(name, version) != version:
-            print(f"Colab moved: {name} {version} -> {now[name]}")
-    out = {"PYTHONHOME", "VIRTUAL_ENV", *settings.FOLDERS} - {"KERAS_HOME"}
-    own = {"HAM10K_SOURCE": "synthetic", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    own |= {name: value for name, value in os.environ.items() if name not in out}
-    own["PATH"] = os.pathsep.join([str(python.parent), own["PATH"]])
-    own["JUPYTER_PATH"] = str(python.parents[1] / "share" / "jupyter")
-    rows = [("lesson", "seconds", "result")]
-    packages = _packages(python)
-    with tempfile.TemporaryDirectory() as folder:
-        own |= surroundings(Path(folder))
-        for number, lesson in enumerate(lessons, 1):
-            print(f"[{number}/{len(lessons)}] {lesson.stem} ...", flush=True)
-            content, start = Path(folder) / lesson.stem, time.monotonic()
-            content.mkdir()
-            shutil.copy(lesson, content)
-            result = _execute(python, content / lesson.name, own)
-            seconds = f"{time.monotonic() - start:.0f}"
-            if result == "ran" and _packages(python) != packages:
-                result = "changed the installed packages"
-            rows.append((lesson.stem, seconds, result))
-            shutil.copy(content / lesson.name, runs)
-    print()
-    for stem, seconds, result in rows:
-        print(f"{stem:20} {seconds:>7}  {result}")
-    return int(any(result != "ran" for _, _, result in rows[1:]))
-
-
-def _execute(python, notebook, environment):
-    """Run a notebook in its folder and in place. Returns "ran", or in one line why it did not."""
-    command = [python.parent / "jupyter-execute", "--inplace", notebook.name]
-    options = {"cwd": notebook.parent, "env": environment, "capture_output": True, "text": True}
-    for tried in (1, 2):  # a message between kernel and client can be lost: then both wait for ever
-        try:
-            done = subprocess.run(command, timeout=60 * MINUTES, **options)
-            break
-        except subprocess.TimeoutExpired:  # the kernel ends by itself when jupyter-execute is gone
-            if tried == 2:
-                return f"lesson {notebook.stem} did not end, twice within {MINUTES} minutes"
-    if not done.returncode:
-        return "ran"
-    print(done.stderr, file=sys.stderr)
-    lines = re.sub(r"\x1b\[[\d;]*m", "", done.stderr).split("\n")  # without colours
-    return next(filter(str.strip, reversed(lines)), "failed")
-
-
-def _packages(python):
-    return subprocess.run([python, "-m", "pip", "freeze"], check=True, capture_output=True).stdout
+    return [
+        f"Colab moved: {name} {version} -> {now[name]}"
+        for name, version in pins(VERSIONS).items()
+        if now.get(name, version) != version
+    ]

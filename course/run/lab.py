@@ -29,16 +29,17 @@ def copies():
     CourseError
         If there is no lesson, or the folder cannot be written.
     """
+    folder = settings.work() / "my_notebooks"
+    lessons = [*choose_lessons(), *map(notebook, optional())]
+    mine = [folder / lesson.name for lesson in lessons]
     try:
-        folder = settings.make_folder(settings.work() / "my_notebooks")
-        lessons = [*choose_lessons(), *map(notebook, optional())]
-        mine = [folder / lesson.name for lesson in lessons]
+        folder.mkdir(parents=True, exist_ok=True)
         for lesson, copy in zip(lessons, mine, strict=True):
             if not copy.exists():
                 # The contents alone: a read-only lesson shall not become a read-only copy.
                 settings.write_atomically(copy, lambda p, lesson=lesson: shutil.copyfile(lesson, p))
     except OSError as error:
-        raise CourseError(str(error)) from error
+        raise CourseError(str(settings.unwritable(folder, error))) from error
     return mine
 
 
