@@ -286,7 +286,8 @@ def block(ax, x, y, thick, side, color):
 @diagram
 def mobilenet_strip():
     """MobileNetV2 as a strip, from left to right. The side of the maps falls in five steps from 96
-    to 3 pixels, while the channels grow from 3 to 1,280: boxes become lower and thicker."""
+    to 3 pixels, and the boxes become lower. The image has 3 channels, the maps 16, 8, 16, 32 and
+    112, and the output 1,280, by far the thickest box."""
     ax, y = canvas(8, 3.3), 1.75
     stages = ((96, 3), (48, 16), (24, 8), (12, 16), (6, 32), (3, 112), (3, 1280))
     xs = (0.55, 1.8, 2.75, 3.6, 4.5, 5.5, 7.1)
@@ -340,7 +341,7 @@ def inverted_residual(channels=24, factor=6):
 @diagram
 def frozen_and_trainable(stage):
     """MobileNetV2's base as a row of blocks, then pooling and the new head. Frozen blocks are grey
-    and hatched, trainable ones are orange; brackets name them.
+    and hatched, trainable ones are orange; brackets name them. BatchNorm layers stay frozen.
 
     ``stage`` is "head", "last 20 layers" or "all layers"."""
     trained = {"head": 0, "last 20 layers": 20, "all layers": LAYERS}[stage]
@@ -348,15 +349,16 @@ def frozen_and_trainable(stage):
     still = n - round(n * trained / LAYERS)
     slabs(ax, 1.2, y, 3, 1.1, n, still, ORANGE)
     split = 1.2 + 0.2 * still
-    frozen, rest = f"❄ frozen: {LAYERS - trained} layers", f"{trained} trainable"
+    frozen = f"❄ frozen: {LAYERS - trained} layers"
+    rest = f"last {trained}: trainable,\nexcept BatchNorm"
     if still == 0:
-        rest = f"base: all {LAYERS} layers trainable"
+        rest = f"all {LAYERS} layers: trainable, except BatchNorm"
     parts = [(1.2, split, frozen), (split, 4.2, rest)]
     for left, right, text in (*parts, (5.55, 6.79, "head: trainable")):
         if right > left:
             bracket(ax, (left + 0.03, 1.67), (right - 0.03, 1.67), dy=-0.08)
-            write(ax, (left + right) / 2, 1.83, text)
-    head(ax, 0.25, 2.25, f"Stage: {stage}", ha="left")
+            write(ax, (left + right) / 2, 1.83 + 0.08 * text.count("\n"), text)
+    head(ax, 0.25, 2.3, f"Stage: {stage}", ha="left")
     lesion(ax, 0.55, y, 0.6)
     box(ax, 4.87, y, 0.7, 0.6, "average\npooling", GREY)
     box(ax, 5.86, y, 0.56, 0.6, "Dense\n128", ORANGE, 0.45)
@@ -370,7 +372,7 @@ def frozen_and_trainable(stage):
 def cached_features():
     """Above, plain training: in each of 10 epochs all 600 images pass through the frozen base and
     the head. Below, cached features: the images pass the base once, its 600 x 1,280 numbers are
-    kept, and only the head is run in every epoch."""
+    kept, and only the head runs in each epoch."""
     ax = canvas(8, 4.1)
     for y, name, cached in ((3.0, "Plain", False), (0.95, "Cached features", True)):
         head(ax, 0.3, y + 0.87, name, ha="left")
@@ -384,7 +386,7 @@ def cached_features():
         arrows(ax, y, (1.18, 1.68), (6.76, 7.12))
         start = 5.55 if cached else 0.3
         bracket(ax, (start, y + 0.55), (6.8, y + 0.55), dy=-0.09, color=ORANGE)
-    write(ax, 3.55, 3.71, "in every epoch: 10 x 600 images through the base", color=INK)
+    write(ax, 3.55, 3.71, "in each of 10 epochs: 600 images through base and head", color=INK)
     arrows(ax, 3.0, (3.82, 5.74))
     write(ax, 2.75, 1.6, "once: 600 images")
     bracket(ax, (0.3, 1.45), (5.0, 1.45), dy=-0.09)
@@ -394,7 +396,7 @@ def cached_features():
         look = {"facecolor": tint(BLUE, share), "edgecolor": BLUE, "linewidth": 0.8}
         ax.add_artist(Rectangle((4.17 + 0.13 * column, 1.14 - 0.13 * row), 0.13, 0.13, **look))
     write(ax, 4.56, 0.33, "600 x 1,280\nnumbers in memory")
-    write(ax, 6.2, 1.71, "in every epoch")
+    write(ax, 6.2, 1.71, "in each epoch")
     return ax.figure
 
 
