@@ -88,14 +88,14 @@ def bracket(ax, start, end, dx=0, dy=0, color=INK):
     line(ax, (x0 + dx, y0 + dy), start, end, (x1 + dx, y1 + dy), color=color)
 
 
-def lesion(ax, x, y, size, kind=4, turn=0, flip=False, color=GREY):
+def lesion(ax, x, y, size, kind=4, turn=0, color=GREY):
     """A drawn lesion on skin, in a frame; ``kind`` gives its form."""
     frame = box(ax, x, y, size, size, color=color, facecolor="#F8E3CF")
     angle, rng = np.linspace(0, 2 * np.pi, 90), np.random.default_rng(kind)
     for share, shade in ((0.3, "#A8703C"), (0.16, "#6B3F1D")):
         waves = zip((1, 2, 3), rng.uniform(0.08, 0.24, 3), rng.uniform(0, 6, 3), strict=True)
         r = share * size * (1 + sum(a * np.cos(k * angle + p) for k, a, p in waves))
-        z = r * np.exp(1j * (np.pi - angle if flip else angle)) * np.exp(1j * np.radians(turn))
+        z = r * np.exp(1j * angle) * np.exp(1j * np.radians(turn))
         form = Polygon(np.stack([x + z.real, y + z.imag], axis=1), color=shade, linewidth=0)
         ax.add_artist(form).set_clip_path(frame)
 
@@ -480,36 +480,6 @@ def prevalence(shares=(0.24, 0.06), sensitivity=0.9, specificity=0.8, lesions=10
         write(ax, x + 0.14, 0.55, name, ha="left")
     rates = f"the same model: sensitivity {sensitivity:.2g}, specificity {specificity:.2g}"
     write(ax, 4, 0.22, rates, color="#666666")
-    return ax.figure
-
-
-@diagram
-def augmentation():
-    """In training one lesion becomes a new view in every epoch: flipped or turned. In prediction it
-    reaches the model as it is."""
-    ax = canvas(8, 3.4)
-    for y, name, on in ((2.35, "Training", True), (0.8, "Prediction", False)):
-        head(ax, 0.3, y + 0.2, name, ha="left")
-        box(ax, 0.52, y - 0.12, 0.44, 0.22, color=GREEN if on else GREY, fill=0.9 if on else 0.25)
-        knob = Circle((0.63 if on else 0.41, y - 0.12), 0.08, color="white")
-        ax.add_artist(knob).set_edgecolor("#666666")
-        write(ax, 0.84, y - 0.12, "on" if on else "off", ha="left")
-        lesion(ax, 1.9, y, 0.66)
-        arrows(ax, y, (2.3, 2.59 if on else 4.14), (6.51 if on else 4.96, 6.8))
-        box(ax, 7.3, y, 0.86, 0.66, "model")
-    lesion(ax, 4.55, 0.8, 0.66)
-    write(ax, 4.55, 0.3, "the image as it is")
-    write(ax, 4.55, 3.02, "a new random view in every epoch")
-    views = {
-        "flipped\nsideways": {"flip": True},
-        "upside\ndown": {"flip": True, "turn": 180},
-        "turned\nby 40°": {"turn": 40},
-        "turned\nby -70°": {"turn": -70},
-        "flipped,\nturned": {"flip": True, "turn": 60},
-    }
-    for i, (name, view) in enumerate(views.items()):
-        lesion(ax, 2.99 + 0.78 * i, 2.35, 0.66, **view)
-        write(ax, 2.99 + 0.78 * i, 1.78, name)
     return ax.figure
 
 
