@@ -212,7 +212,7 @@ pd.DataFrame(ends).T.round(3)
 # The AUC of nine colour values: 200 images say 0.73 to 0.86, about
 # {{ fact("±0.07", "half of the interval above") }}. Ten times as many lesions would make that a third: the
 # width falls with the square root. Here it only halves, since there are only
-# {{ fact("2.5", "125 / 48, printed above") }} times as many melanomas, and an AUC needs both kinds. Drawn by
+# {{ fact("2.7", "129 / 48, printed above") }} times as many melanomas, and an AUC needs both kinds. Drawn by
 # image, the interval looks narrower than it is.
 #
 # What does an interval promise? Back to `tests`. For an accuracy, a formula gives the interval:
