@@ -45,7 +45,6 @@
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Setup: fetches the course where it is not there yet (nothing to change)
 # {{ setup }}
-import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -118,25 +117,14 @@ pd.Series(here, name=f"test set, {y_test.mean():.0%} melanomas").round(2)
 # is 0.37: that share of the alarms is true. (Doctors call it the positive predictive value.) The same model goes
 # to a place with a prevalence of {{ shown("6 %") }}. Guess its precision there, before you run the next cell.
 
-
 # %%
-def show(prevalence=0.06):
-    rates = here["sensitivity"], here["specificity"]
-    diagrams.prevalence((0.24, prevalence), *rates)
-
-
-show()
+rates = here["sensitivity"], here["specificity"]
+_ = diagrams.prevalence((0.24, 0.06), *rates)
 # alt: Two grids of 1,000 lesions, judged by the same model. At 24 % prevalence more than a third of the alarms are true. At 6 % it is one in ten.
 
 # %% [markdown]
 # There are fewer melanomas to find, and more other lesions to raise false alarms.
 #
-# **Try it.** At which prevalence is every second alarm true?
-
-# %%
-_ = ipywidgets.interact(show, prevalence=(0.01, 0.5, 0.01))
-
-# %% [markdown]
 # scikit-learn's scores can imitate such a place. They take a `sample_weight`: a lesion with a weight of 2 counts
 # twice.
 #
@@ -208,7 +196,7 @@ print(f"mean probability {p.mean():.2f}, melanomas {y.mean():.2f}")
 
 # %% [markdown]
 # The mean is too low. A logistic regression can calibrate: it turns each probability into a better one, and keeps the
-# order of the lesions, so the AUC. Its input is the logarithm of the **odds** p / (1 - p), in SciPy `logit(p)`: unlike
+# order of the lesions, and so the AUC. Its input is the logarithm of the **odds** p / (1 - p), in SciPy `logit(p)`: unlike
 # p it has no end at 0 or 1.
 #
 # **Exercise clinic.2** Write `fit_calibration(y, p)`. It fits scikit-learn's `LogisticRegression(C=np.inf)`
@@ -276,7 +264,10 @@ for name, values in {"before": calibrated, "moved to 5.8 %": moved}.items():
     ax.errorbar(means["p"], means["y"], (below, above), label=name)
 ax.set(xlabel="mean probability", ylabel="share of melanomas", aspect=1)
 ax.legend()
-_ = ax.set_title(plots.title("New lesions, before and after", lesions.source))
+text = (
+    f"Mean probability {calibrated.mean():.2f} before, {moved.mean():.2f} after"
+)
+_ = ax.set_title(plots.title(text, lesions.source))
 # alt: Reliability diagram of the new lesions with equal axes and 95 % intervals. Before, all points lie clearly below the diagonal: the probabilities are too high. After the move to 5.8 % the points lie near it.
 
 # %% [markdown]
