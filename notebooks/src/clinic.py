@@ -255,18 +255,15 @@ ax.axline((0, 0), slope=1, color="k", linestyle=":", label="calibrated")
 ax.set_prop_cycle(color=plots.PALETTE[1:3], marker=["s", "o"])
 for name, values in {"before": calibrated, "moved to 5.8 %": moved}.items():
     bins = pd.cut(values, [0, 0.02, 0.05, 0.1, 0.2, 0.35, 1])
-    both = pd.DataFrame({"p": values, "y": y_new})
-    binned = both.groupby(bins, observed=True)
-    shares = [evaluation.exact(g.sum(), len(g)) for _, g in binned["y"]]
+    parts = pd.DataFrame({"p": values, "y": y_new}).groupby(bins, observed=True)
+    shares = [evaluation.exact(g.sum(), len(g)) for _, g in parts["y"]]
     below = [share.value - share.low for share in shares]
     above = [share.high - share.value for share in shares]
-    means = binned.mean()
+    means = parts.mean()
     ax.errorbar(means["p"], means["y"], (below, above), label=name)
 ax.set(xlabel="mean probability", ylabel="share of melanomas", aspect=1)
 ax.legend()
-text = (
-    f"Mean probability {calibrated.mean():.2f} before, {moved.mean():.2f} after"
-)
+text = f"Mean probability {calibrated.mean():.2f}, moved {moved.mean():.2f}"
 _ = ax.set_title(plots.title(text, lesions.source))
 # alt: Reliability diagram of the new lesions with equal axes and 95 % intervals. Before, all points lie clearly below the diagonal: the probabilities are too high. After the move to 5.8 % the points lie near it.
 
