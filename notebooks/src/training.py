@@ -268,22 +268,21 @@ exercises.check("training.2", with_scaling)
 # optimizer and epoch. `BackupAndRestore` writes one after each epoch. (In Colab, take a folder of your Drive.) We train
 # for four epochs, and our `Disconnect` raises an error in the third.
 #
-# Long trainings often have more images than memory holds. A `tf.data.Dataset` gives `fit` one batch after the other;
-# `keras.utils.image_dataset_from_directory` makes one that reads from a folder. It shuffles itself, so `fit` should not. Ours has four batches, to save time:
+# Where memory is too small for all images, give `fit` a `tf.data.Dataset`: it hands over one batch after the other, and
+# shuffles by itself. (`keras.utils.image_dataset_from_directory` makes one of a folder.) Ours takes four batches, to
+# save time:
 
 
 # %%
 pairs = tf.data.Dataset.from_tensor_slices((x, y))
-batches = pairs.shuffle(600).batch(32).take(4)
+few = pairs.shuffle(600).batch(32).take(4)
 
 
 def session(*more):
     again = new_model()
     again.compile("adam", "binary_crossentropy")
     both = [BackupAndRestore(settings.scratch() / "backup"), *more]
-    return again.fit(
-        batches, epochs=4, callbacks=both, shuffle=False, verbose=0
-    )
+    return again.fit(few, epochs=4, callbacks=both, shuffle=False, verbose=0)
 
 
 # %%
