@@ -222,7 +222,8 @@ _ = figure.suptitle("Few of the ten steps bring a clear gain")
 # baseline, which learned from all images too.
 #
 # A 95 % interval misses the true value one time in twenty; of ten, one may. **Bonferroni's rule** shares this risk,
-# `0.05`, among n comparisons: `0.05 / n` each. How far does an interval reach to each side, in standard errors?
+# `0.05`, among n comparisons: `0.05 / n` each. How far must an interval then reach to each side? `reach` says it in
+# standard errors, the typical error of a number:
 
 
 # %%
