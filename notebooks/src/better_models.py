@@ -322,7 +322,8 @@ counted += [melanomas_in(1500, [0, 1]), is_melanoma.sum()]
 aucs = ladder["roc_auc"]
 found = [aucs["natural class mix"], aucs["more steps"]]
 found += [ladder["balance"]["as it is"], aucs["all images"]]
-_ = plots.auc_by_melanomas(counted, [600, 600, 1500, len(table)], found)
+text = "With as many images, fewer melanomas go with a lower AUC"
+_ = plots.auc_by_melanomas(counted, [600, 600, 1500, len(table)], found, text)
 # alt: AUC with its interval against the number of melanomas in training. 600 images as they come lie lowest, with the fewest melanomas. 600 images of which one in four is a melanoma, and 1,500 images as they come, lie much higher; all images lie a little above them.
 
 # %% [markdown]
