@@ -49,11 +49,11 @@ import time
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 
 from utils import data, diagrams, evaluation, exercises, ledger
 from utils import pretrained, settings, splits
 from utils.quiet import keras
+import tensorflow as tf
 from keras import layers
 from keras.callbacks import BackupAndRestore, EarlyStopping, ReduceLROnPlateau
 from sklearn.metrics import roc_auc_score
