@@ -229,7 +229,7 @@ ax.set(yticks=range(3), yticklabels=rows, ylim=(2.5, -0.5))
 ax.set_xlabel("gain in AUC, with its 95 % interval")
 holding = sum(one.low <= 0 <= one.high for one in rows.values())
 _ = ax.set_title(f"{holding} of 3 intervals hold zero")
-# alt: Three gains in AUC with their intervals, each of which holds zero. This lesson's, on 200 images, has the widest interval. On 1,999 images the last 20 layers are a little above the head alone, and all layers a little below the last 20.
+# alt: Three gains in AUC with their intervals, each of which holds zero. The last 20 layers minus the head alone lie mostly above zero, on 200 images and on 1,999; all layers minus the last 20 lie mostly below.
 
 # %% [markdown]
 # On 1,999 images the last 20 layers gain {{ quote("ladder", "gains.last 20 layers", "+.3f") }} over the head alone:
