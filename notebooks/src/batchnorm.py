@@ -219,7 +219,7 @@ for seed in range(1, SEEDS):
     rows.append(row)
 
 # %%
-table = pd.DataFrame(rows).rename_axis("seed")
+table = pd.DataFrame(rows, index=range(1, SEEDS)).rename_axis("seed")
 table.round(2)
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
