@@ -262,8 +262,8 @@ for name, values in {"before": calibrated, "moved to 5.8 %": moved}.items():
     means = parts.mean()
     ax.errorbar(means["p"], means["y"], (below, above), label=name)
 ax.set(xlabel="mean probability", ylabel="share of melanomas", aspect=1)
-ax.legend()
-text = f"Mean probability {calibrated.mean():.2f}, moved {moved.mean():.2f}"
+ax.legend(loc="upper left")
+text = f"Mean probability {calibrated.mean():.3f}, moved {moved.mean():.3f}"
 _ = ax.set_title(plots.title(text, lesions.source))
 # alt: Reliability diagram of the new lesions with equal axes and 95 % intervals. Before, all points lie clearly below the diagonal: the probabilities are too high. After the move to 5.8 % the points lie near it.
 
