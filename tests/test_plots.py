@@ -66,7 +66,7 @@ def test_the_ladder_shows_each_gain_with_its_interval_and_the_auc_reached():
 
 def test_aucs_stand_at_their_number_of_melanomas():
     aucs = [Estimate(0.8, 0.75, 0.85), Estimate(0.9, 0.85, 0.95)]
-    (ax,) = plots.auc_by_melanomas([60, 600], [600, 6000], aucs).axes
+    (ax,) = plots.auc_by_melanomas([60, 600], [600, 6000], aucs, "").axes
     drawn = [np.atleast_1d(line.get_xdata()).tolist() for line in ax.lines]
     assert drawn == [[60, 60], [60], [600, 600], [600]]
     assert ax.texts[1].get_text() == "6,000 images,\n600 melanomas:\nAUC 0.900"

@@ -88,14 +88,14 @@ def bracket(ax, start, end, dx=0, dy=0, color=INK):
     line(ax, (x0 + dx, y0 + dy), start, end, (x1 + dx, y1 + dy), color=color)
 
 
-def lesion(ax, x, y, size, kind=4, turn=0, flip=False, color=GREY):
+def lesion(ax, x, y, size, kind=4, turn=0, color=GREY):
     """A drawn lesion on skin, in a frame; ``kind`` gives its form."""
     frame = box(ax, x, y, size, size, color=color, facecolor="#F8E3CF")
     angle, rng = np.linspace(0, 2 * np.pi, 90), np.random.default_rng(kind)
     for share, shade in ((0.3, "#A8703C"), (0.16, "#6B3F1D")):
         waves = zip((1, 2, 3), rng.uniform(0.08, 0.24, 3), rng.uniform(0, 6, 3), strict=True)
         r = share * size * (1 + sum(a * np.cos(k * angle + p) for k, a, p in waves))
-        z = r * np.exp(1j * (np.pi - angle if flip else angle)) * np.exp(1j * np.radians(turn))
+        z = r * np.exp(1j * angle) * np.exp(1j * np.radians(turn))
         form = Polygon(np.stack([x + z.real, y + z.imag], axis=1), color=shade, linewidth=0)
         ax.add_artist(form).set_clip_path(frame)
 
@@ -286,7 +286,8 @@ def block(ax, x, y, thick, side, color):
 @diagram
 def mobilenet_strip():
     """MobileNetV2 as a strip, from left to right. The side of the maps falls in five steps from 96
-    to 3 pixels, while the channels grow from 3 to 1,280: boxes become lower and thicker."""
+    to 3 pixels, and the boxes become lower. The image has 3 channels, the maps 16, 8, 16, 32 and
+    112, and the output 1,280, by far the thickest box."""
     ax, y = canvas(8, 3.3), 1.75
     stages = ((96, 3), (48, 16), (24, 8), (12, 16), (6, 32), (3, 112), (3, 1280))
     xs = (0.55, 1.8, 2.75, 3.6, 4.5, 5.5, 7.1)
@@ -340,7 +341,7 @@ def inverted_residual(channels=24, factor=6):
 @diagram
 def frozen_and_trainable(stage):
     """MobileNetV2's base as a row of blocks, then pooling and the new head. Frozen blocks are grey
-    and hatched, trainable ones are orange; brackets name them.
+    and hatched, trainable ones are orange; brackets name them. BatchNorm layers stay frozen.
 
     ``stage`` is "head", "last 20 layers" or "all layers"."""
     trained = {"head": 0, "last 20 layers": 20, "all layers": LAYERS}[stage]
@@ -348,15 +349,16 @@ def frozen_and_trainable(stage):
     still = n - round(n * trained / LAYERS)
     slabs(ax, 1.2, y, 3, 1.1, n, still, ORANGE)
     split = 1.2 + 0.2 * still
-    frozen, rest = f"❄ frozen: {LAYERS - trained} layers", f"{trained} trainable"
+    frozen = f"❄ frozen: {LAYERS - trained} layers"
+    rest = f"last {trained}: trainable,\nexcept BatchNorm"
     if still == 0:
-        rest = f"base: all {LAYERS} layers trainable"
+        rest = f"all {LAYERS} layers: trainable, except BatchNorm"
     parts = [(1.2, split, frozen), (split, 4.2, rest)]
     for left, right, text in (*parts, (5.55, 6.79, "head: trainable")):
         if right > left:
             bracket(ax, (left + 0.03, 1.67), (right - 0.03, 1.67), dy=-0.08)
-            write(ax, (left + right) / 2, 1.83, text)
-    head(ax, 0.25, 2.25, f"Stage: {stage}", ha="left")
+            write(ax, (left + right) / 2, 1.83 + 0.08 * text.count("\n"), text)
+    head(ax, 0.25, 2.3, f"Stage: {stage}", ha="left")
     lesion(ax, 0.55, y, 0.6)
     box(ax, 4.87, y, 0.7, 0.6, "average\npooling", GREY)
     box(ax, 5.86, y, 0.56, 0.6, "Dense\n128", ORANGE, 0.45)
@@ -370,7 +372,7 @@ def frozen_and_trainable(stage):
 def cached_features():
     """Above, plain training: in each of 10 epochs all 600 images pass through the frozen base and
     the head. Below, cached features: the images pass the base once, its 600 x 1,280 numbers are
-    kept, and only the head is run in every epoch."""
+    kept, and only the head runs in each epoch."""
     ax = canvas(8, 4.1)
     for y, name, cached in ((3.0, "Plain", False), (0.95, "Cached features", True)):
         head(ax, 0.3, y + 0.87, name, ha="left")
@@ -384,7 +386,7 @@ def cached_features():
         arrows(ax, y, (1.18, 1.68), (6.76, 7.12))
         start = 5.55 if cached else 0.3
         bracket(ax, (start, y + 0.55), (6.8, y + 0.55), dy=-0.09, color=ORANGE)
-    write(ax, 3.55, 3.71, "in every epoch: 10 x 600 images through the base", color=INK)
+    write(ax, 3.55, 3.71, "in each of 10 epochs: 600 images through base and head", color=INK)
     arrows(ax, 3.0, (3.82, 5.74))
     write(ax, 2.75, 1.6, "once: 600 images")
     bracket(ax, (0.3, 1.45), (5.0, 1.45), dy=-0.09)
@@ -394,7 +396,7 @@ def cached_features():
         look = {"facecolor": tint(BLUE, share), "edgecolor": BLUE, "linewidth": 0.8}
         ax.add_artist(Rectangle((4.17 + 0.13 * column, 1.14 - 0.13 * row), 0.13, 0.13, **look))
     write(ax, 4.56, 0.33, "600 x 1,280\nnumbers in memory")
-    write(ax, 6.2, 1.71, "in every epoch")
+    write(ax, 6.2, 1.71, "in each epoch")
     return ax.figure
 
 
@@ -478,36 +480,6 @@ def prevalence(shares=(0.24, 0.06), sensitivity=0.9, specificity=0.8, lesions=10
         write(ax, x + 0.14, 0.55, name, ha="left")
     rates = f"the same model: sensitivity {sensitivity:.2g}, specificity {specificity:.2g}"
     write(ax, 4, 0.22, rates, color="#666666")
-    return ax.figure
-
-
-@diagram
-def augmentation():
-    """In training one lesion becomes a new view in every epoch: flipped or turned. In prediction it
-    reaches the model as it is."""
-    ax = canvas(8, 3.4)
-    for y, name, on in ((2.35, "Training", True), (0.8, "Prediction", False)):
-        head(ax, 0.3, y + 0.2, name, ha="left")
-        box(ax, 0.52, y - 0.12, 0.44, 0.22, color=GREEN if on else GREY, fill=0.9 if on else 0.25)
-        knob = Circle((0.63 if on else 0.41, y - 0.12), 0.08, color="white")
-        ax.add_artist(knob).set_edgecolor("#666666")
-        write(ax, 0.84, y - 0.12, "on" if on else "off", ha="left")
-        lesion(ax, 1.9, y, 0.66)
-        arrows(ax, y, (2.3, 2.59 if on else 4.14), (6.51 if on else 4.96, 6.8))
-        box(ax, 7.3, y, 0.86, 0.66, "model")
-    lesion(ax, 4.55, 0.8, 0.66)
-    write(ax, 4.55, 0.3, "the image as it is")
-    write(ax, 4.55, 3.02, "a new random view in every epoch")
-    views = {
-        "flipped\nsideways": {"flip": True},
-        "upside\ndown": {"flip": True, "turn": 180},
-        "turned\nby 40°": {"turn": 40},
-        "turned\nby -70°": {"turn": -70},
-        "flipped,\nturned": {"flip": True, "turn": 60},
-    }
-    for i, (name, view) in enumerate(views.items()):
-        lesion(ax, 2.99 + 0.78 * i, 2.35, 0.66, **view)
-        write(ax, 2.99 + 0.78 * i, 1.78, name)
     return ax.figure
 
 

@@ -190,7 +190,7 @@ def predictions(table):
     return figure
 
 
-def auc_by_melanomas(melanomas, images, aucs):
+def auc_by_melanomas(melanomas, images, aucs, heading):
     """The AUC of trainings with different images, by the number of melanomas among them.
 
     Parameters
@@ -198,6 +198,8 @@ def auc_by_melanomas(melanomas, images, aucs):
     melanomas, images : list of int
         Of each training set, in the order of the melanomas.
     aucs : list of utils.evaluation.Estimate
+    heading : str
+        What is seen.
 
     Returns
     -------
@@ -216,7 +218,7 @@ def auc_by_melanomas(melanomas, images, aucs):
     ax.set_xticks([], minor=True)
     ax.set(xlabel="melanomas in training (log scale)", ylabel="AUC on the test set")
     ax.set_xlim(0.8 * min(melanomas), 1.3 * max(melanomas))
-    ax.set_title("The AUC follows the number of melanomas more than the number of images")
+    ax.set_title(heading)
     return figure
 
 

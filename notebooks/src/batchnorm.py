@@ -202,14 +202,14 @@ def renew(model, x):
 exercises.check("batchnorm.1", renew)
 
 # %% [markdown]
-# Is it always so? We train with five seeds, and use `predict` before and after `renew`.
+# Is it always so? We train with four more seeds, and use `predict` before and after `renew`.
 
 # %%
 renew = exercises.use("batchnorm.1", renew)
 rows = []
 old = []
 new = []
-for seed in range(SEEDS):
+for seed in range(1, SEEDS):
     another = new_model(seed)
     row = {"fit": train_model(another), "predict": accuracy(another)}
     old.append(probabilities(another, f_validation))
@@ -219,7 +219,7 @@ for seed in range(SEEDS):
     rows.append(row)
 
 # %%
-table = pd.DataFrame(rows).rename_axis("seed")
+table = pd.DataFrame(rows, index=range(1, SEEDS)).rename_axis("seed")
 table.round(2)
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
@@ -233,18 +233,19 @@ ax.set(ylim=(0, 1.1), ylabel="accuracy on 600 training images")
 _ = ax.set_title(
     "fit and predict disagree on the same images (bars: mean, points: seeds)"
 )
-# alt: Three bars with a point for each of five seeds, accuracy on the same training images. What fit says is above 0.9. What predict finds lies on the dotted line of the majority class. After the averages are renewed, predict is above 0.9 again.
+# alt: Three bars with a point for each of four seeds, accuracy on the same training images. What fit says is above 0.9. What predict finds lies on the dotted line of the majority class. After the averages are renewed, predict is above 0.9 again.
 
 # %%
 gain = evaluation.difference(roc_auc_score, y, new, old, groups)
 print(f"AUC on validation, renewed minus old: {gain:+.3f}")
 
 # %% [markdown]
-# All five trainings have the fault, and new averages fix it: then `predict` agrees with `fit`. The weights were good.
+# All five trainings have the fault, and new averages fix it. `fit` stays a little below: its Dropout is on.
+# (Without Dropout the two differed by less than {{ fact("0.01", "seeds 0 and 1, measured") }}.)
 #
 # On the validation images the AUC rises too: the chance that a random melanoma gets a higher score than a random other
 # lesion; 0.5 is guessing. The brackets hold the 95 % interval: the difference on very many such images probably lies in
-# here.
+# here. `renew` changes no weight, so the fault was in the averages alone.
 
 # %% [markdown]
 # ## Two ways to prevent it

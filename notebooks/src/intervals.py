@@ -142,8 +142,11 @@ scores["nine"] = trees.predict_proba(x_many)[:, 1]
 trees.fit(x_train[:, :3], train.melanoma)
 scores["three"] = trees.predict_proba(x_many[:, :3])[:, 1]
 few = scores[scores["image_id"].isin(validation.table["image_id"])]
-print(f"{len(few)} images of {few['group'].nunique()} lesions")
-print(f"{len(scores):,} images of {scores['group'].nunique():,} lesions")
+for part in [few, scores]:
+    count = part.drop_duplicates("group")["melanoma"].agg(["size", "sum"])
+    print(
+        f"{len(part)} images, {count['size']} lesions, {count['sum']} melanomas"
+    )
 
 # %% [markdown]
 # `few` are the 200 images of lesson {{ number_of("data") }}; `scores` has all validation images of
@@ -207,8 +210,10 @@ pd.DataFrame(ends).T.round(3)
 
 # %% [markdown]
 # The AUC of nine colour values: 200 images say 0.73 to 0.86, about
-# {{ fact("±0.07", "half of the interval above") }}. Ten times as many images halve that. Drawn by image,
-# the interval looks narrower than it is.
+# {{ fact("±0.07", "half of the interval above") }}. Ten times as many lesions would make that a third: the
+# width falls with the square root. Here it only halves, since there are only
+# {{ fact("2.7", "129 / 48, printed above") }} times as many melanomas, and an AUC needs both kinds. Drawn by
+# image, the interval looks narrower than it is.
 #
 # What does an interval promise? Back to `tests`. For an accuracy, a formula gives the interval:
 

@@ -53,6 +53,7 @@ import pandas as pd
 from utils import data, diagrams, evaluation, exercises, ledger
 from utils import pretrained, settings, splits
 from utils.quiet import keras
+import tensorflow as tf
 from keras import layers
 from keras.callbacks import BackupAndRestore, EarlyStopping, ReduceLROnPlateau
 from sklearn.metrics import roc_auc_score
@@ -113,8 +114,7 @@ def new_model():
 
 
 # %% [markdown]
-# Each call of `new_model` gives a new head with the same first weights. (To repeat a training, always build the model
-# anew: `Dropout` has random numbers of its own, and `set_weights` does not reset them.)
+# Each call of `new_model` gives a new head with the same first weights.
 #
 # Which epoch is the best? We compute the AUC on the validation images: the chance that a random melanoma gets a higher
 # score than a random other lesion; 0.5 is guessing. Keras has an AUC too. Here are four scores in perfect order:
@@ -194,14 +194,14 @@ _ = figure.suptitle("Training loss falls, validation AUC stays level")
 # alt: Two panels by epoch. Left, the training loss falls to the end, while the validation loss stays at about the same height. Right, the validation AUC stays nearly level; lines mark its best epoch, where the learning rate is halved, and the stop.
 
 # %% [markdown]
-# The training loss falls to the end, the validation loss hardly at all. The head **overfits**: it memorises its 600
-# images, and that does not help with new ones.
+# The training loss falls to the end, the validation loss hardly at all. The head **overfits**: it improves on its 600
+# training images, and not on new ones.
 #
 # Three epochs after the best one the rate is halved. Two epochs later training stops, and `model` has the weights of the
 # best epoch.
 #
-# We chose this epoch because its AUC was the highest. So that AUC is a little too good, and 200 images cannot tell one
-# epoch from the next. But we saved most of the 30 epochs.
+# We chose this epoch because its AUC was the highest. So that AUC is a little too good. But we saved most of the 30
+# epochs.
 
 # %% [markdown]
 # **Exercise training.1** A colleague watches the validation loss: lower is better. Write `by_loss()`: a list of
@@ -239,7 +239,7 @@ p = model.predict(x_val, verbose=0)
 print("same predictions:", np.array_equal(p, loaded.predict(x_val, verbose=0)))
 
 # %% [markdown]
-# The scaling is a layer of the model. So it is in the file, and nobody who loads the model can forget it.
+# The scaling is a layer of the model, so it is in the file.
 #
 # **Exercise training.2** A colleague scaled the pixels *outside* the network, and saved the network alone. It expects values
 # from -1 to 1. Write `with_scaling(network, size)`: a model that takes images of shape `(size, size, 3)` with pixels from
@@ -266,15 +266,23 @@ exercises.check("training.2", with_scaling)
 # %% [markdown]
 # A free Colab session can end at any time. A **backup** is a copy of a training that is not finished: weights,
 # optimizer and epoch. `BackupAndRestore` writes one after each epoch. (In Colab, take a folder of your Drive.) We train
-# for four epochs, and our `Disconnect` raises an error in the third:
+# for four epochs, and our `Disconnect` raises an error in the third.
+#
+# Where memory is too small for all images, give `fit` a `tf.data.Dataset`: it hands over one batch after the other, and
+# shuffles by itself. (`keras.utils.image_dataset_from_directory` makes one of a folder.) Ours takes four batches, to
+# save time:
 
 
 # %%
+pairs = tf.data.Dataset.from_tensor_slices((x, y))
+few = pairs.shuffle(600).batch(32).take(4)
+
+
 def session(*more):
-    resumed = new_model()
-    resumed.compile("adam", "binary_crossentropy")
+    again = new_model()
+    again.compile("adam", "binary_crossentropy")
     both = [BackupAndRestore(settings.scratch() / "backup"), *more]
-    return resumed.fit(x, y, epochs=4, callbacks=both, verbose=0)
+    return again.fit(few, epochs=4, callbacks=both, shuffle=False, verbose=0)
 
 
 # %%
@@ -288,8 +296,8 @@ print(f"after the restart: {len(rest.epoch)} of 4 epochs")
 # %% [markdown]
 # The second call builds a new model, as a new session would, and runs only the missing epochs.
 #
-# (`ModelCheckpoint` is another callback: it writes the best model so far to a file. After an interruption it starts
-# without the best value, and overwrites that file. So give it the value: `initial_value_threshold=`.)
+# (`ModelCheckpoint`, another callback, writes the best model so far to a file. After an interruption give it the best
+# value, `initial_value_threshold=`; else it overwrites that file.)
 #
 # ## Cached features: the frozen base is needed once
 #
@@ -305,61 +313,67 @@ f = features.predict(x, verbose=0)
 f_val = features.predict(x_val, verbose=0)
 
 # %% [markdown]
-# Only the head is left to train, here with the callbacks of exercise training.1:
+# Only the head is left to train. The callbacks are the same; the AUC is computed from the features:
 
 # %%
-by_loss = exercises.use("training.1", by_loss)
 head = keras.Sequential(new_model().layers[4:])
 head.compile("adam", "binary_crossentropy")
+callbacks[0] = ExactAUC(f_val, y_val)
 
 # %%
 cached = (f_val, y_val)
 start = time.perf_counter()
 fast = head.fit(
-    f, y, epochs=EPOCHS, validation_data=cached, callbacks=by_loss(), verbose=0
+    f, y, epochs=EPOCHS, validation_data=cached, callbacks=callbacks, verbose=0
 )
 fast_seconds = (time.perf_counter() - start) / len(fast.epoch)
 print(f"an epoch: {seconds:.2f} s on images, {fast_seconds:.2f} s on features")
 
 # %% [markdown]
-# An epoch takes a fraction of the time, though without the exact AUC. To predict from images, join both parts in one
-# model:
+# An epoch takes a fraction of the time. To predict from images, join both parts in one model:
 
 # %%
 joined = keras.Sequential([features, head])
-joined.save(settings.scratch() / "joined.keras")
 
 # %% [markdown]
-# Two conditions: the base stays frozen, and each image is the same in every epoch. Random augmentation (lesson
-# {{ number_of("better_models") }}) breaks the second. A whole project with cached features was
-# {{ quote("cached_prefix", "widths.35%.times_faster", ".1f") }} times faster, computing them included.
-#
-# **Exercise training.3** Is the hidden layer of 128 needed? Build `small_head`: `Dropout`, one `Dense` layer, nothing
-# else. Train it on `f` for 10 epochs. Then compute its validation AUC minus that of `head`, with
-# `evaluation.difference(roc_auc_score, y_val, p_small, p_head, groups)`; the groups are `validation.table["group"]`.
+# Two conditions: the base stays frozen, and each image is the same in every epoch. (Random augmentation breaks the
+# second.) A whole project became {{ quote("cached_prefix", "widths.35%.times_faster", ".1f") }} times faster, computing
+# the features included.
+
+# %% [markdown]
+# **Exercise training.3** Is the hidden layer of 128 needed? Train two new heads on `f`, for 10 epochs and without
+# callbacks: then validation has chosen nothing, and may judge. `big_head` is built like `head`, `small_head` of
+# `Dropout(0.3)` and one `Dense` layer. `small_gain` is the paired difference of the validation AUC, small minus big:
+# `evaluation.difference(roc_auc_score, y_val, p_small, p_big, groups)`.
 
 # %% tags=["exercise"]
+groups = validation.table["group"]
+big_head = ...
 small_head = ...
 small_gain = ...
 
-given = {"x": f_val, "y": y_val, "head": head}
-exercises.check("training.3", (small_head, small_gain), **given)
+answer = (big_head, small_head, small_gain)
+exercises.check("training.3", answer, x=f_val, y=y_val, head=head)
+
 
 # %% tags=["solution"]
-keras.utils.set_random_seed(SEED)
+def trained(new_head):
+    new_head.compile("adam", "binary_crossentropy")
+    new_head.fit(f, y, epochs=10, verbose=0)
+    return new_head
+
+
+groups = validation.table["group"]
+big_head = trained(keras.Sequential(new_model().layers[4:]))
 small_head = keras.Sequential([keras.Input((1280,)), layers.Dropout(0.3)])
 small_head.add(layers.Dense(1, activation="sigmoid"))
-small_head.compile("adam", "binary_crossentropy")
-small_head.fit(f, y, epochs=10, verbose=0)
+small_head = trained(small_head)
 p_small = small_head.predict(f_val, verbose=0)[:, 0]
-p_head = head.predict(f_val, verbose=0)[:, 0]
-groups = validation.table["group"]
-small_gain = evaluation.difference(
-    roc_auc_score, y_val, p_small, p_head, groups
-)
+p_big = big_head.predict(f_val, verbose=0)[:, 0]
+small_gain = evaluation.difference(roc_auc_score, y_val, p_small, p_big, groups)
 
-given = {"x": f_val, "y": y_val, "head": head}
-exercises.check("training.3", (small_head, small_gain), **given)
+answer = (big_head, small_head, small_gain)
+exercises.check("training.3", answer, x=f_val, y=y_val, head=head)
 
 # %% [markdown]
 # When to stop, and what to save? Stop when the validation AUC has had no new best for some epochs. Save the whole model,
@@ -375,7 +389,7 @@ exercises.check("training.3", (small_head, small_gain), **given)
 # ## Check yourself
 #
 # <details><summary>Training loss falls, validation loss rises. What happens?</summary>
-# The model overfits: it memorises the training images. Stop earlier and take the best weights.</details>
+# The model overfits: it improves on the training images alone. Stop earlier and take the best weights.</details>
 #
 # <details><summary>Why is the validation AUC of the best epoch a little too good?</summary>
 # The epoch was chosen because its AUC was high on just these images.</details>

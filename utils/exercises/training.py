@@ -191,66 +191,76 @@ def _cases_of_small_head():
     def dense(units=1, activation="sigmoid"):
         return keras.layers.Dense(units, activation)
 
-    head = model(dense(8, "relu"), dense(), seed=0)
-
-    def gain(of, sign=1):
-        auc = [roc_auc(y, one.predict_on_batch(x)[:, 0]) for one in (of, head)]
+    def gain(of, other, sign=1):
+        auc = [roc_auc(y, one.predict_on_batch(x)[:, 0]) for one in (of, other)]
         return Estimate(sign * (auc[0] - auc[1]), -0.2, 0.2)
 
     dropout = keras.layers.Dropout
-    right = model(dropout(0.3), dense())
+    head, big = (model(dropout(0.3), dense(8, "relu"), dense(), seed=i) for i in (0, 2))
+    small = model(dropout(0.3), dense())
     bare = model(dense())
-    deep = model(dropout(0.3), dense(8, "relu"), dense())
     linear = model(dropout(0.3), dense(activation=None))
     untrained = model(dropout(0.3), dense(), trained=False)
+    longer = model(dropout(0.3), dense())
+    longer.train_on_batch(x, y.astype("float32"))
+    found = gain(small, big)
     return {
         "given": {"x": x, "y": y, "head": head},
-        "right": (right, gain(right)),
+        "right": (big, small, found),
         "wrong": [
-            ((deep, gain(deep)), "2 Dense layers"),
-            ((bare, gain(bare)), "no Dropout"),
-            ((linear, gain(linear)), "sigmoid"),
-            ((untrained, gain(untrained)), "not trained"),
-            ((right, gain(right, -1)), "minus that of head"),
-            ((right, gain(right).value), "no interval"),
-            ((right, Estimate(0.3, 0.2, 0.4)), "not the difference"),
-            ((head, gain(head)), "same model"),
-            ((gain(right), right), "model first"),
-            (right, "two things"),
+            ((head, small, gain(small, head)), "was stopped by validation"),
+            ((small, big, gain(big, small)), "big_head has 1 Dense layer"),
+            ((big, head, gain(head, big)), "small_head has 2 Dense layers"),
+            ((big, bare, gain(bare, big)), "no Dropout"),
+            ((big, linear, gain(linear, big)), "sigmoid"),
+            ((big, untrained, gain(untrained, big)), "not trained"),
+            ((big, longer, gain(longer, big)), "equally long"),
+            ((big, small, gain(small, big, -1)), "small_head minus"),
+            ((big, small, found.value), "no interval"),
+            ((big, small, Estimate(0.3, 0.2, 0.4)), "not the difference"),
+            ((found, big, small), "models first"),
+            ((small, found), "three things"),
         ],
     }
 
 
 @exercise(
     "training.3",
-    hint="Take the cell that builds and trains `head` as a pattern, and leave a layer out. Both "
-    "probabilities must be of shape (n,).",
+    hint="Take the cell that builds and trains `head` as a pattern, twice: once with a layer left "
+    "out, and never with callbacks. Both probabilities must be of shape (n,).",
     cases=_cases_of_small_head,
 )
 def _small_head(answer, x, y, head):
-    model, gain = parts(answer, 2, "Give two things: (small_head, small_gain).")
-    if not isinstance(model, keras.Model):
-        raise Hint("Give the model first, then the difference.")
-    if model is head:
-        raise Hint("That is the same model: build a new one.")
-    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
-    if len(dense) != 1:
-        raise Hint(f"One Dense layer is asked for; yours has {len(dense)} Dense layers.")
-    if not any(isinstance(layer, keras.layers.Dropout) for layer in model.layers):
-        raise Hint("There is no Dropout before the Dense layer.")
-    if keras.activations.get(dense[0].activation) is not keras.activations.sigmoid:
-        raise Hint("A probability is asked for: the Dense layer needs a sigmoid.")
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is None or int(keras.ops.convert_to_numpy(optimizer.iterations)) == 0:
-        raise Hint("It is not trained yet: call compile and fit.")
+    big, small, gain = parts(answer, 3, "Give three things: (big_head, small_head, small_gain).")
+    heads = {"big_head": big, "small_head": small}
+    if not all(isinstance(one, keras.Model) for one in heads.values()):
+        raise Hint("Give the two models first, then the difference.")
+    if head is big:
+        raise Hint("`head` was stopped by validation: build a new one, and train it for 10 epochs.")
+    steps = []
+    for (name, one), n in zip(heads.items(), (2, 1), strict=True):
+        dense = [layer for layer in one.layers if isinstance(layer, keras.layers.Dense)]
+        if len(dense) != n:
+            many = "1 Dense layer" if len(dense) == 1 else f"{len(dense)} Dense layers"
+            raise Hint(f"{name} has {many}: {n} wanted.")
+        if not any(isinstance(layer, keras.layers.Dropout) for layer in one.layers):
+            raise Hint(f"There is no Dropout before the Dense layer of {name}.")
+        if keras.activations.get(dense[-1].activation) is not keras.activations.sigmoid:
+            raise Hint(f"A probability is asked for: the last layer of {name} needs a sigmoid.")
+        optimizer = getattr(one, "optimizer", None)
+        steps.append(int(keras.ops.convert_to_numpy(optimizer.iterations)) if optimizer else 0)
+        if steps[-1] == 0:
+            raise Hint(f"{name} is not trained yet: call compile and fit.")
+    if steps[0] != steps[1]:
+        raise Hint("Two things differ: train both heads equally long, 10 epochs.")
     if not isinstance(gain, Estimate):
         raise Hint("That number has no interval: use evaluation.difference.")
-    auc = [roc_auc(y, one.predict_on_batch(x)[:, 0]) for one in (model, head)]
+    auc = [roc_auc(y, one.predict_on_batch(x)[:, 0]) for one in (small, big)]
     expected = auc[0] - auc[1]
     if near(gain.value, -expected, 0.0005) and not near(expected, 0, 0.0005):
-        raise Hint("The other way round: the AUC of the new head minus that of head.")
+        raise Hint("The other way round: the AUC of small_head minus that of big_head.")
     if not near(gain.value, expected, 0.0005):
         raise Hint("That is not the difference of these two: run your whole cell again.")
     inside = gain.low <= 0 <= gain.high
     word = "inconclusive, on so few images" if inside else "zero lies outside"
-    return f"{gain:+.3f}: {word}. {model.count_params():,} weights, not {head.count_params():,}."
+    return f"{gain:+.3f}: {word}. {small.count_params():,} weights, not {big.count_params():,}."
