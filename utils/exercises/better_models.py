@@ -108,8 +108,8 @@ def _bonferroni(n):
 
 @exercise(
     "better_models.2",
-    hint="Each comparison gets 0.05 / n in place of 0.05. How many times as far does the interval "
-    "reach then? Start at the value, and go that much further down.",
+    hint="Each of n comparisons gets a smaller risk. How many times longer does that make the way "
+    "from value down to low? Start at value, and go so far.",
     blank=lambda value, low, n: ...,
     right=_strict(_bonferroni),
     wrong=[
