@@ -1,0 +1,85 @@
+"""The service in one process, in two of uvicorn, and in two replicas on Ray Serve; and the last two
+again while one process is killed.
+
+All in one run on one machine, whose processors the clients use, too: what is compared are the ways
+to start it, not what two machines could do. Recorded of each: answers a second, their times in
+seconds, requests by status, lost answers, and the memory of all processes."""
+
+import os
+import sys
+import threading
+import time
+from importlib.metadata import version
+from importlib.util import find_spec
+
+import psutil
+
+from experiments import load
+from utils import predict, results, serve
+
+CLIENTS, WARM, SECONDS = 32, 5, 20  # no more clients than one process lets in
+PACKAGES = ("ray", "uvicorn", "uvloop", "httptools", "fastapi")
+UVICORN = ["uvicorn", "utils.serve:app", "--log-level", "warning"]
+UVICORN += ["--timeout-keep-alive", str(serve.IDLE)]
+# Name, the module with its words, $WEB_CONCURRENCY, and by what its processes are known.
+WAYS = (
+    ("one process", UVICORN, 1, None),
+    ("two workers of uvicorn", UVICORN, 2, "spawn_main"),
+    ("two replicas of Ray Serve", ["deploy", "--replicas", "2"], 1, "ray::ServeReplica"),
+)
+
+
+def processes(server):
+    """All of a service."""
+    first = psutil.Process(server.pid)
+    return [first, *first.children(recursive=True)]
+
+
+def megabytes(server):
+    """Memory of all of a service's processes; what several share is counted once (Linux)."""
+    found = 0
+    for process in processes(server):
+        try:
+            memory = process.memory_full_info()
+        except psutil.NoSuchProcess:
+            continue
+        found += getattr(memory, "pss", memory.uss)
+    return found / 1e6
+
+
+def kill_one(server, name):
+    """Kill one of a service's processes, as a fault or a lack of memory would."""
+    answering = [p for p in processes(server) if name in " ".join(p.cmdline())]
+    if len(answering) != 2:
+        raise OSError(f"Two processes of {name} should run, not {len(answering)}.")
+    answering[0].kill()
+
+
+def under_load(words, workers, killed):
+    """Start the service in one way, ask it, and stop it: what is recorded, a dict."""
+    command = [sys.executable, "-m", *words, "--port", str(load.PORT)]
+    with load.started(command, WEB_CONCURRENCY=str(workers)) as server:
+        load.asked(CLIENTS, WARM)
+        found = load.summary(load.asked(CLIENTS, SECONDS), SECONDS)
+        found["megabytes"], found["processes"] = megabytes(server), len(processes(server))
+        if killed:
+            timer = threading.Timer(SECONDS / 3, kill_one, (server, killed))
+            timer.start()
+            found["one killed"] = load.summary(load.asked(CLIENTS, SECONDS), SECONDS)
+            timer.join()
+    return found
+
+
+def run():
+    if not find_spec("ray"):
+        raise OSError("Ray is not installed: deploy/README.md says how.")
+    started = time.monotonic()
+    ways = {}
+    for name, words, workers, killed in WAYS:
+        ways[name] = under_load(words, workers, killed)
+        print(name, ways[name], flush=True)
+    machine = {"processors": os.cpu_count(), "clients": CLIENTS, "seconds_of_a_run": SECONDS}
+    machine["packages"] = {name: version(name) for name in PACKAGES}
+    sha256 = predict.load_model()[1]["model_sha256"]
+    content = machine | {"ways": ways}
+    results.commit("replicas", content, None, {}, started, model_sha256=sha256)
