@@ -34,7 +34,7 @@ RECORDED = {
 }
 # The pages do without these where they are not recorded.
 OPTIONAL = ("artefacts", "confidence", "subgroups")
-OPTIONAL += ("litert", "serving", "attribution", "ensemble")
+OPTIONAL += ("litert", "serving", "replicas", "attribution", "ensemble")
 LESSON_OVERHEAD = 8  # seconds to start a kernel and to write a notebook
 
 

@@ -17,7 +17,7 @@ from utils import settings
 VERSIONS = Path(__file__).with_name("colab.txt")
 # A notebook there needs none of these; the lesson that shows MAPIE goes on without it, and
 # TensorFlow's interpreter takes the place of LiteRT's.
-NOT_IN_COLAB = {"ai-edge-litert", "jupyterlab", "papermill", "setuptools"}
+NOT_IN_COLAB = {"ai-edge-litert", "fastapi-offline", "jupyterlab", "papermill", "setuptools"}
 MINUTES = 6  # that a lesson may take; it needs one to three
 
 
