@@ -2,7 +2,6 @@
 
 import http.server
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -14,45 +13,56 @@ import pytest
 from deploy import __main__ as deploy
 from experiments import load
 from experiments.benchmarks import replicas
-from utils import serve, settings
+from utils import serve
+
+
+@pytest.fixture
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
 
 
 @pytest.mark.slow
-def test_two_replicas_on_ray_answer_as_the_service_does():
+def test_two_replicas_on_ray_answer_as_the_service_does(monkeypatch, free_port):
     pytest.importorskip("ray.serve", exc_type=ImportError)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "deploy", "--replicas", "2", "--port", str(port)]
-    with subprocess.Popen(command, cwd=settings.ROOT) as server:
-        try:
-            deadline = time.time() + 120
-            while True:
-                try:
-                    if httpx.get(f"{url}/health").json() == {"status": "ok"}:
-                        break
-                except httpx.TransportError:
-                    pass
-                assert time.time() < deadline and server.poll() is None
-                time.sleep(0.5)
-            found = [
-                p for p in replicas.processes(server) if "ServeReplica" in " ".join(p.cmdline())
-            ]
-            assert len(found) == 2
-            png = serve.sample_png(3)
-            answers = [
-                httpx.post(f"{url}/predict", files={"image": ("a.png", png)}, timeout=30).json()
-                for _ in range(6)
-            ]
-            assert answers[0]["decision"] in ("melanoma", "benign")
-            assert all(answer == answers[0] for answer in answers)
-            large = {"image": ("a.png", bytes(serve.LARGEST + 1))}
-            assert httpx.post(f"{url}/predict", files=large, timeout=30).status_code == 413
-            assert httpx.head(f"{url}/docs").status_code == 200
-        finally:
-            processes = replicas.processes(server)
-            server.terminate()
+    url = f"http://127.0.0.1:{free_port}"
+    monkeypatch.setattr(load, "URL", url)
+    command = [sys.executable, "-m", "deploy", "--replicas", "2", "--port", str(free_port)]
+    with load.started(command) as server:
+        assert httpx.get(f"{url}/health").json() == {"status": "ok"}
+        assert len(replicas.answering(server, replicas.WAYS[2][-1])) == 2
+        image = {"image": ("a.png", serve.sample_png(3))}
+        answers = [httpx.post(f"{url}/predict", files=image, timeout=30).json() for _ in range(6)]
+        assert answers[0]["decision"] in ("melanoma", "benign")
+        assert all(answer == answers[0] for answer in answers)
+        large = {"image": ("a.png", bytes(serve.LARGEST + 1))}
+        assert httpx.post(f"{url}/predict", files=large, timeout=30).status_code == 413
+        assert httpx.head(f"{url}/docs").status_code == 200
+        processes = replicas.processes(server)
     assert not psutil.wait_procs(processes, timeout=30)[1]
+
+
+@pytest.mark.slow
+def test_a_process_of_uvicorn_that_is_killed_is_replaced(monkeypatch, free_port):
+    monkeypatch.setattr(load, "URL", f"http://127.0.0.1:{free_port}")
+    command = [sys.executable, "-m", "course", "serve", "--port", str(free_port)]
+    name = replicas.WAYS[1][-1]
+    with load.started(command, WEB_CONCURRENCY="2") as server:
+        first = set(wait_for_two(server, name))
+        replicas.kill_one(server, name)
+        assert len(first & set(wait_for_two(server, name, but=first))) == 1
+        assert httpx.get(f"{load.URL}/health").json() == {"status": "ok"}
+
+
+def wait_for_two(server, name, but=()):
+    """Two answering processes of a service, not the same as before, as a list."""
+    deadline = time.time() + 60
+    while True:
+        found = replicas.answering(server, name)
+        if len(found) == 2 and set(found) != but:
+            return found
+        assert time.time() < deadline
+        time.sleep(0.2)
 
 
 def test_without_ray_a_sentence_says_what_to_do(monkeypatch):

@@ -10,13 +10,14 @@ from course.build.source import seconds_of
 from course.errors import CourseError
 from course.lessons import address, choose_lessons, name_of, number, release
 from course.run.terminal import shown
-from utils import evaluation, results, settings
+from utils import evaluation, results, serve, settings
 from utils.augmentation import STRENGTHS
 
 PAGES = {
     "README.md": "readme.md",
     "results/README.md": "results.md",
     "models/README.md": "model_card.md",
+    "deploy/README.md": "deploy.md",
 }
 RECORDED = {
     "draws": "ten_draws",
@@ -107,6 +108,8 @@ def _names():
         "release": release(),
         "course_minutes": round(seconds / 60),
         "claim": results.CLAIM,
+        "idle": serve.IDLE,
+        "waiting": serve.WAITING,
         "own_matrix": {k: v for k, v in called.items() if k not in evaluation.RANKING},
         "quickstarts": [results.committed(name) for name in quickstarts],
     }

@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 
@@ -36,23 +37,29 @@ def processes(server):
 
 
 def megabytes(server):
-    """Memory of all of a service's processes; what several share is counted once (Linux)."""
+    """Memory of all of a service's processes; what several share is counted once (on Linux)."""
     found = 0
     for process in processes(server):
-        try:
+        with suppress(psutil.NoSuchProcess):
             memory = process.memory_full_info()
-        except psutil.NoSuchProcess:
-            continue
-        found += getattr(memory, "pss", memory.uss)
+            found += getattr(memory, "pss", memory.uss)
     return found / 1e6
 
 
+def answering(server, name):
+    """Those of a service's processes that have the model, known by their command line."""
+    found = []
+    for process in processes(server):
+        with suppress(psutil.NoSuchProcess):  # also one that ended and was not yet noticed
+            if name in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
 def kill_one(server, name):
-    """Kill one of a service's processes, as a fault or a lack of memory would."""
-    answering = [p for p in processes(server) if name in " ".join(p.cmdline())]
-    if len(answering) != 2:
-        raise OSError(f"Two processes of {name} should run, not {len(answering)}.")
-    answering[0].kill()
+    """Kill one of a service's two processes, as a fault or a lack of memory would."""
+    first, _ = answering(server, name)
+    first.kill()
 
 
 def under_load(words, workers, killed):
