@@ -62,19 +62,23 @@ def kill_one(server, name):
     first.kill()
 
 
-def under_load(words, workers, killed):
-    """Start the service in one way, ask it, and stop it: what is recorded, a dict."""
+def under_load(name, words, workers, killed):
+    """Start the service in one way, ask it, and stop it: what is recorded of each run, by name."""
+    found = {}
     command = [sys.executable, "-m", *words, "--port", str(load.PORT)]
     with load.started(command, WEB_CONCURRENCY=str(workers)) as server:
         load.asked(CLIENTS, WARM)
-        found = load.summary(load.asked(CLIENTS, SECONDS), SECONDS)
-        found["megabytes"], found["processes"] = megabytes(server), len(processes(server))
+        found[name] = measured(server)
         if killed:
             timer = threading.Timer(SECONDS / 3, kill_one, (server, killed))
             timer.start()
-            found["one killed"] = load.summary(load.asked(CLIENTS, SECONDS), SECONDS)
-            timer.join()
+            found[f"{name}, one killed"] = measured(server)
     return found
+
+
+def measured(server):
+    found = load.summary(load.asked(CLIENTS, SECONDS), SECONDS)
+    return found | {"megabytes": megabytes(server), "processes": len(processes(server))}
 
 
 def run():
@@ -82,9 +86,9 @@ def run():
         raise OSError("Ray is not installed: deploy/README.md says how.")
     started = time.monotonic()
     ways = {}
-    for name, words, workers, killed in WAYS:
-        ways[name] = under_load(words, workers, killed)
-        print(name, ways[name], flush=True)
+    for way in WAYS:
+        ways |= under_load(*way)
+    print(ways)
     machine = {"processors": os.cpu_count(), "clients": CLIENTS, "seconds_of_a_run": SECONDS}
     machine["packages"] = {name: version(name) for name in PACKAGES}
     sha256 = predict.load_model()[1]["model_sha256"]
