@@ -3,16 +3,15 @@
     python -m deploy                       # on this machine
     serve run deploy.ray_serve:app         # where a Ray cluster runs
 
-deploy/README.md says when that is worth it, which is seldom."""
-
-import os
+README.md says when that is worth it, which is seldom."""
 
 from ray import serve
 
 from utils.serve import WAITING
 
 CORES = 1  # of a replica
-SCALED = {"min_replicas": 1, "max_replicas": os.cpu_count() or 1, "target_ongoing_requests": 8}
+# Where no number is given. Ray starts no more than there are processors for.
+SCALED = {"min_replicas": 1, "max_replicas": 64, "target_ongoing_requests": 8}
 
 
 def service():
