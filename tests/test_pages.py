@@ -11,7 +11,7 @@ from course.errors import CourseError
 from utils import results, settings
 from utils.evaluation import Estimate
 
-PAGES = ("README.md", "results/README.md", "models/README.md")
+PAGES = ("README.md", "results/README.md", "models/README.md", "deploy/README.md")
 
 
 @pytest.fixture
