@@ -171,9 +171,10 @@ def serve(host, port):
     import uvicorn
 
     from course.run.ask import shipped
+    from utils.serve import IDLE
 
     shipped()  # uvicorn would put pages around the sentence that says what is wrong
-    uvicorn.run("utils.serve:app", host=host, port=port)
+    uvicorn.run("utils.serve:app", host=host, port=port, timeout_keep_alive=IDLE)
     return 0
 
 

@@ -12,11 +12,14 @@ for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREAD
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
+SHARED = ("common", "load", "shipped_model")  # by experiments
+
+
 def names():
     """All experiments, as ``shipped.train``."""
     here = Path(__file__).parent
     files = [p.relative_to(here).with_suffix("") for p in sorted(here.rglob("[a-z]*.py"))]
-    return [".".join(p.parts) for p in files if p.name != "common"]
+    return [".".join(p.parts) for p in files if p.name not in SHARED]
 
 
 def main(wanted):

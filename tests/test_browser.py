@@ -15,7 +15,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from course.build import browser
 from course.errors import CourseError
-from tests.test_lab import BROWSER, BROWSER_OPTIONS
+from course.run.browser import BROWSER, OPTIONS
 from tests.test_page import DROP, SIZES
 from utils import lite, settings
 from utils.data import synthetic
@@ -68,7 +68,7 @@ def started():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=BROWSER, args=BROWSER_OPTIONS)
+        chromium = playwright.chromium.launch(executable_path=BROWSER, args=OPTIONS)
         yield chromium
         chromium.close()
 

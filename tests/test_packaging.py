@@ -65,7 +65,7 @@ def test_both_locks_have_the_same_versions_and_learners_get_no_tools():
 def imported(*paths):
     """The packages that files import, as pyproject.toml names them, and one of the files."""
     files = [f for p in paths for f in ([p] if p.is_file() else sorted(p.rglob("*.py")))]
-    own = {"course", "experiments", "tests", "utils", "benchmarks"}
+    own = {"course", "deploy", "experiments", "tests", "utils", "benchmarks"}
     known, found = distributions(), {}
     for file in files:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -88,7 +88,7 @@ def test_what_lessons_import_is_declared_for_learners():
 
 
 def test_what_course_experiments_and_tests_import_is_declared():
-    found = imported(*(ROOT / folder for folder in ("course", "experiments", "tests")))
+    found = imported(*(ROOT / folder for folder in ("course", "deploy", "experiments", "tests")))
     assert {"pytest", "papermill", "psutil", "threadpoolctl"} <= found.keys()
     declared = LOCKS["requirements-dev.lock"].keys()
     assert not {p: f for p, f in found.items() if p not in declared | OPTIONAL}

@@ -112,3 +112,16 @@ def test_a_service_that_is_gone_is_said(open_page):
     page.route("**/predict*", lambda route: route.abort())
     page.get_by_role("button", name="Try a drawn sample").click()
     page.get_by_text("The service does not answer").wait_for()
+
+
+def test_the_description_works_without_a_network(open_page, service):
+    page, asked = open_page(), []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{service}/docs")
+    page.get_by_role("button", name="POST /predict").first.wait_for()
+    page.get_by_role("button", name="GET /health").first.click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").click()
+    page.get_by_text('"status": "ok"').first.wait_for()
+    own = (service, "data:", "blob:")
+    assert len(asked) >= 4 and not [url for url in asked if not url.startswith(own)]

@@ -11,7 +11,7 @@ from course.errors import CourseError
 from utils import results, settings
 from utils.evaluation import Estimate
 
-PAGES = ("README.md", "results/README.md", "models/README.md", "docs/PROOF.md")
+PAGES = ("README.md", "results/README.md", "models/README.md", "docs/PROOF.md", "deploy/README.md")
 
 
 @pytest.fixture
@@ -227,6 +227,20 @@ def test_each_number_of_a_page_is_the_records(pages, page):
     text, known = pages()[page], records()
     for line in LINES[page] + [*RANKED] * (page != "README.md"):
         assert line.format(**known) in text, line
+
+
+def test_ways_to_serve_stand_on_two_pages(pages, tmp_path):
+    run = {"answers_a_second": 41.4, "counts": {"200": 1390, "500": 7}, "lost": 7}
+    run |= {"lost_for_good": 0, "megabytes": 987.6, "processes": 12}
+    run["percentiles"] = {"p50": 0.65, "p95": 0.81, "p99": 1.02}
+    content = {"clients": 32, "seconds_of_a_run": 20, "processors": 2, "ways": {"one": run}}
+    settings.write_json(tmp_path / "replicas.json", content)
+    text = pages()
+    assert "| one | 41 | 0.65, 0.81, 1.02 | 7, 0 | 988 |\n" in text["deploy/README.md"]
+    line = "| one | 41.4 | 0.65 | 0.81 | 1.02 | 200: 1,390, 500: 7 | 7, 0 | 988 (12) |\n"
+    assert line in text["results/README.md"]
+    (tmp_path / "replicas.json").unlink()
+    assert "*Lost*" not in pages()["deploy/README.md"]
 
 
 def test_an_undefined_number_and_one_training_are_told(pages, tmp_path):

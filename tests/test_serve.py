@@ -2,6 +2,7 @@
 promises."""
 
 import io
+import os
 import re
 import socket
 import subprocess
@@ -295,6 +296,7 @@ def test_a_full_queue_says_when_to_come_again(url, monkeypatch):
         time.sleep(0.2)
         response = send(url, serve.sample_png(3))
         assert response.status_code == 503 and response.headers["retry-after"] == "3"
+        assert send(url, bytes(9 * 2**20)).status_code == 503  # said before all of it has come
         assert "try again" in problem_of(response)
         assert httpx.get(f"{url}/health").json() == {"status": "ok"}
 
@@ -327,12 +329,64 @@ def test_all_addresses_in_its_pages_are_relative(url):
     """So that a proxy may give it a prefix and take that away again, as JupyterHub's does."""
     docs, page = (httpx.get(f"{url}/{name}").text for name in ("docs", ""))
     asked = re.findall(r"url: '([^']*)'", docs) + re.findall(r'fetch\("([^"]*)"', page)
-    assert len(asked) == 3 and not any(one.startswith(("/", "http")) for one in asked)
+    asked += re.findall(r'(?:src|href)="([^"]*)"', docs)
+    assert len(asked) == 6 and not any(one.startswith(("/", "http")) for one in asked)
     described = httpx.get(f"{url}/{asked[0]}").json()
     (server,) = described["servers"]
     base = urljoin("http://hub/user/me/proxy/8000/docs", server["url"])
     assert urljoin(base, "predict") == "http://hub/user/me/proxy/8000/predict"
     assert "/predict" in described["paths"]
+
+
+@pytest.mark.parametrize(
+    "path", ["health", "", "docs", "docs/swagger-ui.css", "model", "sample", "openapi.json"]
+)
+def test_head_says_what_get_says_without_a_body(url, path):
+    got, head = httpx.get(f"{url}/{path}"), httpx.head(f"{url}/{path}")
+    assert got.status_code == head.status_code == 200 and got.content and not head.content
+    for name in ("content-type", "content-length", "content-security-policy"):
+        assert got.headers.get(name) == head.headers.get(name), name
+    assert httpx.head(f"{url}/predict").headers["allow"] == "POST"
+
+
+def test_processes_of_uvicorn_share_the_processors():
+    code = "import os; os.cpu_count = lambda: 9; from utils import serve; print(serve.WORKERS)"
+    for processes, threads in (("", "8"), ("1", "8"), ("4", "2"), ("20", "1")):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=settings.ROOT,
+            env=os.environ | {"WEB_CONCURRENCY": processes},
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout.strip() == threads, done.stderr
+
+
+@pytest.mark.slow  # waits for seconds
+def test_a_connection_idles_longer_than_a_client_keeps_it():
+    """Else the service closes it just when a request is under way, and an answer is lost."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "course", "serve", "--port", str(port)]
+    with subprocess.Popen(command, cwd=settings.ROOT, stderr=subprocess.DEVNULL) as server:
+        try:
+            deadline = time.time() + 60
+            while True:
+                try:
+                    httpx.get(f"{url}/health")
+                    break
+                except httpx.ConnectError:
+                    assert time.time() < deadline and server.poll() is None
+                    time.sleep(0.2)
+            ask = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"
+            with raw(url, ask) as connection:
+                assert b" 200 " in connection.recv(1000)
+                time.sleep(httpx._config.DEFAULT_LIMITS.keepalive_expiry + 1)
+                connection.sendall(ask)
+                assert b" 200 " in connection.recv(1000)
+        finally:
+            server.terminate()
 
 
 @pytest.mark.slow
@@ -352,5 +406,6 @@ def test_the_service_starts_by_its_name(monkeypatch):
     started = []
     monkeypatch.setattr(uvicorn, "run", lambda *a, **k: started.append((a, k)))
     assert cli.main(["serve", "--port", "8001"]) == 0
-    assert started == [(("utils.serve:app",), {"host": "127.0.0.1", "port": 8001})]
+    given = {"host": "127.0.0.1", "port": 8001, "timeout_keep_alive": serve.IDLE}
+    assert started == [(("utils.serve:app",), given)]
     assert (settings.ROOT / "utils" / "page.html").stat().st_size < 30_000

@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from course import lessons
 from course.build import pages, site, site_check, style
 from course.errors import CourseError
-from tests.test_lab import BROWSER, BROWSER_OPTIONS
+from course.run.browser import BROWSER, OPTIONS
 from utils import settings
 
 HUB = f"https://github.com/{lessons.address()[0]}"
@@ -240,7 +240,7 @@ def test_axe_finds_nothing_and_nothing_comes_from_another_host(address, width, s
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=BROWSER_OPTIONS)
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=OPTIONS)
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         asked = []
         page.on("request", lambda request: asked.append(request.url))

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
 from functools import cache
 from http import HTTPStatus
+from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,7 +22,7 @@ from typing import Annotated, Literal
 from fastapi import FastAPI, File, Query, Request, UploadFile
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from PIL import Image
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
@@ -34,9 +35,13 @@ MEGABYTE = 2**20
 LARGEST = 10 * MEGABYTE  # bytes of a request
 SECONDS = 20  # for an upload, and then for its answer
 WAITING = 32  # requests inside at a time; further ones are told to come again
+# Seconds that a connection may idle: longer than clients keep one (httpx 5, nginx 60). Where the
+# server is the first to close it, a request that is under way just then is lost.
+IDLE = 75
 # Threads; decoding and computing do not hold Python's lock. One processor is left to the event
 # loop, which else hears of new requests late: they wait, where a prompt 503 would be better.
-WORKERS = max(1, (os.cpu_count() or 1) - 1)
+# uvicorn starts $WEB_CONCURRENCY processes, each with all of this: they share the processors.
+WORKERS = max(1, ((os.cpu_count() or 1) - 1) // int(os.environ.get("WEB_CONCURRENCY") or 1))
 # Decoded, an image needs up to 16 bytes a pixel, and may have 89 million of them: 1.4 GB. So that
 # there is one such at a time and not one a worker, those with more pixels than this take turns.
 MANY = 4_000_000
@@ -136,6 +141,18 @@ class Limits:
         return bounded
 
 
+class Head:
+    """HEAD wherever GET is: the same answer, of which the server sends no body."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        if scope.get("method") == "HEAD":
+            scope = scope | {"method": "GET"}
+        await self.app(scope, receive, send)
+
+
 @asynccontextmanager
 async def lifespan(app):
     """Load the model and let each worker answer once, so that nobody waits for a first answer."""
@@ -156,6 +173,7 @@ app = FastAPI(
     servers=[{"url": "."}],  # where this description lies, also behind a proxy's prefix
 )
 app.add_middleware(Limits)
+app.add_middleware(Head)
 
 
 async def in_worker(app, call, *given):
@@ -301,14 +319,29 @@ def sample(seed: Annotated[int, Query(ge=0, le=999)] = 0) -> Response:
     return Response(sample_png(seed), media_type="image/png")
 
 
-@app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
-async def documentation() -> HTMLResponse:
-    """FastAPI's page, which by itself would ask for /openapi.json, above a proxy's prefix."""
-    return get_swagger_ui_html(openapi_url="openapi.json", title=app.title)
-
-
 POLICY = "default-src 'none'; img-src 'self' data: blob:; connect-src 'self'; "
 POLICY += "style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+
+
+@app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
+async def documentation() -> HTMLResponse:
+    """FastAPI's page, which by itself would ask a CDN, and for /openapi.json above a prefix."""
+    found = get_swagger_ui_html(
+        openapi_url="openapi.json",
+        title=app.title,
+        swagger_js_url="docs/swagger-ui-bundle.js",
+        swagger_css_url="docs/swagger-ui.css",
+        swagger_favicon_url="data:,",
+    )
+    own = POLICY.replace("'unsafe-inline'", "'self' 'unsafe-inline'")
+    found.headers["Content-Security-Policy"] = own
+    return found
+
+
+@app.get("/docs/{name}", include_in_schema=False)
+def documentation_file(name: Literal["swagger-ui-bundle.js", "swagger-ui.css"]) -> FileResponse:
+    """What that page consists of, from a package, so that it works offline."""
+    return FileResponse(files("fastapi_offline") / "static" / name)
 
 
 @app.get("/", response_class=HTMLResponse, include_in_schema=False)

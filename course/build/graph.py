@@ -7,6 +7,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -196,6 +197,8 @@ def refresh(wanted=(), dry=False):
         missing.add("images")
     if not segmentation.folder().is_dir():
         missing.add("masks")
+    if not find_spec("ray"):
+        missing.add("ray")
     python = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     with _repository() as repository:
         import networkx
@@ -215,7 +218,9 @@ def refresh(wanted=(), dry=False):
             needs = set(stage.meta["needs"].split()) if stage.meta else set()
             if skipped & set(graph.successors(stage)) or needs & missing:
                 skipped.add(stage)
-                print(f"{name} is stale and skipped: it needs the real images (data/README.md).")
+                ray = needs & missing == {"ray"}
+                what = "Ray (deploy/README.md)" if ray else "the real images (data/README.md)"
+                print(f"{name} is stale and skipped: it needs {what}.")
                 continue
             print(f"--- {name}", flush=True)
             command = [sys.executable, "-m", "dvc", "repro", "--single-item", stage.addressing]

@@ -12,7 +12,7 @@ from course.errors import CourseError
 from course.lessons import address, choose_lessons, name_of, number, pyproject, release
 from course.run import matrix
 from course.run.terminal import shown
-from utils import evaluation, results, settings
+from utils import evaluation, results, serve, settings
 from utils.augmentation import STRENGTHS
 
 PAGES = {
@@ -20,6 +20,7 @@ PAGES = {
     "results/README.md": "results.md",
     "models/README.md": "model_card.md",
     "docs/PROOF.md": "proof.md",
+    "deploy/README.md": "deploy.md",
 }
 RECORDED = {
     "draws": "ten_draws",
@@ -37,7 +38,7 @@ RECORDED = {
 }
 # The pages do without these where they are not recorded.
 OPTIONAL = ("artefacts", "confidence", "subgroups")
-OPTIONAL += ("litert", "serving", "attribution", "ensemble")
+OPTIONAL += ("litert", "serving", "replicas", "attribution", "ensemble")
 LESSON_OVERHEAD = 8  # seconds to start a kernel and to write a notebook
 
 
@@ -114,6 +115,8 @@ def names():
         "claim": results.CLAIM,
         "matrix": matrix.table(),
         "faults": faults(),
+        "idle": serve.IDLE,
+        "waiting": serve.WAITING,
         "own_matrix": {k: v for k, v in called.items() if k not in evaluation.RANKING},
         "quickstarts": [results.committed(name) for name in quickstarts],
     }

@@ -13,7 +13,7 @@ from utils import settings
 VERSIONS = Path(__file__).with_name("colab.txt")
 # A notebook there needs none of these; the lesson that shows MAPIE goes on without it, and
 # TensorFlow's interpreter takes the place of LiteRT's.
-NOT_IN_COLAB = {"ai-edge-litert", "jupyterlab", "papermill", "setuptools"}
+NOT_IN_COLAB = {"ai-edge-litert", "fastapi-offline", "jupyterlab", "papermill", "setuptools"}
 PYTHON = "3.13"
 
 
