@@ -5,14 +5,13 @@ folds their cells, pages get links that lead to other pages of the book or else 
 """
 
 import base64
-import importlib.util
 import itertools
 import posixpath
 import re
 import shutil
 
 from course import lessons
-from course.build import pages, style
+from course.build import browser, pages, style
 from course.build.render import render
 from course.build.site_check import problems
 from course.build.source import code_cells
@@ -31,7 +30,7 @@ LINK = re.compile(r"(\]\()([^)\s]+)(\))")
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
 FLOWCHART = re.compile(r"```mermaid\n(.*?)```\n", re.DOTALL)
-CORNER = re.compile(r"<th></th>")  # of a DataFrame: a heading without text
+CORNER = re.compile(r'<th(?: class="head")?>(?:<p></p>)?</th>')  # a heading without text
 SLIDER = """```{{admonition}} A slider stands here
 The figure above is one of its positions. It moves where the lesson runs: [open it in Colab]({}).
 ```"""
@@ -54,10 +53,7 @@ def site():
         have one of the faults for which ``site_check`` looks.
     """
     new = book(OUT)
-    if importlib.util.find_spec("course.build.browser"):
-        from course.build import browser
-
-        browser.build(new / "try")
+    browser.build(new / "try")
     if found := problems(new):
         raise CourseError("\n".join(["The book is not as it should be:", *found]))
     shutil.rmtree(OUT / "html", ignore_errors=True)
@@ -77,6 +73,8 @@ def book(out):
     words = ["-n", "-W", "-q", "--keep-going", "-E", "-c", str(SITE), "-d", f"{source}.doctrees"]
     if build_main([*words, str(source), str(new)]):
         raise CourseError("The book was not built: Sphinx says above why.")
+    for page in new.rglob("*.html"):
+        settings.write_text(page, CORNER.sub("<td></td>", page.read_text(encoding="utf-8")))
     return new
 
 
@@ -140,9 +138,6 @@ def prepared(notebook, page, there):
         texts = [f.metadata.get("image/png", {}).get("alt", "") for f in style.figures(cell)]
         if texts:
             cell.metadata["mystnb"] = {"image": {"alt": " ".join(texts)}}
-        for output in cell.outputs:
-            if "text/html" in output.get("data", {}):
-                output.data["text/html"] = CORNER.sub("<td></td>", output.data["text/html"])
         if "ipywidgets.interact(" in cell.source:
             cells.append(new_markdown_cell(SLIDER.format(colab(page))))
     notebook.cells = cells
