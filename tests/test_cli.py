@@ -12,7 +12,7 @@ import time
 import pytest
 
 from course import cli
-from utils import settings
+from utils import serve, settings
 
 
 def test_help_and_refusals_come_without_the_slow_imports():
@@ -63,7 +63,7 @@ def served(monkeypatch):
 
 def test_the_service_starts_where_it_can_listen(served):
     assert cli.main(["serve", "--port", "0"]) == 0
-    assert served == [{"host": "127.0.0.1", "port": 0}]
+    assert served == [{"host": "127.0.0.1", "port": 0, "timeout_keep_alive": serve.IDLE}]
 
 
 @pytest.mark.parametrize("port", ["taken", "99999", "-1"])

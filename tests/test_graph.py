@@ -13,7 +13,8 @@ from course.build import graph, source
 from course.errors import CourseError
 from utils import settings
 
-COPIED = ("course", "experiments", "utils", "notebooks", "results", "models", "docs")
+COPIED = ("course", "deploy", "experiments", "utils", "notebooks", "results", "models", "docs")
+COPIED += ("data/samples",)
 STAGES = yaml.safe_load((settings.ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
 

@@ -46,7 +46,7 @@ def test_every_source_has_its_notebook():
 
 def test_the_readme_lists_every_lesson_in_order():
     text = (settings.ROOT / "README.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^\| \[(\d\d)\]\(notebooks/(\w+)\.ipynb\) \|", text, re.MULTILINE)
+    listed = re.findall(r"^- \[(\d\d) · .+\]\(notebooks/(\w+)\.ipynb\)", text, re.MULTILINE)
     assert listed == [(p.stem[:2], p.stem) for p in LESSONS]
 
 

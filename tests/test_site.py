@@ -239,7 +239,9 @@ def test_axe_finds_nothing_and_nothing_comes_from_another_host(address, width, s
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=BROWSER, args=OPTIONS)
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page = browser.new_page(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+        )
         asked = []
         page.on("request", lambda request: asked.append(request.url))
         for name in [*PAGES, "search.html?q=melanoma"]:

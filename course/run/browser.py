@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import shutil
 import signal
 import socket
@@ -120,12 +119,11 @@ def run_all(page, address, copy, minutes):
     page.goto(f"{address}/{path}?token={TOKEN}&reset")
     cells = len(nbformat.read(copy, 4).cells)
     page.wait_for_function(f"document.querySelectorAll('.jp-Notebook .jp-Cell').length == {cells}")
-    begun = page.locator(".jp-CodeCell .jp-InputPrompt", has_text=re.compile(r"[\d*]"))
+    # Before the kernel answers, Run All is not heard.
+    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
     deadline = time.monotonic() + 60 * minutes
-    while not begun.count() and time.monotonic() < deadline:  # unheard before the kernel answers
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_text("Run All Cells", exact=True).click()
-        page.wait_for_timeout(5000)
     result = None
     while result is None:
         page.wait_for_timeout(1000)
