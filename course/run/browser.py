@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -115,14 +116,21 @@ def run_all(page, address, copy, minutes):
     str
         "ran", or in one line why it did not.
     """
+    from playwright.sync_api import TimeoutError
+
     path = f"lab/workspaces/{copy.stem}/tree/{copy.name}"
     page.goto(f"{address}/{path}?token={TOKEN}&reset")
     cells = len(nbformat.read(copy, 4).cells)
     page.wait_for_function(f"document.querySelectorAll('.jp-Notebook .jp-Cell').length == {cells}")
     # Before the kernel answers, Run All is not heard.
     page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text("Run All Cells", exact=True).click()
+    begun = page.locator(".jp-CodeCell .jp-InputPrompt", has_text=re.compile(r"[\d*]"))
+    for _ in range(3):  # now and then it is not heard all the same
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+        with contextlib.suppress(TimeoutError):
+            begun.first.wait_for(timeout=20_000)
+            break
     deadline = time.monotonic() + 60 * minutes
     result = None
     while result is None:
