@@ -10,6 +10,7 @@ import pytest
 
 from course import lessons
 from course.build import notebooks
+from course.run import browser
 from utils import settings
 
 # Before any test imports TensorFlow or starts a kernel, which inherits the environment.
@@ -170,6 +171,17 @@ def mend():
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     return replace
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A Chromium for a module's tests, which skip where there is none."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=browser.BROWSER, args=browser.OPTIONS)
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="session")

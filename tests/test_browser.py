@@ -15,7 +15,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from course.build import browser
 from course.errors import CourseError
-from course.run.browser import BROWSER, OPTIONS
+from course.run.browser import BROWSER
 from tests.test_page import DROP, SIZES
 from utils import lite, settings
 from utils.data import synthetic
@@ -63,23 +63,13 @@ def address(built):
         server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def started():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=BROWSER, args=OPTIONS)
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
-def open_page(address, started):
+def open_page(address, chromium):
     """Opens the page; at the end no error may have been thrown."""
     opened, errors = [], []
 
     def open_it(script="", block="nothing", **options):
-        context = started.new_context(**options)
+        context = chromium.new_context(**options)
         context.add_init_script(script)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from course.run.browser import BROWSER, OPTIONS
+from course.run.browser import BROWSER
 from utils import serve, settings
 
 pytestmark = [
@@ -19,23 +19,13 @@ DROP = """([name, bytes]) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=BROWSER, args=OPTIONS)
-        yield started
-        started.close()
-
-
 @pytest.fixture
-def open_page(browser, service):
+def open_page(chromium, service):
     """Opens the page; at the end nothing may stand in its console."""
     opened, said = [], []
 
     def open_it(**options):
-        context = browser.new_context(**options)
+        context = chromium.new_context(**options)
         page = context.new_page()
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))

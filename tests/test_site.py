@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from course import lessons
 from course.build import pages, site, site_check, style
 from course.errors import CourseError
-from course.run.browser import BROWSER, OPTIONS
+from course.run.browser import BROWSER
 from utils import settings
 
 HUB = f"https://github.com/{lessons.address()[0]}"
@@ -233,24 +233,21 @@ PAGES += ["models/index.html"]
 @pytest.mark.skipif(not BROWSER, reason="there is no Chromium: the book was not tried")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1280])
-def test_axe_finds_nothing_and_nothing_comes_from_another_host(address, width, scheme):
+def test_axe_finds_nothing_and_nothing_comes_from_another_host(chromium, address, width, scheme):
     from axe_playwright_python.sync_playwright import Axe
-    from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=OPTIONS)
-        page = browser.new_page(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
-        )
-        asked = []
-        page.on("request", lambda request: asked.append(request.url))
-        for name in [*PAGES, "search.html?q=melanoma"]:
-            page.goto(f"{address}/{name}")
-            if "search" in name:
-                page.locator("#search-results .search li").first.wait_for()
-            page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
-            found = Axe().run(page)
-            assert found.violations_count == 0, f"{name}\n{found.generate_report()}"
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-        browser.close()
+    page = chromium.new_page(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    for name in [*PAGES, "search.html?q=melanoma"]:
+        page.goto(f"{address}/{name}")
+        if "search" in name:
+            page.locator("#search-results .search li").first.wait_for()
+        page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+        found = Axe().run(page)
+        assert found.violations_count == 0, f"{name}\n{found.generate_report()}"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+    page.close()
     assert [url for url in asked if not url.startswith((address, "data:"))] == []
