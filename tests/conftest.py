@@ -1,10 +1,13 @@
 """For all tests: a quiet TensorFlow on the CPU, no network, and a course of two toy lessons."""
 
+import functools
+import http.server
 import ipaddress
 import os
 import shutil
 import socket
 import sys
+import threading
 
 import pytest
 
@@ -184,10 +187,24 @@ def chromium():
         started.close()
 
 
+@pytest.fixture(scope="module")
+def address(built):
+    """Where a server for plain files, without headers of its own, has a module's ``built``."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *words):
+            pass
+
+    handler = functools.partial(Quiet, directory=built)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 @pytest.fixture(scope="session")
 def service():
     """The address of a running prediction service with the shipped model."""
-    import threading
     import time
 
     import uvicorn

@@ -1,13 +1,10 @@
 """The page that runs the model in a browser: as ``predict`` answers, and without the network."""
 
 import base64
-import functools
 import io
 import os
 import re
 import shutil
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -47,20 +44,6 @@ def built(tmp_path_factory):
         except CourseError as error:
             pytest.skip(f"the page was not tried: {error}")
     return folder
-
-
-@pytest.fixture(scope="module")
-def address(built):
-    """Where a server for plain files, without headers of its own, has the page."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *words):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=built)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
 
 
 @pytest.fixture

@@ -1,9 +1,5 @@
 """The web book: what Sphinx is given, and the built pages in a browser."""
 
-import functools
-import http.server
-import threading
-
 import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -147,21 +143,6 @@ def test_the_form_for_a_class_is_well_formed():
 def built(tmp_path_factory):
     """The folder of the built book, without the page that runs the model: it has its own tests."""
     return site.book(tmp_path_factory.mktemp("site"))
-
-
-@pytest.fixture(scope="module")
-def address(built):
-    """Where the book can be asked for: pages look things up as they do on a host."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *words):
-            pass
-
-    handler = functools.partial(Quiet, directory=built)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 def soup(path):
