@@ -26,7 +26,13 @@ SLOW |= {"grad_cam.1", "better_models.1"}
 each_by_cost = pytest.mark.parametrize(
     "number",
     [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in sorted(CHECKS)],
+    scope="module",  # tests of the same exercise follow each other
 )
+
+
+@lru_cache(1)  # some train a network
+def cases_of(number):
+    return CHECKS[number].cases()
 
 
 def said(capsys, number, answer, given):
@@ -38,7 +44,7 @@ def said(capsys, number, answer, given):
 
 @each_by_cost
 def test_blank_right_and_wrong_answers_are_told_apart(capsys, number):
-    cases = CHECKS[number].cases()
+    cases = cases_of(number)
     for blank in (..., cases.blank):
         found = said(capsys, number, blank, cases.given)
         assert found.startswith(f"Exercise {number}: nothing answered yet.")
@@ -54,7 +60,7 @@ def test_a_hint_on_request_gives_no_answer_away(capsys, number):
     exercises.hint(number)
     out = capsys.readouterr().out
     assert out.startswith(f"Hint for {number}: ") and max(map(len, out.splitlines())) <= 90
-    right = singles(CHECKS[number].cases().right)
+    right = singles(cases_of(number).right)
     assert given_away(number, right, CHECKS[number].hint) == []
     # One that did would be noticed, in every exercise.
     longest = max(map(ast.unparse, lines(number)), key=len)
@@ -184,7 +190,7 @@ def test_an_unknown_number_is_an_error():
     ],
 )
 def test_later_cells_use_the_answer_if_right_else_the_courses_own(capsys, number):
-    cases = CHECKS[number].cases()
+    cases = cases_of(number)
     assert exercises.use(number, cases.right, **cases.given) is cases.right
     assert capsys.readouterr().out == f"Using your answer to exercise {number}.\n"
 

@@ -96,7 +96,7 @@ def host(monkeypatch):
     # Half a second instead of twenty, and of a minute in all.
     limit = socket.setdefaulttimeout
     monkeypatch.setattr(socket, "setdefaulttimeout", lambda s: limit(s and min(s, 0.5)))
-    monkeypatch.setattr(kaggle, "METADATA_SECONDS", 5)
+    monkeypatch.setattr(kaggle, "METADATA_SECONDS", 2)
     yield state
     state["go on"].set()
     server.shutdown()
