@@ -9,6 +9,7 @@ import yaml
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from course.build import pages
 from experiments import common, ensemble, recipe, shipped_model
 from experiments.shipped import calibrate, export, judge, limits, train
 from utils import (
@@ -183,6 +184,8 @@ STAGES = yaml.safe_load((settings.ROOT / "dvc.yaml").read_text(encoding="utf-8")
 @pytest.mark.parametrize("name", [n for n in STAGES if f"results/{n}.json" in str(STAGES[n])])
 def test_a_record_belongs_to_the_shipped_model_and_to_the_split(name):
     found, stage = results.committed(name), STAGES[name]
+    if found is None and name in pages.OPTIONAL:
+        pytest.skip("not recorded yet: the pages do without it")
     facts = predict.load_model()[1]
     if "models/melanoma_mobilenetv2.keras" in stage.get("deps", ()):
         assert found["model_sha256"] == facts["model_sha256"]

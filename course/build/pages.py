@@ -37,7 +37,7 @@ RECORDED = {
     "runs": "lesson_runs",
 }
 # The pages do without these where they are not recorded.
-OPTIONAL = ("artefacts", "confidence", "subgroups")
+OPTIONAL = ("artefacts", "confidence", "subgroups", "second_source")
 OPTIONAL += ("litert", "serving", "replicas", "attribution", "ensemble")
 LESSON_OVERHEAD = 8  # seconds to start a kernel and to write a notebook
 
