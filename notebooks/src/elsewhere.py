@@ -275,6 +275,50 @@ _ = figure.suptitle(f"Three ROC curves, and {DRAWS} local thresholds")
 # 0.86 of the others: another point on the same curve.
 
 # %% [markdown]
+# ## What is a second source worth, and where?
+#
+# A better curve needs another training. So we trained the network on three sets of images, with several
+# seeds each: on HAM10000 alone ({{ quote("second_source", "trainings.HAM10000.images", ",") }} images), with ISIC
+# 2017's training images added ({{ quote("second_source", "trainings.HAM10000 and ISIC 2017.images", ",") }}), and with a few images
+# of other collections of ISIC 2017's archive
+# ({{ quote("second_source", "trainings.HAM10000 and a few of ISIC 2017's other collections.images", ",") }}).
+#
+# Where will the second source help: at home, in the clinics that it comes from, on phones?
+
+# %%
+second = results.committed("second_source")["sets"]
+trainings = {
+    "with ISIC 2017": "HAM10000 and ISIC 2017",
+    "with a few": "HAM10000 and a few of ISIC 2017's other collections",
+}
+sources = ["HAM10000, test", "ISIC 2017, test", "PAD-UFES-20, all"]
+gains = {}
+for label, name in trainings.items():
+    gains[label] = [second[one][name]["minus HAM10000"] for one in sources]
+heading = "What the second source adds to the AUC"
+xlabel = "AUC minus that of HAM10000 alone, paired"
+_ = plots.intervals(gains, sources, heading, xlabel, 0)
+# alt: Paired differences of the AUC with intervals, for two trainings on three sets: HAM10000's test images, ISIC 2017's test images and photographs by smartphones. A dashed line marks zero.
+
+# %% [markdown]
+# All of ISIC 2017's training images change the AUC on its *test* images by
+# {{ quote("second_source", "sets.ISIC 2017, test.HAM10000 and ISIC 2017.minus HAM10000", "+.3f") }}:
+# {{ verdict("second_source", "sets.ISIC 2017, test.HAM10000 and ISIC 2017.minus HAM10000", above="a clear gain", below=None, zero=None) }}.
+# On phones: {{ quote("second_source", "sets.PAD-UFES-20, all.HAM10000 and ISIC 2017.minus HAM10000", "+.3f") }},
+# {{ verdict("second_source", "sets.PAD-UFES-20, all.HAM10000 and ISIC 2017.minus HAM10000", above="a clear gain", below="a clear loss") }}.
+# At home: {{ quote("second_source", "sets.HAM10000, test.HAM10000 and ISIC 2017.minus HAM10000", "+.3f") }},
+# {{ verdict("second_source", "sets.HAM10000, test.HAM10000 and ISIC 2017.minus HAM10000", above="a clear gain", below="a clear loss") }}.
+
+# %% [markdown]
+# The few images of other collections change the AUC on ISIC 2017's test images by
+# {{ quote("second_source", "sets.ISIC 2017, test.HAM10000 and a few of ISIC 2017's other collections.minus HAM10000", "+.3f") }}:
+# {{ verdict("second_source", "sets.ISIC 2017, test.HAM10000 and a few of ISIC 2017's other collections.minus HAM10000", above=None, below="a clear loss") }}.
+# "The same archive" is not the same place: collect images where the model will be used. The threshold needs
+# them, too. Chosen at home, it gives the model with two sources
+# {{ quote("second_source", "sets.HAM10000, test.HAM10000 and ISIC 2017.false positives") }} false positives at home
+# and {{ quote("second_source", "sets.ISIC 2017, test.HAM10000 and ISIC 2017.false positives") }} there.
+
+# %% [markdown]
 # The dots lie far apart, because `100` images hold only about nineteen melanomas. How many does a clinic need? A
 # sensitivity $s$, measured on $n$ different melanomas, has a 95 % interval of about $s \pm 1.96 \sqrt{s (1 - s) / n}$.
 #
