@@ -275,6 +275,40 @@ _ = figure.suptitle(f"Three ROC curves, and {DRAWS} local thresholds")
 # 0.86 of the others: another point on the same curve.
 
 # %% [markdown]
+# The dots lie far apart, because `100` images hold only about nineteen melanomas. How many does a clinic need? A
+# sensitivity $s$, measured on $n$ different melanomas, has a 95 % interval of about $s \pm 1.96 \sqrt{s (1 - s) / n}$.
+#
+# **Exercise elsewhere.3** Write `melanomas_needed(s, half)`: the smallest whole number of melanomas that
+# gives an interval of at most $s \pm$ `half`.
+
+
+# %% tags=["exercise"]
+def melanomas_needed(s, half):
+    return ...
+
+
+exercises.check("elsewhere.3", melanomas_needed)
+
+
+# %% tags=["solution"]
+def melanomas_needed(s, half):
+    return int(np.ceil(1.96**2 * s * (1 - s) / half**2))
+
+
+exercises.check("elsewhere.3", melanomas_needed)
+
+# %%
+melanomas_needed = exercises.use("elsewhere.3", melanomas_needed)
+needed = melanomas_needed(0.9, 0.05)
+shares = pd.Series({place: t["melanoma"].mean() for place, t in places.items()})
+images = np.ceil(needed / shares).astype(int)
+print(f"{needed} melanomas for ±0.05 at a sensitivity of 0.9")
+pd.DataFrame({"share of melanomas": shares.round(2), "images": images})
+
+# %% [markdown]
+# 139 melanomas. With a share of 0.11, as at home, that takes 1,258 images, all with a confirmed diagnosis.
+
+# %% [markdown]
 # ## What is a second source worth, and where?
 #
 # A better curve needs another training. So we trained the network on three sets of images, with several
@@ -317,40 +351,6 @@ _ = plots.intervals(gains, sources, heading, xlabel, 0)
 # them, too. Chosen at home, it gives the model with two sources
 # {{ quote("second_source", "sets.HAM10000, test.HAM10000 and ISIC 2017.false positives") }} false positives at home
 # and {{ quote("second_source", "sets.ISIC 2017, test.HAM10000 and ISIC 2017.false positives") }} there.
-
-# %% [markdown]
-# The dots lie far apart, because `100` images hold only about nineteen melanomas. How many does a clinic need? A
-# sensitivity $s$, measured on $n$ different melanomas, has a 95 % interval of about $s \pm 1.96 \sqrt{s (1 - s) / n}$.
-#
-# **Exercise elsewhere.3** Write `melanomas_needed(s, half)`: the smallest whole number of melanomas that
-# gives an interval of at most $s \pm$ `half`.
-
-
-# %% tags=["exercise"]
-def melanomas_needed(s, half):
-    return ...
-
-
-exercises.check("elsewhere.3", melanomas_needed)
-
-
-# %% tags=["solution"]
-def melanomas_needed(s, half):
-    return int(np.ceil(1.96**2 * s * (1 - s) / half**2))
-
-
-exercises.check("elsewhere.3", melanomas_needed)
-
-# %%
-melanomas_needed = exercises.use("elsewhere.3", melanomas_needed)
-needed = melanomas_needed(0.9, 0.05)
-shares = pd.Series({place: t["melanoma"].mean() for place, t in places.items()})
-images = np.ceil(needed / shares).astype(int)
-print(f"{needed} melanomas for ±0.05 at a sensitivity of 0.9")
-pd.DataFrame({"share of melanomas": shares.round(2), "images": images})
-
-# %% [markdown]
-# 139 melanomas. With a share of 0.11, as at home, that takes 1,258 images, all with a confirmed diagnosis.
 
 # %% [markdown]
 # **So does it work in another clinic, or on a phone?** Not as at home: its AUC is lower, its probabilities do
