@@ -29,8 +29,9 @@ from PIL import Image
 from course import cli, lessons
 from course.errors import CourseError
 from course.run import lab, terminal
-from utils import data, pretrained, settings
+from utils import data, predict, pretrained, settings, training
 from utils.data import kaggle, synthetic
+from utils.quiet import keras
 
 ODD = "mes données 学习"  # a blank, an accent, and what is no Latin letter
 
@@ -111,7 +112,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", ["cut", "stalled", "500"])
+@pytest.mark.parametrize("way", WAYS)
 def test_weights_that_do_not_come_whole_are_not_kept_and_come_the_next_time(
     own, host, monkeypatch, way
 ):
@@ -155,6 +156,7 @@ def test_kaggles_files_that_do_not_come_whole_are_not_used_and_come_the_next_tim
     said = str(refused.value)
     assert said.startswith("HAM10000 from Kaggle cannot be fetched (") and "\n" not in said
     assert said.endswith("): try again, or take source='synthetic'.")
+    assert way != "wrong" or len(re.findall(r"[\w+/]{22}==", said)) == 2  # both checksums
     kaggles["way"] = "whole"
     assert len(data.load_lesions("kaggle")) == 8
     kaggles["asked"].clear()
@@ -252,6 +254,49 @@ def test_a_run_on_a_full_disk_says_so_and_keeps_the_last_one(toy, disk, monkeypa
     assert line.startswith("lesson 00_toy stopped: ") and "No space left on device" in line
     after = files(place)
     assert before.items() < after.items() and not [n for n in after if "unfinished" in n]
+
+
+def test_a_backup_on_a_full_disk_keeps_the_last_one_and_resumes_with_space(disk, capsys):
+    """HDF5 would end the whole process where a disk has no room."""
+    place = disk(1500)
+
+    class Filling(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                (place / "other").write_bytes(b"x" * (shutil.disk_usage(place).free - 8192))
+
+    x = keras.Input((8, 8, 3))
+    hidden = keras.layers.Dense(200)(keras.layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(x, keras.layers.Dense(7)(hidden))
+
+    def train(*callbacks):
+        images, labels = np.zeros((16, 8, 8, 3), np.uint8), np.arange(16) % 7
+        called = {"epochs": 2, "batch_size": 8, "strength": None, "verbose": 0}
+        backup = place / "a.weights.h5"
+        training.all_layers(model, images, labels, 8, backup, **called, callbacks=callbacks)
+
+    with pytest.raises(OSError, match=FULL) as refused:
+        train(Filling())
+    assert "\n" not in str(refused.value)
+    assert files(place).keys() == {"a.weights.h5", "other"}
+    disk(4000)
+    train()
+    assert "1 of 2 epochs are done, resuming from there" in capsys.readouterr().out
+
+
+def test_a_model_on_a_full_disk_keeps_the_last_one(disk):
+    place = disk(200)
+    x = keras.Input((8, 8, 3))
+    hidden = keras.layers.Dense(200)(keras.layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(x, keras.layers.Dense(1, "sigmoid")(hidden))
+    facts = {"threshold": 0.5, "source": "synthetic"}
+    predict.save_model(model, facts, place / "m.keras")
+    before = files(place)
+    (place / "other").write_bytes(b"x" * (shutil.disk_usage(place).free - 8192))
+    with pytest.raises(OSError, match=FULL) as refused:
+        predict.save_model(model, facts | {"threshold": 0.6}, place / "m.keras")
+    assert "\n" not in str(refused.value)
+    assert before.items() < files(place).items() and len(files(place)) == len(before) + 1
 
 
 # --- a killed kernel

@@ -2,6 +2,8 @@
 
 Hand the path to Keras: ``keras.applications.MobileNetV2(..., weights=str(path))``."""
 
+import base64
+import hashlib
 import re
 from pathlib import Path
 from urllib.request import urlretrieve
@@ -111,7 +113,11 @@ def _find_or_download(place):
     path = _folders()[-1] / Path(place).name
 
     def write(to):
-        urlretrieve(HOST + place, to)
+        _, headers = urlretrieve(HOST + place, to)
+        sent = re.search(r"md5=([^,\s]+)", ",".join(headers.get_all("x-goog-hash", [])))
+        md5 = hashlib.md5(to.read_bytes(), usedforsecurity=False).digest()
+        if sent and sent[1] != base64.b64encode(md5).decode():  # kagglehub looks at it, too
+            raise ValueError("its MD5 checksum is not the host's: some bytes are wrong")
         h5py.File(to).close()  # refuses the page of a portal, for example
 
     def fetch():

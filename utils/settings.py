@@ -2,6 +2,7 @@
 writes. Everything else in the course asks here."""
 
 import atexit
+import errno
 import json
 import math
 import os
@@ -102,10 +103,23 @@ def make_folder(path):
 
 def unwritable(path, error):
     """The OSError, in one sentence, for a folder that cannot be written."""
+    why = os.strerror(error.errno) if error.errno else error
     return OSError(
-        f"{path} cannot be written ({error.strerror or error}): free some space there, or set "
+        f"{path} cannot be written ({why}): free some space there, or set "
         "COURSE_WORK_DIR to a folder of your own."
     )
+
+
+def require_space(path, n_bytes):
+    """Make sure that a folder's disk has room: HDF5 ends the whole process where it has none.
+
+    Raises
+    ------
+    OSError
+        If it has not, in the sentence of ``unwritable``.
+    """
+    if shutil.disk_usage(path).free < n_bytes:
+        raise unwritable(path, OSError(errno.ENOSPC, ""))
 
 
 def write_atomically(path, write):
@@ -116,12 +130,21 @@ def write_atomically(path, write):
     path : Path
     write : callable
         Takes a temporary path in the same folder, with the same suffixes, and writes it.
+
+    Raises
+    ------
+    OSError
+        What ``write`` raises; if the disk is full, in one sentence.
     """
     path = Path(path)
     temporary = path.with_name(f".{os.getpid()}-{threading.get_ident()}.{path.name}")
     try:
         write(temporary)
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise unwritable(path.parent, error) from error
+        raise
     finally:
         with suppress(OSError):
             temporary.unlink()
@@ -204,5 +227,5 @@ def download(what, fetch, seconds=600):
     if "value" in answer:
         return answer["value"]
     error = answer.get("error", f"no answer within {seconds:g} seconds")
-    why = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    why = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     raise ConnectionError(f"{what} cannot be fetched ({why}).") from answer.get("error")

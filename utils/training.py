@@ -271,6 +271,8 @@ def all_layers(
     ValueError
         If there are fewer images than a batch, or the backup belongs to another training: of
         another network, with other images, or called with anything else.
+    OSError
+        If the backup cannot be written.
     """
     require_threads()
     own = {
@@ -313,6 +315,8 @@ def all_layers(
             ) from error
 
     def write(path):
+        # Weights and AdamW's two moments, in float32; up to a megabyte for their names.
+        settings.require_space(path.parent, 12 * model.count_params() + 2**20)
         model.save_weights(path)
         with h5py.File(path, "a") as file:
             file.attrs[CALLED_WITH] = json.dumps(own, default=float)

@@ -10,7 +10,7 @@ TESTS = Path(__file__).parents[2] / "tests"
 # The fault, where it happens, what the person sees, and the tests: FILE::FUNCTION.
 FAULTS = (
     (
-        "download cut, stalled, HTTP 500",
+        "download cut, stalled, HTTP 500, wrong bytes (MD5)",
         "ImageNet's weights",
         "one sentence that names the file and where to put it; nothing is kept, the next try works",
         (
@@ -50,13 +50,15 @@ FAULTS = (
     ),
     (
         "disk full",
-        "prepared images, weights, copies of lessons, a run's notebook",
+        "prepared images, weights, copies of lessons, a run's notebook, a model, a backup",
         "one sentence; what is there stays whole, and with space the rest comes",
         (
             "faults::test_prepared_images_on_a_full_disk_are_whole_and_the_others_come_with_space",
             "faults::test_weights_on_a_full_disk_are_not_kept",
             "faults::test_copies_of_lessons_on_a_full_disk_are_whole",
             "faults::test_a_run_on_a_full_disk_says_so_and_keeps_the_last_one",
+            "faults::test_a_backup_on_a_full_disk_keeps_the_last_one_and_resumes_with_space",
+            "faults::test_a_model_on_a_full_disk_keeps_the_last_one",
             "predict::test_a_model_trained_anew_is_loaded_anew_and_a_failed_save_keeps_the_old",
         ),
     ),

@@ -56,10 +56,7 @@ class Source:
             png = _whole(path, size)
             if png is None:
                 png = _encode(images.square(self.image(image_id, size), size))
-                try:
-                    settings.write_atomically(path, lambda temporary: temporary.write_bytes(png))
-                except OSError as error:
-                    raise settings.unwritable(folder, error) from error
+                settings.write_atomically(path, lambda temporary: temporary.write_bytes(png))
             return result(path, png)
 
         # Threads are enough: Pillow decodes and resizes without holding Python's lock.
