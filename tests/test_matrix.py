@@ -14,11 +14,12 @@ from packaging.utils import canonicalize_name
 
 from course import lessons
 from course.build import proof
-from course.build.render import render_file
+from course.build.render import render, render_file
 from course.errors import CourseError, Refused
 from course.run import browser, colab, environments, matrix
 from utils import settings
 
+RELEASE = lessons.release()
 GIVEN = nbformat.v4.new_code_cell("EPOCHS = 20\nSEED = 7", metadata={"tags": ["parameters"]})
 
 
@@ -88,14 +89,15 @@ def test_without_network_there_is_none_and_kaggles_input_cannot_be_written(cours
         matrix._without_network()
     except CourseError as error:
         pytest.skip(str(error))
+    setup = (settings.ROOT / "notebooks" / "src" / "_setup.py").read_text(encoding="utf-8")
+    names = {"repository": "someone/skin", "branch": "main", "release": RELEASE}
     course(
         "00_one",
-        "import os, shutil, socket, sys\n"
+        render(setup, **names) + "\nimport os, shutil, socket, sys\n"
         "try:\n    socket.create_connection(('192.0.2.1', 80), 5)\n"
         "except OSError as error:\n    print(error.strerror)\n"
-        "inputs = [p for p in sys.path if 'the-course' in p]\n"
-        "for p in inputs:\n"
-        "    try:\n        open(p + '/x', 'w')\n"
+        "if 'the-course' in sys.path[0]:\n"
+        "    try:\n        open(sys.path[0] + '/x', 'w')\n"
         "    except OSError as error:\n        print(error.strerror, shutil.which('git'))\n"
         "print(os.environ.get('HAM10K_SOURCE'), os.listdir(os.environ['COURSE_WORK_DIR']))",
     )

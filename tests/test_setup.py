@@ -31,6 +31,7 @@ def begin(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(git.parent))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     cell = render(SETUP, repository="someone/skin", branch="main", release="v1.2")
+    cell = cell.replace("/kaggle/", f"{tmp_path}/kaggle/")
 
     def run(folder, first="", last=""):
         code = f"cell = {cell!r}\n{first}exec(cell)\nprint(course){last}"
@@ -73,6 +74,19 @@ def test_a_clone_in_the_folder_and_the_course_on_pythons_path_are_found(
     elsewhere = course_in(tmp_path / "elsewhere")
     monkeypatch.setenv("PYTHONPATH", str(elsewhere))
     assert begin(tmp_path / "b") == str(elsewhere)
+
+
+@pytest.mark.parametrize("place", ["the-course", "datasets/someone/the-course/skin-main"])
+def test_in_kaggle_an_input_is_found_and_what_is_written_goes_elsewhere(
+    begin, tmp_path, monkeypatch, place
+):
+    monkeypatch.delenv("COURSE_WORK_DIR", raising=False)
+    course, work = course_in(tmp_path / "kaggle" / "input" / place), tmp_path / "kaggle" / "working"
+    (work.parent / "input" / "a").mkdir()  # another data set
+    last = "; print(os.environ.get('COURSE_WORK_DIR'))"
+    assert begin(work, last=last).splitlines() == [str(course), str(work)]
+    clone = course_in(work / "skin")  # where there was network
+    assert begin(work, last=last).splitlines() == [str(clone), "None"]
 
 
 def test_what_the_badge_names_is_fetched_and_without_network_a_sentence_says_so(begin, tmp_path):

@@ -175,7 +175,7 @@ def _place(row, scratch, python):
     own |= {"HAM10K_SOURCE": "synthetic", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     own["PATH"] = os.pathsep.join([str(python.parent), own["PATH"]])
     own["JUPYTER_PATH"] = str(python.parents[1] / "share" / "jupyter")
-    start, first = [], None
+    start, kaggle = [], "/kaggle/"
     content = settings.make_folder(scratch / "content")
     work = scratch / "kaggle" / "working" if row.kind == "kaggle" else scratch / "work"
     own["COURSE_WORK_DIR"] = str(browser.with_cache(work))  # drawing anew takes minutes
@@ -183,14 +183,9 @@ def _place(row, scratch, python):
         own |= colab.surroundings(scratch)
     elif row.kind == "kaggle":
         course = settings.make_folder(scratch / "kaggle" / "input" / "the-course")
-        content = work
+        content, kaggle = work, f"{scratch}/kaggle/"  # for the first cell
         _copy_course(course)
         start = _without_network(read_only=course)
-        first = (  # what a learner types there; the dataset's folder is the only unusual thing
-            "import os\nimport sys\n\n"
-            f"sys.path.insert(0, {str(course)!r})\n"
-            f"os.environ['COURSE_WORK_DIR'] = {str(work)!r}"
-        )
         own.pop("COURSE_WORK_DIR")
         own["PATH"] = str(python.parent)  # without git
         _take_away(own, scratch)
@@ -203,7 +198,10 @@ def _place(row, scratch, python):
     def execute(lesson):
         folder = settings.make_folder(content / lesson.stem)
         copy = folder / lesson.name
-        nbformat.write(smallest(lesson, first), copy)
+        notebook = smallest(lesson)
+        for cell in notebook.cells:
+            cell.source = cell.source.replace('"/kaggle/', f'"{kaggle}')
+        nbformat.write(notebook, copy)
         return copy, _execute([*start, python.parent / "jupyter-execute"], copy, own)
 
     yield execute
@@ -289,15 +287,8 @@ def _in_browser(scratch):
             os.environ["HAM10K_SOURCE"] = before
 
 
-def smallest(lesson, first=None):
-    """A lesson without outputs and with the smallest parameters, as papermill gives them.
-
-    Parameters
-    ----------
-    lesson : Path
-    first : str, optional
-        Code of a cell before all others.
-    """
+def smallest(lesson):
+    """A lesson without outputs and with the smallest parameters, as papermill gives them."""
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 
@@ -306,8 +297,6 @@ def smallest(lesson, first=None):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.update(outputs=[], execution_count=None)
-    if first:
-        notebook.cells.insert(0, nbformat.v4.new_code_cell(first))
     return notebook
 
 
