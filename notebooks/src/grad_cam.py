@@ -166,8 +166,8 @@ print(f"paired difference: {difference:+.2f}")
 # ## Grad-CAM finds the ruler
 #
 # **Grad-CAM** gives each feature map a weight: if its values grow, how much does the logit grow? That is
-# a gradient, averaged over the cells. We multiply each feature map by its weight and add them all. What is
-# positive speaks *for* melanoma: this is the **heat map**.
+# a gradient, averaged over the cells. We multiply each feature map by its weight and add them all. We keep
+# what is positive (ReLU), since it speaks *for* melanoma: this is the **heat map**.
 
 # %%
 _ = diagrams.grad_cam()
@@ -283,7 +283,7 @@ maps_of_six = {
 labels = list(six.table["label"])
 heading = "The same heat maps, each on its own scale and all on one"
 _ = plots.overlays(six.images, maps_of_six, labels, heading)
-# alt: Six real lesions. Below, each under its heat map on its own scale: all but the last are bright somewhere, often at the edge of the image. In the last row, on one scale, only the first two are bright.
+# alt: Six real lesions. Below, each under its heat map on its own scale: all but the last are bright somewhere, often at the edge of the image. In the last row, on one scale, the first is bright, the second faintly, and the others hardly or not at all.
 
 # %% [markdown]
 # On its own scale, a heat map that says almost nothing glows like any other. The last one is zero
@@ -327,17 +327,20 @@ gain = exercises.use("grad_cam.3", gain)
 print(f"mean paired difference: {gain(shares):+.3f}")
 
 # %% [markdown]
-# With its interval: {{ quote("attribution", "maps.Grad-CAM.share.minus_blob", "+.3f") }}. {{ verdict("attribution", "maps.Grad-CAM.share.minus_blob", below="A hill, which has seen no image, lies on these melanomas better than the heat map", above=None, zero=None) }}.
+# With its interval, on the melanomas with both: {{ quote("attribution", "maps.Grad-CAM.share.minus_blob", "+.3f") }}. {{ verdict("attribution", "maps.Grad-CAM.share.minus_blob", below="A hill, which has seen no image, lies on these melanomas better than the heat map", above=None, zero=None) }}.
 # Photographers put the lesion in the middle. So "the heat map lies on the lesion" proves very little.
-#
 
 # %% [markdown]
-# Does the heat map say nothing, then? Two more tests, on the same melanomas:
+# Does the heat map say nothing, then? Three more tests:
 #
-# - Against *random numbers*, equally coarse: {{ quote("attribution", "maps.Grad-CAM.share.minus_random", "+.3f") }}.
-#   {{ verdict("attribution", "maps.Grad-CAM.share.minus_random", above="It says something", below=None, zero=None) }}.
-# - *Blur* the hottest places first, then more. If the model needs them, the probability falls soon.
-#   {{ verdict("attribution", "maps.Grad-CAM.area.minus_blob", above="It falls later than if we blur from the middle outwards", below=None, zero=None) }}.
+# - Against *random numbers*, equally coarse: {{ quote("attribution", "maps.Grad-CAM.share.minus_random", "+.3f") }},
+#   {{ verdict("attribution", "maps.Grad-CAM.share.minus_random") }}.
+# - Against *random weights* in the last layer, {{ quote("attribution", "random_heads.heads", "d") }} times:
+#   {{ quote("attribution", "random_heads.share.as_high", "d") }} of these networks put at least as much of their heat on
+#   the lesions. Fewer than five would be evidence that the learned weights matter.
+# - *Blur* the hottest places first: if the model needs them, the probability falls soon.
+#   {{ verdict("attribution", "maps.Grad-CAM.area.minus_random", below="It falls sooner than at random places", above=None, zero=None) }}, but
+#   {{ verdict("attribution", "maps.Grad-CAM.area.minus_blob", above="later than from the middle outwards", below=None, zero=None) }}.
 
 # %% [markdown]
 # **So where does it look, and is that true?** A heat map can reveal a shortcut that a perfect score
@@ -372,7 +375,7 @@ print(f"mean paired difference: {gain(shares):+.3f}")
 #
 # - Selvaraju et al.: Grad-CAM. ICCV 2017, [arXiv:1610.02391](https://arxiv.org/abs/1610.02391).
 # - Adebayo et al.: Sanity checks for saliency maps. NeurIPS 2018,
-#   [arXiv:1810.03292](https://arxiv.org/abs/1810.03292).
+#   [arXiv:1810.03292](https://arxiv.org/abs/1810.03292) (random weights).
 # - Petsiuk, Das, Saenko: RISE. BMVC 2018, [arXiv:1806.07421](https://arxiv.org/abs/1806.07421)
 #   (removing what a heat map marks).
 # - Narla et al.: Automated classification of skin lesions: from pixels to practice. Journal of
