@@ -202,8 +202,8 @@ same = lesion.to_numpy()[nearest] == lesion.to_numpy()
 print(f"for {same.mean():.0%}, the nearest of all images is a sibling")
 
 # %% [markdown]
-# One in three. So the trees can recognise a lesion and repeat its answer. With a new lesion that does
-# not work.
+# One in three; by chance it would be about one in a thousand. So the trees can recognise a lesion and
+# repeat its answer. With a new lesion that does not work.
 
 # %% [markdown]
 # Images can leak without siblings, too. Some tutorials shuffle a `tf.data` data set, `take` images for
@@ -252,8 +252,8 @@ exercises.check("splitting.2", two_sets)
 
 # %% [markdown]
 # What does each split add? The **optimism** of a score is how far it lies above the score by lesion.
-# For `take` and `skip`, where training has seen all, we train on all images and score these. As a
-# control, we split by lesion once more, with another seed.
+# For `take` and `skip`, where training has seen all, we train on all images and score these
+# (so there are also a quarter more to train on). As a control, we split by lesion once more, with another seed.
 
 # %%
 again = StratifiedGroupKFold(5, shuffle=True, random_state=SEED + 1)
@@ -274,7 +274,7 @@ figure, ax = plt.subplots(figsize=(7, 2.2))
 ax.hlines(optimism.index, optimism["low"], optimism["high"])
 ax.plot(optimism["optimism"], optimism.index, "o")
 ax.axvline(0, color="black", linestyle="--")
-ax.set(xlabel="AUC above that by lesion", ylim=(-0.5, 2.5))
+ax.set(xlabel="AUC minus AUC by lesion, 95 % interval", ylim=(-0.5, 2.5))
 high = (optimism["low"] > 0).sum()
 _ = ax.set_title(f"{high} of the {len(optimism)} splits score too high")
 # alt: Optimism of three splits with intervals. By lesion with another seed it lies around zero, by image above zero, and with take and skip far above it.
@@ -286,7 +286,7 @@ _ = ax.set_title(f"{high} of the {len(optimism)} splits score too high")
 # On all {{ quote("splitting-28px", "images", ",") }} images with siblings in HAM10000, splitting by
 # image adds {{ quote("splitting-28px", "gain of siblings", "+.3f") }}: less than on our 1,350, but
 # {{ verdict("splitting-28px", "gain of siblings", below=None, zero=None) }}. Lesions with one image have no
-# siblings, so over a whole test set it adds less. You cannot see a leak in a score. Count instead.
+# siblings, so over a whole test set it should add less. You cannot see a leak in a score. Count instead.
 
 # %% [markdown]
 # ## A split that keeps lesions whole
