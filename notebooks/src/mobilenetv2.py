@@ -136,6 +136,7 @@ exercises.check("mobilenetv2.1", kernel)
 # %% tags=["solution"]
 kernel = np.array([[-1, -1, -1], [0, 0, 0], [1, 1, 1]])
 show(kernel, "my filter")
+# Hairs from left to right show now, steep ones hardly.
 
 exercises.check("mobilenetv2.1", kernel)
 
@@ -197,7 +198,8 @@ _ = figure.suptitle("Two learned filters see edges and hairs, one sees brown")
 # what that is worth.
 #
 # The second layer slides its filters over the maps of the first, and so on. On the way the maps become
-# smaller, and in the end the channels more. (The first layer moves two pixels at a time: 48 x 48.)
+# smaller, and in the end the channels more. (The first layer moves two pixels at a time: 48 x 48. The stripes
+# at the right and the lower edge are no borders: Keras adds zeros there.)
 
 # %%
 _ = diagrams.mobilenet_strip()
@@ -231,7 +233,7 @@ _ = diagrams.inverted_residual()
 
 # %% [markdown]
 # Older blocks are narrow in the middle. This one is wide there, and it adds its input at the end: an
-# **inverted residual**. (ReLU6 cuts answers at 0 and at 6.)
+# **inverted residual**. (ReLU6 cuts answers at 0 and at 6; *linear*: nothing is cut.)
 #
 # Guess its multiply-adds for one place. Fewer than the plain layer needs, or more?
 
@@ -290,7 +292,8 @@ ax.bar_label(ax.containers[0], fmt="{:,.0f}", padding=3)
 ax.invert_yaxis()
 ax.xaxis.set_major_formatter("{x:,.0f}")
 ax.set(xlim=(0, 220_000), xlabel="multiply-adds for one place")
-_ = ax.set_title("A block: more than a narrow layer, far less than a wide one")
+title = "A block costs more than a narrow layer, far less than a wide one"
+_ = ax.set_title(title)
 # alt: Three bars of multiply-adds for one place: plain with 24 channels 5,184, the block 8,208, plain with 144 channels 186,624.
 
 # %% [markdown]
