@@ -77,4 +77,5 @@ def test_a_map_is_compared_with_each_random_head():
         mostly, [inside, inside * [[[0]], [[1]], [[1]]], everywhere], masks
     )
     assert found["heads"] == 3 and found["share"]["as_high"] == 2
-    assert found["share"]["mean"] == pytest.approx(2.75 / 3)
+    # Paired, and without the image where the second head's map is empty: -1/6, -1/4, +1/12.
+    assert found["share"]["mean_difference"] == pytest.approx(-1 / 9)
