@@ -193,7 +193,6 @@ OTHER = {
     "FINE_TUNE_EPOCHS": 1,
     "SEEDS": 2,
     "SHARE": 0.1,
-    "RANDOM_NETWORKS": 1,
     "COST_OF_MISS": 2.0,
     "N_SPLITS": 20,
 }

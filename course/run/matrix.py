@@ -36,7 +36,6 @@ SMALLEST = {
     "FINE_TUNE_EPOCHS": 1,
     "SEEDS": 2,
     "SHARE": 0.1,
-    "RANDOM_NETWORKS": 1,
     "N_SPLITS": 20,
 }
 ASK = """import json, platform
