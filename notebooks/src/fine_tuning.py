@@ -151,7 +151,9 @@ def fine_tune(rate):
     keras.utils.set_random_seed(SEED)
     tuned = keras.models.load_model(head_file)
     unfreeze(tuned.get_layer("base"), 20)
-    tuned.compile(keras.optimizers.Adam(rate), "binary_crossentropy")
+    adam = keras.optimizers.Adam(rate)
+    adam.build(tuned.trainable_variables)  # saves half of the waiting
+    tuned.compile(adam, "binary_crossentropy")
     tuned.fit(images, labels, epochs=EPOCHS, verbose=0)
     return tuned
 
