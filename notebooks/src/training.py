@@ -22,10 +22,10 @@
 # **You will**
 #
 # - let a training stop by itself, with the weights of its best epoch;
-# - save a model together with its scaling, and resume a training after an interruption;
-# - train a head many times faster, on cached features.
+# - save a model together with its scaling;
+# - train a head many times faster, on cached features, and resume a training after an interruption.
 #
-# **New words**: overfits, callback, patience, backup, cached features
+# **New words**: overfits, callback, patience, cached features, backup
 #
 # **You need** lesson {{ number_of("transfer") }}. **Time: {{ minutes }} minutes**
 #
@@ -264,42 +264,7 @@ def with_scaling(network, size):
 exercises.check("training.2", with_scaling)
 
 # %% [markdown]
-# A free Colab session can end at any time. A **backup** is a copy of a training that is not finished: weights,
-# optimizer and epoch. `BackupAndRestore` writes one after each epoch. (In Colab, take a folder of your Drive.) We train
-# for four epochs, and our `Disconnect` raises an error in the third.
-#
-# Where memory is too small for all images, give `fit` a `tf.data.Dataset`: it hands over one batch after the other, and
-# shuffles by itself. (`keras.utils.image_dataset_from_directory` makes one of a folder.) Ours takes four batches, to
-# save time:
-
-
-# %%
-pairs = tf.data.Dataset.from_tensor_slices((x, y))
-few = pairs.shuffle(600).batch(32).take(4)
-
-
-def session(*more):
-    again = new_model()
-    again.compile("adam", "binary_crossentropy")
-    both = [BackupAndRestore(settings.scratch() / "backup"), *more]
-    return again.fit(few, epochs=4, callbacks=both, shuffle=False, verbose=0)
-
-
-# %%
-try:
-    session(Disconnect())
-except ConnectionError as error:
-    print("stopped:", error)
-rest = session()
-print(f"after the restart: {len(rest.epoch)} of 4 epochs")
-
-# %% [markdown]
-# The second call builds a new model, as a new session would, and runs only the missing epochs.
-#
-# (`ModelCheckpoint`, another callback, writes the best model so far to a file. After an interruption give it the best
-# value, `initial_value_threshold=`; else it overwrites that file.)
-#
-# ## Cached features: the frozen base is needed once
+# ## Cached features and backups save time
 #
 # In each epoch all images pass through the frozen base, and it gives the same features each time. **Cached features**
 # are computed once and stay in memory.
@@ -374,6 +339,40 @@ small_gain = evaluation.difference(roc_auc_score, y_val, p_small, p_big, groups)
 
 answer = (big_head, small_head, small_gain)
 exercises.check("training.3", answer, x=f_val, y=y_val, head=head)
+
+# %% [markdown]
+# A free Colab session can end at any time. A **backup** is a copy of a training that is not finished: weights,
+# optimizer and epoch. `BackupAndRestore` writes one after each epoch. (In Colab, take a folder of your Drive.) We train
+# a new head for four epochs, and our `Disconnect` raises an error in the third.
+#
+# Where memory is too small, give `fit` a `tf.data.Dataset`: it hands over one batch after the other, and shuffles by
+# itself. (`keras.utils.image_dataset_from_directory` makes one of a folder of images.) Ours hands over features:
+
+
+# %%
+pairs = tf.data.Dataset.from_tensor_slices((f, y)).shuffle(600).batch(32)
+
+
+def session(*more):
+    again = keras.Sequential([keras.Input((1280,)), *new_model().layers[4:]])
+    again.compile("adam", "binary_crossentropy")
+    both = [BackupAndRestore(settings.scratch() / "backup"), *more]
+    return again.fit(pairs, epochs=4, callbacks=both, shuffle=False, verbose=0)
+
+
+# %%
+try:
+    session(Disconnect())
+except ConnectionError as error:
+    print("stopped:", error)
+rest = session()
+print(f"after the restart: {len(rest.epoch)} of 4 epochs")
+
+# %% [markdown]
+# The second call builds a new head, as a new session would, and runs only the missing epochs.
+#
+# (`ModelCheckpoint`, another callback, writes the best model so far to a file. After an interruption give it the best
+# value, `initial_value_threshold=`; else it overwrites that file.)
 
 # %% [markdown]
 # When to stop, and what to save? Stop when the validation AUC has had no new best for some epochs. Save the whole model,

@@ -212,7 +212,8 @@ features = network.predict(pixels, batch_size=128, verbose=0)
 keras.utils.set_random_seed(SEED)
 head = keras.Sequential([keras.Input((1280,)), layers.Dropout(0.3)])
 head.add(layers.Dense(1, activation="sigmoid"))
-head.compile("adam", "binary_crossentropy")
+# Eight steps in one call of TensorFlow: the same training in half the time.
+head.compile("adam", "binary_crossentropy", steps_per_execution=8)
 head.fit(features[train], y[train], epochs=EPOCHS, verbose=0)
 ours = head.predict(features, verbose=0)[:, 0]
 
@@ -235,7 +236,7 @@ exercises.check("your_project.2", answer, **given)
 # %% tags=["solution"]
 keras.utils.set_random_seed(SEED)
 weighted = keras.models.clone_model(head)
-weighted.compile("adam", "binary_crossentropy")
+weighted.compile("adam", "binary_crossentropy", steps_per_execution=8)
 weighted.fit(
     features[train],
     y[train],
