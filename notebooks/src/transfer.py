@@ -156,10 +156,8 @@ untrained = extractor(mobilenet(weights=None))
 blank_probe = probe(untrained.predict(train.images, verbose=0))
 x_blank = untrained.predict(validation.images, verbose=0)
 colours = baseline_probabilities(train, validation)["colour baseline"]
-rivals = {
-    "random weights": blank_probe.predict_proba(x_blank)[:, 1],
-    "colour baseline": colours[0],
-}
+rivals = {"random weights": blank_probe.predict_proba(x_blank)[:, 1]}
+rivals["colour baseline"] = colours[0]
 
 # %%
 groups = validation.table["group"]
@@ -223,19 +221,14 @@ exercises.check("transfer.1", answer, base=base, y=y, last=p_imagenet)
 # ranges; the band is what MobileNetV2 was trained with.
 
 # %%
-ranges = {"-1 to 1": (-1, 1), "0 to 1": (0, 1), "0 to 255": (0, 255)}
-
-
-def scaled(images, low, high):
-    return low + images / 255 * (high - low)
-
+unit = validation.images / 255
+ranges = {"-1 to 1": 2 * unit - 1, "0 to 1": unit, "0 to 255": 255 * unit}
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 # @title The figure
 figure, axes = plt.subplots(1, 3, figsize=(8, 2.7))
-for ax, (name, (low, high)) in zip(axes, ranges.items()):
-    values = scaled(train.images, low, high).ravel()
-    sns.histplot(x=values, bins=30, stat="percent", ax=ax)
+for ax, (name, pixels) in zip(axes, ranges.items()):
+    sns.histplot(x=pixels.ravel(), bins=30, stat="percent", ax=ax)
     ax.axvspan(-1, 1, color=plots.PALETTE[1], alpha=0.3, zorder=0)
     ax.set(title=name, xlabel="value of a pixel", ylabel="% of all pixels")
 _ = figure.suptitle("From 0 to 255 nearly all pixels lie outside the band")
@@ -249,12 +242,9 @@ MY_AUC_UNSCALED = ...
 ledger.guess("AUC when the app forgets to scale", MY_AUC_UNSCALED)
 
 # %%
-asked = keras.Sequential([keras.Input((SIZE, SIZE, 3))])
-asked.add(layers.Resizing(INPUT, INPUT))
-asked.add(base)  # no layer scales
+asked = keras.Sequential([layers.Resizing(INPUT, INPUT), base])
 rows = []
-for name, (low, high) in ranges.items():
-    pixels = scaled(validation.images, low, high)
+for name, pixels in ranges.items():
     p = reader.predict_proba(asked.predict(pixels, verbose=0))[:, 1]
     auc = roc_auc_score(y, p)
     rows.append([name, auc])
@@ -272,12 +262,10 @@ pd.DataFrame(rows, columns=["pixels", "AUC of the app"]).round(2)
 # such harm? Look at the first layer:
 
 # %%
-first = keras.Sequential([keras.Input((SIZE, SIZE, 3))])
-first.add(layers.Resizing(INPUT, INPUT))
-first.add(keras.Model(base.input, base.get_layer("Conv1_relu").output))
-for name, (low, high) in ranges.items():
-    pixels = scaled(validation.images, low, high)
-    outputs = first.predict(pixels, verbose=0)
+first = keras.Model(base.input, base.get_layer("Conv1_relu").output)
+start = keras.Sequential([layers.Resizing(INPUT, INPUT), first])
+for name, pixels in ranges.items():
+    outputs = start.predict(pixels, verbose=0)
     cut = np.mean((outputs == 0) | (outputs == 6))
     print(f"{name}: {cut:.0%} of its outputs are 0 or 6")
 
