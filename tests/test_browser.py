@@ -230,6 +230,7 @@ def images():
             turned = image.crop((0, 0, 200, 150))
             yield f"EXIF {turn}", encoded(turned, "JPEG", exif=exif, quality=95)
             yield f"EXIF {turn}, PNG", encoded(turned, "PNG", exif=exif)
+            yield f"EXIF {turn}, WebP", encoded(turned, "WEBP", exif=exif)
         for form in ("JPEG", "PNG", "WEBP"):
             yield f"Display P3, {form}", encoded(image, form, icc_profile=profile, quality=90)
         for size in ((3000, 2000), (2001, 3000), (130, 128), (90, 61)):

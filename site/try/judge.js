@@ -36,7 +36,7 @@ function weights(start, side, length, size) {
 }
 
 // The centre square of an image, resized as Pillow's ImageOps.fit does: size * size * 3 numbers.
-function square(image, size) {
+function square({image, orientation}, size) {
   const {width, height} = image, side = Math.min(width, height);
   const across = weights((width - side) / 2, side, width, size);
   const down = weights((height - side) / 2, side, height, size);
@@ -69,6 +69,19 @@ function square(image, size) {
       found[3 * size * y + x] = sum >> BITS;
     }
   });
+  return turned(found, orientation, size);
+}
+
+// A square's pixels, turned as an orientation says.
+function turned(pixels, orientation, size) {
+  const from = [0, 0, 0], last = size - 1, found = new Uint8ClampedArray(pixels.length);
+  for (let y = 0; y < size; y++) for (let x = 0; x < size; x++) {
+    let [column, row] = orientation > 4 ? [y, x] : [x, y];
+    if ([2, 3, 7, 8].includes(orientation)) column = last - column;
+    if ([3, 4, 6, 7].includes(orientation)) row = last - row;
+    const at = 3 * (size * row + column);
+    found.set(pixels.subarray(at, at + 3), 3 * (size * y + x));
+  }
   return found;
 }
 
@@ -85,14 +98,36 @@ function ended(bytes) {
   return has([0xff, 0xd9], at);
 }
 
-// An image file as an upright one with colours of sRGB, which browsers see to.
+// The orientation 1 to 8 that a WebP has in its EXIF, which is set to 1: browsers differ in whether
+// they follow it there. They do in other files.
+function orientation(bytes) {
+  const view = new DataView(bytes.buffer), is = (word, at) =>
+    [...word].every((one, i) => one.charCodeAt(0) === bytes[at + i]);
+  if (!is("RIFF", 0) || !is("WEBP", 8)) return 1;
+  try {
+    let at = 12, length;
+    while (!is("EXIF", at)) length = view.getUint32(at + 4, true), at += 8 + length + length % 2;
+    at += is("Exif\0\0", at + 8) ? 14 : 8;
+    const little = is("II", at), list = at + view.getUint32(at + 4, little);
+    for (let i = 0; i < view.getUint16(list, little); i++) {
+      const tag = list + 2 + 12 * i, found = view.getUint16(tag + 8, little);
+      if (view.getUint16(tag, little) !== 0x112) continue;
+      view.setUint16(tag + 8, 1, little);
+      return found;
+    }
+  } catch { /* its end came first */ }
+  return 1;
+}
+
+// An image file with colours of sRGB, which browsers see to, and how it is still to be turned.
 async function read(file, largest) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const start = String.fromCharCode(...bytes.slice(0, 4));
+  const turn = orientation(bytes);
   let image;
   try {
     if (!ended(bytes)) throw new Error("half an image");
-    image = await createImageBitmap(file);
+    image = await createImageBitmap(new Blob([bytes], {type: file.type}));
   } catch {
     throw new Error(STARTS.some((one) => start.startsWith(one))
       ? "This file is broken, truncated or too large for this browser: get a new copy of it, or a "
@@ -103,7 +138,7 @@ async function read(file, largest) {
     throw new Error(`This file has more than ${largest.toLocaleString("en")} pixels, too many for a `
       + "photograph of a lesion: save it smaller.");
   }
-  return image;
+  return {image, orientation: turn};
 }
 
 // --- the model
@@ -159,16 +194,16 @@ function distance(found, mean, precision) {
 // The answer for an image, or an error in one sentence.
 async function judge(file) {
   const ready = await loaded, {facts} = ready;
-  const image = await read(file, facts.largest);
+  const given = await read(file, facts.largest);
   let found;
   try {
-    found = await outputs(square(image, facts.source_size), ready);
+    found = await outputs(square(given, facts.source_size), ready);
   } catch (error) {
     console.error(error);
     throw new Error("This browser could not judge the image: open the page again, or save the "
       + "image smaller.");
   } finally {
-    image.close();
+    given.image.close();
   }
   const [probability] = found.probability, {guard, threshold} = facts;
   const far = guard && distance(found.means, guard.mean, guard.precision) > guard.limit;
