@@ -16,6 +16,7 @@ if TERMINAL:  # tables are printed, figures are saved at the end
 
 
 # @title Setup: fetches the course where it is not there yet (nothing to change)
+import glob
 import importlib.util
 import os
 import shutil
@@ -32,7 +33,11 @@ if missing and subprocess.call([sys.executable, "-m", "pip", "install", "-q", *m
     raise RuntimeError(f"{', '.join(missing)} could not be installed: is there network?")
 clone = Path.cwd() / Path(REPOSITORY).name
 places = [*clone.parents, clone, *map(Path, sys.path)]
-course = next((p for p in places if os.path.exists(p / "notebooks/src/_setup.py")), clone)
+course = next((p for p in places if os.path.exists(p / "notebooks/src/_setup.py")), None)
+inputs = glob.iglob("/kaggle/input/**/notebooks/src/_setup.py", recursive=True)
+course = course or next((Path(p).parents[2] for p in inputs), clone)
+if course.is_relative_to("/kaggle/input"):  # which cannot be written
+    os.environ.setdefault("COURSE_WORK_DIR", "/kaggle/working")
 if not (course / "utils").exists():  # as in Colab
     if not shutil.which("git"):
         raise RuntimeError(f"git is missing: install it, or work in a copy of {REPOSITORY}.")
