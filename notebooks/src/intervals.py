@@ -305,7 +305,7 @@ print(f"nine minus three: {nine_minus_three:+.3f}")
 
 # %% [markdown]
 # **Exercise intervals.3** Train another scikit-learn model on the nine values of `train`, for
-# example logistic regression on scaled values. `other`: its scores of `x_many`. `other_gain`: the
+# example `LogisticRegression` on values scaled by `StandardScaler`. `other`: its scores of `x_many`. `other_gain`: the
 # paired difference of the AUCs, `other` minus `scores["nine"]`. `word`: is the difference `"shown"`
 # or `"inconclusive"`?
 

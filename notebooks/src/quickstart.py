@@ -30,6 +30,8 @@
 #
 # **You need** a little Python. **Time: {{ minutes }} minutes**. [All in one cell]({{ notebook_of("one_cell") }})
 #
+# Outputs and numbers below are ours; yours may differ.
+#
 # {{ disclaimer }}
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["classifier"]
