@@ -74,7 +74,7 @@ function square({image, orientation}, size) {
 
 // A square's pixels, turned as an orientation says.
 function turned(pixels, orientation, size) {
-  const from = [0, 0, 0], last = size - 1, found = new Uint8ClampedArray(pixels.length);
+  const last = size - 1, found = new Uint8ClampedArray(pixels.length);
   for (let y = 0; y < size; y++) for (let x = 0; x < size; x++) {
     let [column, row] = orientation > 4 ? [y, x] : [x, y];
     if ([2, 3, 7, 8].includes(orientation)) column = last - column;
@@ -98,11 +98,11 @@ function ended(bytes) {
   return has([0xff, 0xd9], at);
 }
 
-// The orientation 1 to 8 that a WebP has in its EXIF, which is set to 1: browsers differ in whether
-// they follow it there. They do in other files.
+// The orientation, 1 to 8, in a WebP's EXIF, which is set to 1 there: not every browser turns it.
+// JPEG and PNG they turn themselves.
 function orientation(bytes) {
-  const view = new DataView(bytes.buffer), is = (word, at) =>
-    [...word].every((one, i) => one.charCodeAt(0) === bytes[at + i]);
+  const view = new DataView(bytes.buffer);
+  const is = (word, at) => [...word].every((one, i) => one.charCodeAt(0) === bytes[at + i]);
   if (!is("RIFF", 0) || !is("WEBP", 8)) return 1;
   try {
     let at = 12, length;
