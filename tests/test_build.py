@@ -112,7 +112,7 @@ def test_the_setup_line_becomes_code_that_fetches_release_or_branch(toy, mend):
     lesson, _ = paths(toy)
     mend(lesson, "# %%\nimport json", "# %%\nfirst = 1\n# {{ setup }}\nimport json")
     code = source.render(lesson).cells[2].source
-    assert code.startswith("first = 1\nimport importlib.util\n") and "\nimport json\n" in code
+    assert code.startswith("first = 1\nimport glob\n") and "\nimport json\n" in code
     assert 'RELEASE = "https://github.com/someone/skin", "v1.2"' in code
     assert 'tag = "v1.2"' in code and "{{" not in code
 
