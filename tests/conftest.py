@@ -13,7 +13,7 @@ import pytest
 
 from course import lessons
 from course.build import notebooks
-from course.run import browser
+from course.run.chromium import BROWSER, OPTIONS
 from utils import settings
 
 # Before any test imports TensorFlow or starts a kernel, which inherits the environment.
@@ -182,7 +182,7 @@ def chromium():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=browser.BROWSER, args=browser.OPTIONS)
+        started = playwright.chromium.launch(executable_path=BROWSER, args=OPTIONS)
         yield started
         started.close()
 

@@ -13,7 +13,7 @@ import pytest
 
 from course.errors import CourseError
 from course.lessons import NOTEBOOKS
-from course.run import browser, lab
+from course.run import chromium, lab
 from utils import settings
 
 SMALL = 'SOURCE = "synthetic"\nSIZE = 28\nALPHA = 0.35\nSEED = 0\nEPOCHS = 1\nFINE_TUNE_EPOCHS = 1'
@@ -130,12 +130,12 @@ def test_jupyterlab_ends_with_the_command(toy, tmp_path, name):
 @pytest.fixture
 def jupyterlab(tmp_path):
     """The address of a JupyterLab that ``python -m course lab`` started, for root or not."""
-    with browser.jupyterlab(tmp_path) as address:
-        yield f"{address}/?token={browser.TOKEN}"
+    with chromium.jupyterlab(tmp_path) as address:
+        yield f"{address}/?token={chromium.TOKEN}"
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not browser.BROWSER, reason="there is no Chromium: JupyterLab was not tried")
+@pytest.mark.skipif(not chromium.BROWSER, reason="there is no Chromium: JupyterLab was not tried")
 def test_a_learner_runs_the_first_lesson_and_answers_an_exercise(jupyterlab, tmp_path):
     from playwright.sync_api import expect, sync_playwright
 
@@ -144,7 +144,7 @@ def test_a_learner_runs_the_first_lesson_and_answers_an_exercise(jupyterlab, tmp
     folded = [c for c in lesson.cells if c.metadata.get("jupyter", {}).get("source_hidden")]
     shots = settings.make_folder(settings.ROOT / "runs" / "screenshots")
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=browser.BROWSER, args=browser.OPTIONS)
+        opened = playwright.chromium.launch(executable_path=chromium.BROWSER, args=chromium.OPTIONS)
         page = opened.new_page(viewport={"width": 1280, "height": 1000})
         page.set_default_timeout(120_000)
         expect.set_options(timeout=120_000)

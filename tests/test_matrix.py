@@ -16,7 +16,7 @@ from course import lessons
 from course.build import proof
 from course.build.render import render, render_file
 from course.errors import CourseError, Refused
-from course.run import browser, colab, environments, matrix
+from course.run import chromium, colab, environments, matrix
 from utils import settings
 
 RELEASE = lessons.release()
@@ -109,7 +109,7 @@ def test_without_network_there_is_none_and_kaggles_input_cannot_be_written(cours
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not browser.BROWSER, reason="there is no Chromium: JupyterLab was not tried")
+@pytest.mark.skipif(not chromium.BROWSER, reason="there is no Chromium: JupyterLab was not tried")
 def test_in_jupyterlab_all_cells_run_and_an_error_is_told(course, tmp_path):
     course("00_one", "import time; time.sleep(2); print('slow')")
     assert matrix.test_matrix(["ROWS=jupyterlab", "LESSONS=00,01"]) == 1

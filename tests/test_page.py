@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from course.run.browser import BROWSER
+from course.run.chromium import BROWSER
 from utils import serve, settings
 
 pytestmark = [

@@ -7,7 +7,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from course import lessons
 from course.build import pages, site, site_check, style
 from course.errors import CourseError
-from course.run.browser import BROWSER
+from course.run.chromium import BROWSER
 from utils import settings
 
 HUB = f"https://github.com/{lessons.address()[0]}"
@@ -202,7 +202,7 @@ def test_results_begin_with_five_sentences_and_a_figure_and_fold_their_tables(bu
 def test_teachers_read_the_minutes_of_the_notebooks(built):
     minutes = {row["name"]: int(row["minutes"]) for row in pages.lesson_rows()[1]}
     first = soup(built / "teachers.html").table.find_all("tr")[1].find_all("td")
-    expected = sum(minutes[name] for name in ("quickstart", "splitting", "evaluation"))
+    expected = sum(minutes[name] for name in pages.TWO_HOURS)
     assert [cell.text for cell in first][::2] == ["two hours", str(expected)]
 
 

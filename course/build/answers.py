@@ -14,21 +14,21 @@ def draw():
     samples = data.load_set("samples", 256)
     drawn = samples.table.groupby("label").sample(EACH, random_state=0)
     drawn = drawn.sample(frac=1, random_state=0)  # in an order that gives no answer away
-    ask, titles, marks = lite.Shipped(), [], []
+    ask, titles, outcomes = lite.Shipped(), [], []
     for row in drawn.index:
-        said = SAID[ask(samples.images[row]).decision]
-        truth = SAID["melanoma" if samples.melanoma[row] else "benign"]
-        marks.append({truth: "", "no answer": ""}.get(said, " ✗"))
-        titles.append(f"{truth}\nmodel: {said}{marks[-1]}")
-    wrong, refused = marks.count(" ✗"), sum("no answer" in title for title in titles)
+        truth = "melanoma" if samples.melanoma[row] else "benign"
+        said = ask(samples.images[row]).decision
+        outcomes.append({truth: "right", "refused": "refused"}.get(said, "wrong"))
+        mark = " ✗" * (outcomes[-1] == "wrong")
+        titles.append(f"{SAID[truth]}\nmodel: {SAID[said]}{mark}")
     figure = plots.gallery(
         samples.images[drawn.index],
         titles,
         "The truth, and the model's answer, on images of other clinics: "
-        f"{len(titles) - wrong - refused} right, {wrong} wrong, {refused} refused",
+        + ", ".join(f"{outcomes.count(one)} {one}" for one in ("right", "wrong", "refused")),
     )
-    for ax, mark in zip(figure.axes, marks, strict=True):
-        ax.title.set_color(plots.MELANOMA if mark else "black")
+    for ax, outcome in zip(figure.axes, outcomes, strict=True):
+        ax.title.set_color(plots.MELANOMA if outcome == "wrong" else "black")
     settings.write_atomically(PICTURE, lambda path: figure.savefig(path, dpi=110, format="png"))
     plt.close(figure)
 

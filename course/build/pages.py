@@ -39,6 +39,7 @@ RECORDED = {
 # The pages do without these where they are not recorded.
 OPTIONAL = ("artefacts", "confidence", "subgroups", "second_source")
 OPTIONAL += ("litert", "serving", "replicas", "attribution", "ensemble")
+TWO_HOURS = ("quickstart", "splitting", "evaluation")  # lessons for who has no more
 LESSON_OVERHEAD = 8  # seconds to start a kernel and to write a notebook
 
 
@@ -102,13 +103,17 @@ def names():
     called = evaluation.metrics(labels, answers, 1)
     quickstarts = sorted(p.stem for p in results.COMMITTED.glob("quickstart-*px.json"))
     seconds, lessons = lesson_rows()
+    chapters = parts(lessons)
     found |= {name: of_this_model(name) for name in OPTIONAL}
     found["views"] = STRENGTHS[found["shipped"]["parameters"]["strength"]]
     return found | {
         "repository": repository,
         "branch": branch,
         "lessons": lessons,
-        "parts": parts(lessons),
+        "parts": chapters,
+        "two_hours": [
+            row for rows in chapters.values() for row in rows if row["name"] in TWO_HOURS
+        ],
         "number_of": number,
         "release": release(),
         "course_minutes": round(seconds / 60),

@@ -1,17 +1,16 @@
 """Takes the picture of the service's page that the README shows."""
 
-import shutil
 import subprocess
 import sys
 import time
 from urllib.request import urlopen
 
+from course.run.chromium import BROWSER, OPTIONS
 from utils import settings
 
 PICTURE = settings.ROOT / "models" / "page.png"
 SHOWN = settings.ROOT / "data" / "samples" / "ISIC_0000145.jpg"  # a melanoma, CC0
 PORT = 8766
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def take():
@@ -24,8 +23,7 @@ def take():
     """
     from playwright.sync_api import sync_playwright
 
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
+    if BROWSER is None:
         sys.exit("models/page.png is as it was: install Chromium to take it anew.")
     url = f"http://127.0.0.1:{PORT}"
     command = [sys.executable, "-m", "course", "serve", "--port", str(PORT)]
@@ -33,9 +31,7 @@ def take():
         try:
             _wait(f"{url}/health", service)
             with sync_playwright() as playwright:
-                opened = playwright.chromium.launch(
-                    executable_path=browser, args=["--no-sandbox", "--disable-gpu"]
-                )
+                opened = playwright.chromium.launch(executable_path=BROWSER, args=OPTIONS)
                 page = opened.new_page(viewport={"width": 1100, "height": 760})
                 page.goto(url)
                 page.locator("input[type=file]").set_input_files(SHOWN)

@@ -11,7 +11,7 @@ import re
 import shutil
 
 from course import lessons
-from course.build import browser, pages, style
+from course.build import pages, style, try_page
 from course.build.render import render
 from course.build.site_check import problems
 from course.build.source import code_cells
@@ -53,7 +53,7 @@ def site():
         have one of the faults for which ``site_check`` looks.
     """
     new = book(OUT)
-    browser.build(new / "try")
+    try_page.build(new / "try")
     if found := problems(new):
         raise CourseError("\n".join(["The book is not as it should be:", *found]))
     shutil.rmtree(OUT / "html", ignore_errors=True)

@@ -22,7 +22,7 @@ import nbformat
 
 from course.errors import CourseError, Refused
 from course.lessons import choose_lessons, name_of, parameters, release, split_settings
-from course.run import browser, colab, environments
+from course.run import chromium, colab, environments
 from utils import settings
 
 RECORDS = settings.ROOT / "docs" / "matrix"  # one JSON a row
@@ -177,7 +177,7 @@ def _place(row, scratch, python):
     start, kaggle = [], "/kaggle/"
     content = settings.make_folder(scratch / "content")
     work = scratch / "kaggle" / "working" if row.kind == "kaggle" else scratch / "work"
-    own["COURSE_WORK_DIR"] = str(browser.with_cache(work))  # drawing anew takes minutes
+    own["COURSE_WORK_DIR"] = str(chromium.with_cache(work))  # drawing anew takes minutes
     if row.kind == "colab":
         own |= colab.surroundings(scratch)
     elif row.kind == "kaggle":
@@ -256,15 +256,15 @@ def _copy_course(folder):
 def _in_browser(scratch):
     from playwright.sync_api import Error, sync_playwright
 
-    if browser.BROWSER is None:
+    if chromium.BROWSER is None:
         raise CourseError("This row needs Chromium, which is not here.")
     mine = settings.make_folder(scratch / "work" / "my_notebooks")
     before = os.environ.get("HAM10K_SOURCE")
     os.environ["HAM10K_SOURCE"] = "synthetic"
     try:
-        with browser.jupyterlab(scratch) as address, sync_playwright() as playwright:
+        with chromium.jupyterlab(scratch) as address, sync_playwright() as playwright:
             opened = playwright.chromium.launch(
-                executable_path=browser.BROWSER, args=browser.OPTIONS
+                executable_path=chromium.BROWSER, args=chromium.OPTIONS
             )
 
             def execute(lesson):
@@ -273,7 +273,7 @@ def _in_browser(scratch):
                 page = opened.new_page(viewport={"width": 1280, "height": 1000})
                 page.set_default_timeout(120_000)
                 try:
-                    return copy, browser.run_all(page, address, copy, MINUTES)
+                    return copy, chromium.run_all(page, address, copy, MINUTES)
                 except Error as error:
                     return copy, str(error).splitlines()[0]
                 finally:

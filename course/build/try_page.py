@@ -1,6 +1,6 @@
 """Builds the page that runs the shipped model inside a browser: static files, from site/try/.
 
-    python -m course.build.browser FOLDER
+    python -m course.build.try_page FOLDER
 
 Its face is the service's page, utils/page.html, with parts and a ``judge`` of its own. LiteRT.js
 comes from npm's registry, as site/try/package-lock.json says, and nothing of it into git."""
@@ -188,7 +188,7 @@ def _copy(source, path):
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("Say where: python -m course.build.browser FOLDER")
+        sys.exit("Say where: python -m course.build.try_page FOLDER")
     try:
         build(sys.argv[1])
     except (CourseError, OSError, ValueError) as error:

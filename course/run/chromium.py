@@ -1,4 +1,4 @@
-"""JupyterLab in Chromium, as learners have it: for the tests, and for the matrix."""
+"""Chromium, and JupyterLab in it as learners have it: for the tests, and for the matrix."""
 
 import contextlib
 import os
@@ -16,9 +16,8 @@ from course.errors import CourseError
 from course.run.terminal import environment
 from utils import settings
 
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
 # No sandbox: root in a container has none. The others keep a browser from asking the network.
 OPTIONS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from course.build import browser
+from course.build import try_page
 from course.errors import CourseError
-from course.run.browser import BROWSER
+from course.run.chromium import BROWSER
 from tests.test_page import DROP, SIZES
 from utils import images, lite, settings
 from utils.data import synthetic
@@ -40,7 +40,7 @@ def built(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COURSE_OFFLINE", "0")
         try:
-            browser.build(folder)
+            try_page.build(folder)
         except CourseError as error:
             pytest.skip(f"the page was not tried: {error}")
     return folder
@@ -280,8 +280,8 @@ def test_it_answers_as_predict_does(open_page):
 
 def test_the_model_for_one_image_answers_as_the_shipped_one():
     content = settings.SHIPPED.with_suffix(".tflite").read_bytes()
-    changed = browser.for_one_image(content)
-    assert changed != content and browser.for_one_image(changed) == changed
+    changed = try_page.for_one_image(content)
+    assert changed != content and try_page.for_one_image(changed) == changed
     pixels = np.random.default_rng(0).integers(0, 256, (128, 128, 3)).astype(np.float32)
     expected, found = (lite.Lite(one).outputs(pixels) for one in (content, changed))
     assert list(found) == list(expected)
@@ -292,28 +292,28 @@ def test_the_model_for_one_image_answers_as_the_shipped_one():
 
 
 def test_both_pages_have_one_face():
-    files = browser.face(course="COURSE", card="CARD")
-    page, service = files["index.html"], browser.FACE.read_text()
+    files = try_page.face(course="COURSE", card="CARD")
+    page, service = files["index.html"], try_page.FACE.read_text()
     assert files["page.css"] in service and files["page.js"] in service
     assert not re.search(r"<style|<script>| style=| on\w+=|<!-- \w+ -->\n|\{\w+\}", page)
-    assert 'href="COURSE"' in page and browser.POLICY in page
+    assert 'href="COURSE"' in page and try_page.POLICY in page
     for word in ("not kept", "SYNTHETIC", "predict", "service"):
         assert word not in page.lower() + files["page.js"]
 
 
 def test_inside_the_book_it_leads_to_the_book(tmp_path):
-    outside = browser._links(tmp_path / "try")
+    outside = try_page._links(tmp_path / "try")
     assert all(link.startswith("https://") for link in outside.values())
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "index.html").write_text("the card")
-    inside = browser._links(tmp_path / "try")
+    inside = try_page._links(tmp_path / "try")
     assert (tmp_path / "try" / inside["card"]).resolve() == tmp_path / "models" / "index.html"
 
 
 def test_without_npm_one_sentence_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(CourseError, match=r"no npm: install Node\.js"):
-        browser.build(tmp_path)
+        try_page.build(tmp_path)
     assert not (tmp_path / "index.html").exists()
 
 
@@ -324,11 +324,11 @@ def test_without_its_registry_one_sentence_says_so(tmp_path, monkeypatch):
     npm.chmod(0o755)
     monkeypatch.setattr(shutil, "which", lambda name: str(npm))
     with pytest.raises(CourseError, match="COURSE_OFFLINE forbids"):
-        browser.build(tmp_path / "try")
+        try_page.build(tmp_path / "try")
     monkeypatch.setenv("COURSE_OFFLINE", "0")
     with pytest.raises(CourseError, match=r"LiteRT\.js cannot be fetched \(npm ci: code ENOTFOUND"):
-        browser.build(tmp_path / "try")
+        try_page.build(tmp_path / "try")
 
 
 def test_it_is_not_built_in_git():
-    assert not list(browser.SOURCES.glob("*.wasm")) and not list(browser.SOURCES.glob("*.tflite"))
+    assert not list(try_page.SOURCES.glob("*.wasm")) and not list(try_page.SOURCES.glob("*.tflite"))
