@@ -734,8 +734,8 @@ def test_a_server_that_never_answers_is_given_up(own, proxy, monkeypatch, capsys
         data.load_table("kaggle")
     assert data.load_table("auto")[1] == "synthetic"
     assert capsys.readouterr().out.splitlines()[1:] == [
-        "Why: data/ham10000 is empty, and HAM10000 from Kaggle cannot be fetched (no answer within",
-        "0.5 seconds).",
+        "Why: there are no images in data/ham10000, and HAM10000 from Kaggle cannot be fetched (no",
+        "answer within 0.5 seconds).",
     ]
 
 
@@ -848,8 +848,8 @@ def test_auto_falls_back_to_synthetic_loudly(own, monkeypatch, capsys):
     assert out == (
         "Data: SYNTHETIC, 10,015 drawn images. "
         "No number from them says anything about real skin.\n"
-        "Why: data/ham10000 is empty, and HAM10000 from Kaggle cannot be fetched: COURSE_OFFLINE\n"
-        "forbids the network.\n"
+        "Why: there are no images in data/ham10000, and HAM10000 from Kaggle cannot be fetched:\n"
+        "COURSE_OFFLINE forbids the network.\n"
     )
     assert max(map(len, out.splitlines())) <= 90
     again = data.load_lesions("synthetic", 28, lambda t: t[:3])

@@ -75,6 +75,7 @@ def test_jupyterlab_opens_the_first_copy(toy, started, monkeypatch, capsys):
     ((words, variables),) = started
     mine = toy / "my_notebooks"
     assert words == [
+        "--LabApp.news_url=None",
         f"--ServerApp.root_dir={mine}",
         "--LabApp.default_url=/lab/tree/00_toy.ipynb",
         "--port=9999",
@@ -94,7 +95,7 @@ def test_root_has_to_be_allowed(started, monkeypatch):
 def test_another_folder_is_opened_instead(toy, started, monkeypatch, option):
     monkeypatch.chdir(toy)
     lab.lab([option])
-    assert started[0][0] == [option]
+    assert started[0][0] == ["--LabApp.news_url=None", option]
     assert not (toy / "my_notebooks").exists()
 
 

@@ -83,6 +83,22 @@ def test_an_outcome_of_another_run_replaces_the_last_one_whole():
     assert ledger.table().loc["a", ["low", "high"]].isna().all()
 
 
+def test_what_came_from_drawn_lesions_is_called_so(capsys):
+    for source, said in (("synthetic", "SYNTHETIC lesions: accuracy"), ("folder", "accuracy")):
+        ledger.guess("accuracy", 0.8)
+        ledger.outcome("accuracy", 0.7, source)
+        assert capsys.readouterr().out.splitlines()[1].startswith(f"{said}: 0.70;")
+        ledger.show()
+        assert plt.gcf().axes[0].get_yticklabels()[0].get_text() == said
+
+
+def test_a_percentage_is_asked_about_where_a_share_came_out(capsys):
+    for came, asked in ((0.76, True), (9, False)):
+        ledger.guess("a", 85)
+        ledger.outcome("a", came)
+        assert ("85 % is 0.85" in capsys.readouterr().out) == asked
+
+
 def test_an_undefined_outcome_is_kept_as_missing(capsys):
     nan = float("nan")
     ledger.guess("a", 0.5)

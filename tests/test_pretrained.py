@@ -84,22 +84,26 @@ def test_the_file_of_the_cache_is_taken(cache, alpha, size, taken):
     assert pretrained.mobilenet_v2(alpha, size) == cache / file_of(*taken)
 
 
-def test_weights_of_another_input_size_serve_where_there_is_no_network(cache):
+def test_weights_of_another_input_size_serve_where_there_is_no_network(cache, capsys):
     for size in (128, 192):
         put(cache / file_of(0.5, size))
     put(cache / file_of(0.35, 224))
     assert pretrained.mobilenet_v2(0.5, 96) == cache / file_of(0.5, 192)
+    assert "in its place: ImageNet, width 0.5, trained at 192 px" in capsys.readouterr().out
 
 
-def test_shipped_layers_serve_for_drawn_lesions_and_samples_only(cache):
+def test_shipped_layers_serve_for_drawn_lesions_and_samples_only(cache, capsys):
     for source in ("synthetic", "samples"):
         assert pretrained.mobilenet_v2(0.35, 96, source) == pretrained.SHIPPED
+        assert "Weights in its place: SHIPPED: layers of the course" in capsys.readouterr().out
     for alpha, source in ((0.35, "folder"), (0.35, "kaggle"), (1.0, "synthetic")):
         with pytest.raises(ConnectionError) as refused:
             pretrained.mobilenet_v2(alpha, 96, source)
         said = str(refused.value)
         assert file_of(alpha, 96) in said and str(cache) in said and "\n" not in said
         assert "COURSE_OFFLINE forbids the network. Connect to the network once" in said
+        assert said.endswith('Or set SOURCE = "synthetic": drawn lesions.')
+        assert refused.value.__suppress_context__  # one sentence, not four tracebacks
     put(cache / file_of(0.35, 96))
     assert pretrained.mobilenet_v2(0.35, 96, "synthetic") == cache / file_of(0.35, 96)
 

@@ -46,7 +46,7 @@ def guess(what, value):
     _say(f"Kept: you predict {_short(kept)} ({what}).")
 
 
-def outcome(what, result):
+def outcome(what, result, source=None):
     """Keep what came out, and print it beside the guess if there is one.
 
     Parameters
@@ -54,6 +54,8 @@ def outcome(what, result):
     what : str
         As for ``guess``.
     result : float or utils.evaluation.Estimate
+    source : str, optional
+        Of the lesions that it came from: what came from "synthetic" ones is called SYNTHETIC.
 
     Raises
     ------
@@ -62,13 +64,15 @@ def outcome(what, result):
     """
     value = float(getattr(result, "value", result))
     low, high = getattr(result, "low", None), getattr(result, "high", None)
-    entry = _keep(what, value=value, low=low, high=high)
+    entry = _keep(what, value=value, low=low, high=high, source=source)
     if "guess" in entry:
         off = abs(entry["guess"] - value)
         said = f"you predicted {_short(entry['guess'])}"
         said += "" if math.isnan(off) else f", off by {_short(off)}"
         came = f"{result:.2f}" if low is not None else _short(value)
-        _say(f"{what}: {came}; {said}.")
+        if abs(value) <= 1 < abs(entry["guess"]):
+            said += ". If you meant a percentage: 85 % is 0.85 here"
+        _say(f"{plots.title(what, source)}: {came}; {said}.")
 
 
 def show():
@@ -80,8 +84,9 @@ def show():
         As ``guess``.
     """
     known = table().dropna(subset=["guess", "value"])
+    sources = {what: entry.get("source") for what, entry in _read().items()}
     if len(known):
-        plots.predictions(known)
+        plots.predictions(known.rename(index=lambda what: plots.title(what, sources[what])))
 
 
 def table():

@@ -43,6 +43,7 @@ def mobilenet_v2(alpha=0.35, size=96, source="folder"):
     Returns
     -------
     Path
+        A sentence says so where it is not the file that was asked for.
 
     Raises
     ------
@@ -58,13 +59,15 @@ def mobilenet_v2(alpha=0.35, size=96, source="folder"):
     name = FILE.format(alpha=alpha, size=size if size in sizes else 224)
     try:
         return _find_or_download(FOLDER + name)
-    except ConnectionError:
+    except ConnectionError as error:
         others = (_find(FILE.format(alpha=alpha, size=other)) for other in reversed(sizes))
-        if found := next(filter(None, others), None):
-            return found
-        if source in ("synthetic", "samples") and alpha == 0.35:
-            return SHIPPED
-        raise
+        found = next(filter(None, others), None)
+        if not found and source in ("synthetic", "samples") and alpha == 0.35:
+            found = SHIPPED
+        if not found:
+            raise ConnectionError(f'{error} Or set SOURCE = "synthetic": drawn lesions.') from None
+        print(f"{name} is not here and cannot be fetched. Weights in its place: {describe(found)}.")
+        return found
 
 
 def describe(path):
@@ -129,5 +132,5 @@ def _find_or_download(place):
     except ConnectionError as error:
         raise ConnectionError(
             f"{error} Connect to the network once, or put {HOST + place} into {path.parent}."
-        ) from error
+        ) from None
     return path

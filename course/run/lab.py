@@ -52,7 +52,7 @@ def lab(options):
         JupyterLab's own, such as ``--no-browser``. If one is a path or says which folder to open
         (``runs``, ``--notebook-dir=runs``), that is opened instead.
     """
-    words = []
+    words = ["--LabApp.news_url=None"]  # else a window asks a beginner about news first
     if not any(os.path.exists(o) or re.search("notebook-dir|root_dir", o) for o in options):
         first = copies()[0]
         folder = shown(first.parent)

@@ -42,7 +42,7 @@
 # No. It only fits them to the size for which the weights were trained.</details>
 
 # %% cellView="form" jupyter={"source_hidden": true}
-# @title Setup: fetches the course where it is not there yet (nothing to change)
+# @title Setup: run this cell first (nothing to change in it)
 # {{ setup }}
 import matplotlib.pyplot as plt
 import numpy as np
@@ -117,7 +117,7 @@ print(f"fit: accuracy {said:.2f} on the training images")
 
 # %%
 MY_ACCURACY = ...
-ledger.guess("accuracy of predict on the training images", MY_ACCURACY)
+ledger.guess("accuracy of predict on training images", MY_ACCURACY)
 
 
 # %%
@@ -131,7 +131,7 @@ def accuracy(model):
 
 # %%
 found = accuracy(model)
-ledger.outcome("accuracy of predict on the training images", found)
+ledger.outcome("accuracy of predict on training images", found, lesions.source)
 called = sum(probabilities(model, f_train) >= 0.5)
 print(f"predict: accuracy {found:.2f} on the training images")
 print(f"it finds melanoma on {called} of {len(labels)} images")

@@ -43,7 +43,7 @@
 # In training it uses the mean of each batch, in prediction a running mean, which may lag behind.</details>
 
 # %% cellView="form" jupyter={"source_hidden": true}
-# @title Setup: fetches the course where it is not there yet (nothing to change)
+# @title Setup: run this cell first (nothing to change in it)
 # {{ setup }}
 import numpy as np
 import pandas as pd

@@ -33,7 +33,7 @@
 # {{ disclaimer }}
 
 # %% cellView="form" jupyter={"source_hidden": true}
-# @title Setup: fetches the course where it is not there yet (nothing to change)
+# @title Setup: run this cell first (nothing to change in it)
 # {{ setup }}
 import matplotlib.pyplot as plt
 import numpy as np
@@ -163,7 +163,7 @@ ledger.guess("AUC of dx_type", MY_AUC)
 
 # %%
 leak = roc_auc_score(lesions["melanoma"], lesions["dx_type"] == "histo")
-ledger.outcome("AUC of dx_type", leak)
+ledger.outcome("AUC of dx_type", leak, source)
 print(f"AUC of dx_type: {leak:.2f}")
 
 # %% [markdown]

@@ -33,7 +33,7 @@
 # {{ disclaimer }}
 
 # %% cellView="form" jupyter={"source_hidden": true}
-# @title Setup: fetches the course where it is not there yet (nothing to change)
+# @title Setup: run this cell first (nothing to change in it)
 # {{ setup }}
 import io
 import warnings

@@ -44,7 +44,7 @@
 # Those of the epoch with the best score on the validation set. The test set decides nothing.</details>
 
 # %% cellView="form" jupyter={"source_hidden": true}
-# @title Setup: fetches the course where it is not there yet (nothing to change)
+# @title Setup: run this cell first (nothing to change in it)
 # {{ setup }}
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -138,7 +138,7 @@ _ = diagrams.confusion_matrix()
 
 # %%
 sensitivity = recall_score(y, called)
-ledger.outcome("melanomas found at threshold 0.5", sensitivity)
+ledger.outcome("melanomas found at threshold 0.5", sensitivity, lesions.source)
 print(f"sensitivity {sensitivity:.2f}")
 
 # %% [markdown]

@@ -42,7 +42,7 @@
 # The sum of the pixels below its filter, each times a weight of the filter.</details>
 
 # %% cellView="form" jupyter={"source_hidden": true}
-# @title Setup: fetches the course where it is not there yet (nothing to change)
+# @title Setup: run this cell first (nothing to change in it)
 # {{ setup }}
 import matplotlib.pyplot as plt
 import numpy as np
@@ -258,7 +258,7 @@ ledger.guess("validation AUC at rate 0.01", MY_AUC)
 fast = fine_tune(1e-2)
 p_fast = fast.predict(validation.images, verbose=0)[:, 0]
 auc_fast = roc_auc_score(y, p_fast)
-ledger.outcome("validation AUC at rate 0.01", auc_fast)
+ledger.outcome("validation AUC at rate 0.01", auc_fast, lesions.source)
 print(f"AUC {auc_fast:.2f}, {len(np.unique(p_fast))} different probabilities")
 
 # %% [markdown]

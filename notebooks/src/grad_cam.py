@@ -32,7 +32,7 @@
 # {{ disclaimer }}
 
 # %% cellView="form" jupyter={"source_hidden": true}
-# @title Setup: fetches the course where it is not there yet (nothing to change)
+# @title Setup: run this cell first (nothing to change in it)
 # {{ setup }}
 import matplotlib.pyplot as plt
 import numpy as np
@@ -150,7 +150,7 @@ first = with_rulers.predict(maps, verbose=0)[:, 0]
 second = without_rulers.predict(maps, verbose=0)[:, 0]
 auc = evaluation.estimate(roc_auc_score, y, first, lesion)
 difference = evaluation.difference(roc_auc_score, y, first, second, lesion)
-ledger.outcome("AUC without rulers", auc)
+ledger.outcome("AUC without rulers", auc, lesions.source)
 print(f"trained with rulers: {auc:.2f}")
 print(f"trained without: {roc_auc_score(y, second):.2f}")
 print(f"paired difference: {difference:+.2f}")
@@ -337,7 +337,7 @@ print(f"mean paired difference: {gain(shares):+.3f}")
 #   {{ verdict("attribution", "maps.Grad-CAM.share.minus_random") }}.
 # - Against *random weights* in the last layer, {{ quote("attribution", "random_heads.heads", "d") }} times:
 #   {{ quote("attribution", "random_heads.share.as_high", "d") }} of these networks put at least as much of their heat on
-#   the lesions. Fewer than five would be evidence that the learned weights matter.
+#   the lesions. Fewer than five (5 %) would be evidence that the learned weights matter.
 # - *Blur* the hottest places first: if the model needs them, the probability falls soon.
 #   {{ verdict("attribution", "maps.Grad-CAM.area.minus_random", below="It falls sooner than at random places", above=None, zero=None) }}, but
 #   {{ verdict("attribution", "maps.Grad-CAM.area.minus_blob", above="later than from the middle outwards", below=None, zero=None) }}.

@@ -35,7 +35,7 @@
 # {{ disclaimer }}
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["classifier"]
-# @title Setup: fetches the course where it is not there yet (nothing to change)
+# @title Setup: run this cell first (nothing to change in it)
 # {{ setup }}
 from utils import data, plots, predict, pretrained, settings, splits
 from utils.baselines import baseline_probabilities
@@ -207,7 +207,8 @@ for name, (on_validation, on_test) in answers.items():
 display(as_table(judged).loc[["accuracy", "roc_auc", "sensitivity"]])
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
-ledger.outcome("accuracy of the network", judged[0].metrics["accuracy"])
+accuracy = judged[0].metrics["accuracy"]
+ledger.outcome("accuracy of the network", accuracy, lesions.source)
 name = f"quickstart-width{ALPHA}-{SIZE}px-seed{SEED}"
 used = {"SIZE": SIZE, "ALPHA": ALPHA, "EPOCHS": EPOCHS}
 used |= {"FINE_TUNE_EPOCHS": FINE_TUNE_EPOCHS}
@@ -250,7 +251,7 @@ facts = {"threshold": judged[0].threshold, "source": lesions.source}
 predict.save_model(model, facts)
 image = settings.SAMPLES["samples"] / "ISIC_0000156.jpg"  # B
 answer = predict.predict_skin_cancer(image, predict.trained())
-print(answer, plots.DISCLAIMER, sep="\n")
+print(answer, plots.title(plots.DISCLAIMER, lesions.source), sep="\n")
 
 # %% [markdown]
 # `confidence` is the label's probability. A keyboard gets one too.

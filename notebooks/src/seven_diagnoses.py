@@ -42,7 +42,7 @@
 # The share of melanomas that the model finds, and the share of other lesions that it leaves alone.</details>
 
 # %% cellView="form" jupyter={"source_hidden": true}
-# @title Setup: fetches the course where it is not there yet (nothing to change)
+# @title Setup: run this cell first (nothing to change in it)
 # {{ setup }}
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -83,7 +83,7 @@ counts = pd.crosstab(lesions.table["dx"], lesions.table["split"])
 others = counts.drop("mel").sum(axis=1)
 share = others[["akiec", "bcc"]].sum() / others.sum()
 print(f"{share:.1%} of everything else is cancer or a precursor")
-ledger.outcome("cancer or precursor in everything else", share)
+ledger.outcome("cancer or precursor in everything else", share, lesions.source)
 counts[["train", "validation", "test"]]
 
 # %% [markdown]

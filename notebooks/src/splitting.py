@@ -33,7 +33,7 @@
 # {{ disclaimer }}
 
 # %% cellView="form" jupyter={"source_hidden": true}
-# @title Setup: fetches the course where it is not there yet (nothing to change)
+# @title Setup: run this cell first (nothing to change in it)
 # {{ setup }}
 import matplotlib.pyplot as plt
 import numpy as np
@@ -115,7 +115,7 @@ exercises.check("splitting.1", leak)
 # %%
 leak = exercises.use("splitting.1", leak)
 leaked = leak(train, test)
-ledger.outcome("test images whose lesion is in training", leaked)
+ledger.outcome("test images whose lesion is in training", leaked, source)
 print(f"{leaked:.0%} of the test images")
 print(
     f"{leak(train, test[test['dx'] == 'mel']):.0%} of the melanomas in the test"
@@ -284,7 +284,7 @@ _ = ax.set_title(f"{high} of the {len(optimism)} splits score too high")
 # score: these trees memorise what they saw. (A network may memorise less.)
 #
 # On all {{ quote("splitting-28px", "images", ",") }} images with siblings in HAM10000, splitting by
-# image adds {{ quote("splitting-28px", "gain of siblings", "+.3f") }}: less than on our 1,350, but
+# image adds {{ quote("splitting-28px", "gain of siblings", "+.3f") }}: less than on our 1,350 (we did not test why), but
 # {{ verdict("splitting-28px", "gain of siblings", below=None, zero=None) }}. Lesions with one image have no
 # siblings, so over a whole test set it should add less. You cannot see a leak in a score. Count instead.
 

@@ -42,7 +42,7 @@
 # lesions.</details>
 
 # %% cellView="form" jupyter={"source_hidden": true}
-# @title Setup: fetches the course where it is not there yet (nothing to change)
+# @title Setup: run this cell first (nothing to change in it)
 # {{ setup }}
 import time
 
@@ -178,7 +178,7 @@ seconds = (time.perf_counter() - start) / len(history.epoch)
 # @title Draws the curves
 curves = pd.DataFrame(history.history).set_axis(np.add(history.epoch, 1))
 best = curves["val_auc"].idxmax()
-ledger.outcome("best epoch", best)
+ledger.outcome("best epoch", best, lesions.source)
 halved = curves["learning_rate"].idxmin() - 0.5
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
 curves["loss"].plot(ax=left, label="training", legend=True)

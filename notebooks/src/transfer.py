@@ -32,7 +32,7 @@
 # {{ disclaimer }}
 
 # %% cellView="form" jupyter={"source_hidden": true}
-# @title Setup: fetches the course where it is not there yet (nothing to change)
+# @title Setup: run this cell first (nothing to change in it)
 # {{ setup }}
 import matplotlib.pyplot as plt
 import numpy as np
@@ -140,14 +140,14 @@ def probe(x):
 # %%
 MY_AUC_OF_IMAGENET = ...
 MY_AUC_OF_RANDOM = ...
-ledger.guess("AUC of frozen ImageNet features", MY_AUC_OF_IMAGENET)
+ledger.guess("AUC of ImageNet features", MY_AUC_OF_IMAGENET)
 ledger.guess("AUC of random weights", MY_AUC_OF_RANDOM)
 
 # %%
 reader = probe(x_train)
 p_imagenet = reader.predict_proba(x_validation)[:, 1]
 auc_of_imagenet = roc_auc_score(y, p_imagenet)
-ledger.outcome("AUC of frozen ImageNet features", auc_of_imagenet)
+ledger.outcome("AUC of ImageNet features", auc_of_imagenet, lesions.source)
 print(f"ImageNet's features: AUC {auc_of_imagenet:.2f}")
 
 # %%
@@ -165,7 +165,7 @@ rows = []
 for name, p in rivals.items():
     gain = evaluation.difference(roc_auc_score, y, p_imagenet, p, groups)
     rows.append([name, roc_auc_score(y, p), f"{gain:+.2f}"])
-ledger.outcome("AUC of random weights", rows[0][1])
+ledger.outcome("AUC of random weights", rows[0][1], lesions.source)
 rivals_table = pd.DataFrame(rows, columns=["", "AUC", "ImageNet minus this"])
 rivals_table.round(2)
 
@@ -248,7 +248,7 @@ for name, pixels in ranges.items():
     p = reader.predict_proba(asked.predict(pixels, verbose=0))[:, 1]
     auc = roc_auc_score(y, p)
     rows.append([name, auc])
-ledger.outcome("AUC when the app forgets to scale", auc)
+ledger.outcome("AUC when the app forgets to scale", auc, lesions.source)
 pd.DataFrame(rows, columns=["pixels", "AUC of the app"]).round(2)
 
 # %% [markdown]

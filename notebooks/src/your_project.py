@@ -33,7 +33,7 @@
 # {{ disclaimer }}
 
 # %% cellView="form" jupyter={"source_hidden": true}
-# @title Setup: fetches the course where it is not there yet (nothing to change)
+# @title Setup: run this cell first (nothing to change in it)
 # {{ setup }}
 from pathlib import Path
 
@@ -166,7 +166,7 @@ counts = table.groupby(["positive", "split"]).agg(
     images=("file", "size"), groups=("group", "nunique")
 )
 in_test = counts.loc[(1, "test"), "groups"]
-ledger.outcome("positive groups in the test set", in_test)
+ledger.outcome("positive groups in the test set", in_test, source)
 counts
 
 # %% [markdown]
@@ -343,7 +343,7 @@ _ = ax.set_title(f"What the network calls {POSITIVE}, by diagnosis")
 # %%
 score = judged[0].metrics
 colours_auc = judged[1].metrics["roc_auc"]
-card = f"""# {POSITIVE} against everything else
+card = f"""# {plots.title(f"{POSITIVE} against everything else", source)}
 
 > {plots.DISCLAIMER}
 

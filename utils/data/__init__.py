@@ -270,7 +270,7 @@ def _open(source, size):
                 raise ConnectionError(
                     f"{reason}: try again, or take source='synthetic'."
                 ) from error
-            opened, why = Synthetic(), f"Why: data/ham10000 is empty, and {reason}."
+            opened, why = Synthetic(), f"Why: there are no images in data/ham10000, and {reason}."
     line = "\n".join([opened.line, *textwrap.wrap(why, 90, max_lines=2, placeholder=" ...")])
     _say(line)
     return opened

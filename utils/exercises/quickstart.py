@@ -98,8 +98,8 @@ COUNTED = {"nv": 2, "bkl": 1, "bcc": 1}
 
 @exercise(
     "quickstart.2",
-    hint="table.loc[rows, column] takes some rows of a table and one column of it; `&` joins two "
-    "conditions, and value_counts counts. Which two conditions make a false alarm?",
+    hint="table.loc[rows, column] takes some rows of a table and one column of it; value_counts "
+    "counts. Which two conditions make a false alarm? Join them with `&`, the second in brackets.",
     given={"table": TABLE, "called": CALLED},
     right=pd.Series(COUNTED),
     wrong=[
