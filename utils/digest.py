@@ -76,7 +76,7 @@ def of_pixels(images):
 
 
 def _parsed(file):
-    """What a file says to Python, and the course's files that it imports."""
+    """The digest of what a file says to Python, and the course's files that it imports."""
     return _parse(file, (settings.ROOT / file).read_bytes())
 
 
@@ -87,7 +87,7 @@ def _parse(file, content):
     around = (
         [f"{package}/__init__.py"] if (settings.ROOT / package / "__init__.py").exists() else []
     )
-    return _dumped(tree), [*_imports(tree), *around]
+    return of(_dumped(tree)), [*_imports(tree), *around]
 
 
 def _dumped(node):

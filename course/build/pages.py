@@ -12,8 +12,7 @@ from course.errors import CourseError
 from course.lessons import address, choose_lessons, name_of, number, pyproject, release
 from course.run import matrix
 from course.run.terminal import shown
-from utils import evaluation, results, serve, settings
-from utils.augmentation import STRENGTHS
+from utils import results, settings
 
 PAGES = {
     "README.md": "readme.md",
@@ -94,6 +93,10 @@ def _shipped():
 
 def names():
     """What the templates may use."""
+    # Here, as they import TensorFlow: `course status` does without.
+    from utils import evaluation, serve
+    from utils.augmentation import STRENGTHS
+
     repository, branch = address()
     found = {name: of_this_model(file) for name, file in RECORDED.items()}
     if missing := [RECORDED[name] for name, content in found.items() if content is None]:

@@ -10,8 +10,6 @@ import subprocess
 import sys
 import time
 
-import nbformat
-
 from course.errors import CourseError
 from course.run.terminal import environment
 from utils import settings
@@ -115,6 +113,7 @@ def run_all(page, address, copy, minutes):
     str
         "ran", or in one line why it did not.
     """
+    import nbformat
     from playwright.sync_api import TimeoutError
 
     path = f"lab/workspaces/{copy.stem}/tree/{copy.name}"
@@ -147,6 +146,8 @@ def run_all(page, address, copy, minutes):
 
 def _outcome(copy):
     """What a saved notebook says of its run; None if it is not at its end."""
+    import nbformat
+
     with contextlib.suppress(ValueError):  # read while it was written
         code = [c for c in nbformat.read(copy, 4).cells if c.cell_type == "code" and c.source]
         outputs = [output for cell in code for output in cell.outputs]

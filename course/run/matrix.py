@@ -18,8 +18,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
-
 from course.errors import CourseError, Refused
 from course.lessons import choose_lessons, name_of, parameters, release, split_settings
 from course.run import chromium, colab, environments
@@ -166,6 +164,8 @@ def _run_row(name, lessons, packages):
 @contextlib.contextmanager
 def _place(row, scratch, python):
     """``execute(lesson)`` gives the executed notebook and the outcome, "ran" or why it did not."""
+    import nbformat
+
     if row.kind == "browser":
         with _in_browser(scratch) as execute:
             yield execute
@@ -254,6 +254,7 @@ def _copy_course(folder):
 
 @contextlib.contextmanager
 def _in_browser(scratch):
+    import nbformat
     from playwright.sync_api import Error, sync_playwright
 
     if chromium.BROWSER is None:
