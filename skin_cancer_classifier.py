@@ -15,7 +15,7 @@ if TERMINAL:  # tables are printed, figures are saved at the end
         print(table.to_string())
 
 
-# @title Setup: fetches the course where it is not there yet (nothing to change)
+# @title Setup: run this cell first (nothing to change in it)
 import glob
 import importlib.util
 import os
@@ -150,7 +150,7 @@ facts = {"threshold": judged[0].threshold, "source": lesions.source}
 predict.save_model(model, facts)
 image = settings.SAMPLES["samples"] / "ISIC_0000156.jpg"  # B
 answer = predict.predict_skin_cancer(image, predict.trained())
-print(answer, plots.DISCLAIMER, sep="\n")
+print(answer, plots.title(plots.DISCLAIMER, lesions.source), sep="\n")
 
 if TERMINAL:
     import matplotlib.pyplot as plt
