@@ -2,7 +2,8 @@
 dials, against random weights, against the colour baseline, and fed in a wrong range.
 
 A linear probe is fitted to the features of every network on each of the draws
-``splits.mini(seed=...)`` and judged on the draw's validation set; some also on all test images."""
+``splits.mini(seed=...)`` and judged on the draw's validation set; some also on the test images of
+the course whose lesions it was not trained on."""
 
 import time
 
@@ -38,6 +39,7 @@ COLOURS = "colour baseline"
 # Probes that learned from pixels in the right range and are asked about others.
 LATER = {f"later: {fed}": fed for fed in ("0 to 1", "0 to 255")}
 PROBES = (COLOURS, *NETWORKS, *LATER)
+TRAINED_ON = -1.0  # in the place of a probability
 
 
 def run():
@@ -81,7 +83,7 @@ def run():
             "highest": max(kept[name]["value"] for name in RANDOMS),
             "ImageNet minus one": over_draws(by_network),  # here over the networks
         },
-        "test": on_test(test, of_test),
+        "test": on_test(test, of_test, [mini.query("split == 'train'")["group"] for mini in draws]),
         "grid": [on_grid(name, kept[name]) for name in GRID],
         "gains": {
             "ImageNet minus random": gain(RIGHT, *RANDOMS),
@@ -206,23 +208,45 @@ def judge(validation, p):
     return judged
 
 
-def on_test(test, answers):
-    """Probes of all draws on all test images: mean AUCs and paired differences, by lesion.
+def on_test(test, answers, trained):
+    """Probes of all draws on the test images: mean AUCs and paired differences, by lesion.
 
-    Each draw's probes are paired with each other; a draw has one random network of its own.
+    Each draw's probes are paired with each other; a draw has one random network of its own. A draw
+    of another seed has test lesions of the course in its training set: it leaves its own out.
+
+    Parameters
+    ----------
+    test : DataFrame
+        The test images.
+    answers : list of dict of str to ndarray
+        Of each draw: probabilities for them by probe.
+    trained : list of Series
+        Of each draw: groups in its training set.
     """
     y, groups = (test["dx"] == "mel").to_numpy().astype(int), test["group"]
-    imagenet = np.array([one[RIGHT] for one in answers])
-    colours = np.array([one[COLOURS] for one in answers])
-    randoms = np.array([one[RANDOMS[i % len(RANDOMS)]] for i, one in enumerate(answers)])
-    auc = evaluation.roc_auc
-    return {
-        "images": len(y),
-        "ImageNet": evaluation.estimate(auc, y, imagenet, groups).to_json(),
-        "colour baseline": evaluation.estimate(auc, y, colours, groups).to_json(),
-        "random": evaluation.estimate(auc, y, randoms, groups).to_json(),
-        "ImageNet minus colours": evaluation.difference(
-            auc, y, imagenet, colours, groups
-        ).to_json(),
-        "ImageNet minus random": evaluation.difference(auc, y, imagenet, randoms, groups).to_json(),
+    seen = np.array([groups.isin(own) for own in trained])
+
+    def of(names):
+        found = [one[name] for one, name in zip(answers, names, strict=True)]
+        return np.where(seen, TRAINED_ON, found)
+
+    n = len(answers)
+    imagenet, colours = of([RIGHT] * n), of([COLOURS] * n)
+    randoms = of([RANDOMS[i % len(RANDOMS)] for i in range(n)])
+    found = {
+        "ImageNet": evaluation.estimate(auc_of_new, y, imagenet, groups),
+        "colour baseline": evaluation.estimate(auc_of_new, y, colours, groups),
+        "random": evaluation.estimate(auc_of_new, y, randoms, groups),
+        "ImageNet minus colours": evaluation.difference(auc_of_new, y, imagenet, colours, groups),
+        "ImageNet minus random": evaluation.difference(auc_of_new, y, imagenet, randoms, groups),
     }
+    new = (~seen).sum(axis=1)
+    return {"images": len(y), "fewest": int(new.min()), "most": int(new.max())} | {
+        name: one.to_json() for name, one in found.items()
+    }
+
+
+def auc_of_new(y, p):
+    """ROC AUC over the images whose lesions are new to a draw."""
+    new = p != TRAINED_ON
+    return evaluation.roc_auc(y[new], p[new])

@@ -58,6 +58,24 @@ def test_probes_learn_from_training_alone_and_answer_for_what_is_asked(tmp_path,
     assert on_test[dials.RIGHT] == 0 and on_test["0 to 255"] == 1
 
 
+def test_a_draw_is_not_judged_on_lesions_that_it_was_trained_on():
+    rng = np.random.default_rng(0)
+    test = pd.DataFrame({"dx": ["mel", "nv"] * 100, "group": [f"g{i // 2}" for i in range(200)]})
+    melanoma = (test["dx"] == "mel").to_numpy()
+    trained = [test["group"][:100], test["group"][:0]]
+    guessed = rng.random((2, 200))
+    known = np.where(np.arange(200) < 100, melanoma, guessed[0])  # by heart what it was trained on
+    names = [dials.RIGHT, dials.COLOURS, *dials.RANDOMS]
+    answers = [dict.fromkeys(names, known), dict.fromkeys(names, guessed[1])]
+    found = dials.on_test(test, answers, trained)
+    new = [
+        dials.auc_of_new(melanoma, p) for p in (np.where(test.index < 100, -1, known), guessed[1])
+    ]
+    assert found["ImageNet"]["value"] == pytest.approx(np.mean(new)) and np.mean(new) < 0.65
+    assert found["ImageNet minus random"]["value"] == 0
+    assert (found["images"], found["fewest"], found["most"]) == (200, 100, 200)
+
+
 def test_the_committed_record_is_of_these_networks():
     kept = json.loads((results.COMMITTED / "dials.json").read_text())
     assert set(dials.NETWORKS) <= set(kept["roc_auc"])

@@ -39,8 +39,9 @@
 # its precision?</summary>
 # It falls: fewer of the lesions that it calls melanoma are melanomas.</details>
 #
-# <details><summary>Training looks perfect and validation fails. What can BatchNorm have to do with it?</summary>
-# In training it uses the mean of each batch, in prediction a running mean, which may lag behind.</details>
+# <details><summary>Lesson {{ number_of("batchnorm") }}: training looks perfect and validation fails. What can BatchNorm have to
+# do with it?</summary>
+# In training it uses the mean of each batch, in prediction a moving average, which may lag behind.</details>
 
 # %% cellView="form" jupyter={"source_hidden": true}
 # @title Setup: run this cell first (nothing to change in it)
@@ -66,7 +67,7 @@ EPOCHS = 4
 # ## Does augmentation help?
 #
 # We train all layers of MobileNetV2 on 600 images, 144 of them melanomas. `first` takes layers that come before
-# everything else. BatchNorm gets a momentum of `0.9`: its running means follow a short training faster.
+# everything else. BatchNorm gets a momentum of `0.9`: its moving averages follow a short training faster.
 
 # %%
 lesions = data.load_lesions(SOURCE, SIZE, splits.mini)
@@ -138,7 +139,7 @@ for _ in range(4):
     views.append(turn(lesion, training=True))
 shown = [np.array(view[0]) / 255 for view in views]
 titles = ["in prediction"] + 4 * ["in training"]
-_ = plots.gallery(shown, titles, "One lesion, as the model sees it")
+_ = plots.gallery(shown, titles, "One lesion, turned at random")
 # alt: The same lesion five times: upright, and then turned by four random angles.
 
 # %% [markdown]
@@ -180,7 +181,7 @@ answer = (my_model, my_gain)
 exercises.check("better_models.1", answer, before=p_flips, lesions=validation)
 
 # %% [markdown]
-# 200 images cannot show a gain below about {{ shown("0.05") }}. And each model was trained once; another seed changes its
+# Here 200 images cannot show a gain below about {{ shown("0.05") }}. And each model was trained once; another seed changes its
 # AUC too.
 #
 # ## Ten steps on 1,999 images
@@ -201,12 +202,14 @@ ledger.guess("gain in AUC from all images", MY_GAIN)
 
 # %%
 ladder = results.committed("ladder")
-figure = plots.ladder(ladder["roc_auc"], ladder["gains"])
-_ = figure.suptitle("Few of the ten steps bring a clear gain")
+gains = ladder["gains"]
+above = sum(gain.low > 0 for gain in gains.values())
+figure = plots.ladder(ladder["roc_auc"], gains)
+_ = figure.suptitle(f"{above} of {len(gains)} intervals lie above zero")
 # alt: Ten gains in AUC with their intervals, from last 20 layers at the bottom to three trainings together at the top, and a line at zero. Natural class mix lies far below zero, all images as far above it.
 
 # %% [markdown]
-# Grey intervals hold zero: they are inconclusive. From below:
+# Grey intervals hold zero: they are inconclusive. From the third row up:
 #
 # - **BatchNorm too**: its layers are trained as well.
 # - **Augmentation** (flips, turns, cuts, other light): {{ quote("ladder", "gains.augmentation", "+.3f") }}, {{ verdict("ladder", "gains.augmentation") }}.
@@ -219,7 +222,7 @@ _ = figure.suptitle("Few of the ten steps bring a clear gain")
 
 # %% [markdown]
 # The top of the ladder is {{ quote("ladder", "over_colours.three trainings together", "+.3f") }} above the colour
-# baseline, which learned from all images too.
+# baseline, which learned from all images too. (The intervals leave out what another training would change.)
 #
 # A 95 % interval misses the true value one time in twenty; of ten, one may. **Bonferroni's rule** shares this risk,
 # `0.05`, among n comparisons: `0.05 / n` each. How far must an interval then reach to each side? `reach` says it in
@@ -227,7 +230,7 @@ _ = figure.suptitle("Few of the ten steps bring a clear gain")
 
 
 # %%
-def reach(risk):  # a quantile of the normal distribution
+def reach(risk):  # half of the risk lies on each side
     return norm.ppf(1 - risk / 2)
 
 
@@ -256,7 +259,6 @@ exercises.check("better_models.2", strict_low)
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 # @title Makes a table of the record: a row for each step
-gains = ladder["gains"]
 steps = pd.DataFrame(ladder["roc_auc"], index=["AUC"]).map(lambda e: e.value)
 steps = steps.T.drop("colour baseline")
 steps["gain"] = pd.Series({name: e.value for name, e in gains.items()})
@@ -272,7 +274,7 @@ steps.round(3)
 #
 # ## Where did the gain start?
 #
-# All images seem to help most. But the step before *lost* nearly as much. The best step so far is a fairer start.
+# All images seem to help most. But the step before *lost* nearly as much. The best step so far is a stricter start.
 #
 # **Exercise better_models.3** Write `over_best(auc)`. `auc` is a column with a row for each step. Return each AUC minus
 # the highest AUC of all steps *before* it. pandas can do it in one line.
@@ -300,35 +302,35 @@ steps[["AUC", "gain", "on the best before"]].round(3)
 
 # %% [markdown]
 # Augmentation brings +0.013 on the best step before it, not +0.044, and all images +0.009, not +0.074. (The record has
-# no interval for these two.) Most of both gains only repaid a loss.
+# no interval for these two.) Most of both gains may only repay a loss.
 #
-# Where did the largest loss come from? Count the melanomas:
+# Where did the largest loss come from? Count the lesions that are melanomas:
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
-# @title Counts the melanomas in four training sets of the record
+# @title Counts the melanoma lesions in four training sets of the record
 table = splits.full(data.load_table(SOURCE)[0]).query("split == 'train'")
-is_melanoma = (table["dx"] == "mel").to_numpy()
+melanoma = table["group"].where(table["dx"] == "mel")  # else nothing
 
 
-def melanomas_in(n, seeds):
+def lesions_in(n, seeds):
     draws = [
-        np.random.default_rng(i).choice(is_melanoma, n, False) for i in seeds
+        np.random.default_rng(i).choice(len(table), n, False) for i in seeds
     ]
-    return np.sum(draws) / len(draws)
+    return np.mean([melanoma.iloc[rows].nunique() for rows in draws])
 
 
-counted = [melanomas_in(600, [0, 1, 2]), train.melanoma.sum()]
-counted += [melanomas_in(1500, [0, 1]), is_melanoma.sum()]
+counted = [lesions_in(600, [0, 1, 2]), train.melanoma.sum()]
+counted += [lesions_in(1500, [0, 1]), melanoma.nunique()]
 aucs = ladder["roc_auc"]
 found = [aucs["natural class mix"], aucs["more steps"]]
 found += [ladder["balance"]["as it is"], aucs["all images"]]
 text = "With as many images, fewer melanomas go with a lower AUC"
 _ = plots.auc_by_melanomas(counted, [600, 600, 1500, len(table)], found, text)
-# alt: AUC with its interval against the number of melanomas in training. 600 images as they come lie lowest, with the fewest melanomas. 600 images of which one in four is a melanoma, and 1,500 images as they come, lie much higher; all images lie a little above them.
+# alt: AUC with its interval against the number of melanoma lesions in training. 600 images as they come lie lowest, with the fewest. 600 images of which one in four is a melanoma, and 1,500 images as they come, hold equally many and lie much higher; all images lie a little above them.
 
 # %% [markdown]
-# All four took about as many training steps, so the length of the training cannot explain a difference. That makes them
-# **controls** of each other. And your guess?
+# All four took about as many training steps: each is a **control** for the length of the others. (The 1,500 images alone
+# were trained on two answers, not on seven diagnoses.) And your guess?
 
 # %%
 more = steps["AUC"]["all images"] - steps["AUC"]["more steps"]
@@ -337,10 +339,11 @@ ledger.outcome("gain in AUC from all images", more)
 
 # %% [markdown]
 # (No interval here either.) The lowest set has fewer melanomas, and a smaller share of them. Which matters? Balanced
-# batches change the share alone. On the {{ fact("1,500", "experiment ladder") }} images, two trainings each, they gain
+# batches change only the share. On the {{ fact("1,500", "experiment ladder") }} images, two trainings each, they gain
 # {{ quote("ladder", "balance_gains.balanced batches.roc_auc", "+.3f") }}
 # ({{ verdict("ladder", "balance_gains.balanced batches.roc_auc") }}). Ten times the images at the same share gain
-# {{ quote("ladder", "gains.all images", "+.3f") }} on 600. This speaks for the number.
+# {{ quote("ladder", "gains.all images", "+.3f") }} on 600. But one clear result beside an inconclusive one is no
+# comparison: which of the two matters stays open.
 
 # %% [markdown]
 # What helps? Three steps show a clear gain: augmentation, where all layers are trained; all images, after a set with few
@@ -351,7 +354,7 @@ ledger.outcome("gain in AUC from all images", more)
 #
 # - Change one thing at a time, and compare on the same images.
 # - A gain belongs to its start. Compare with the best step so far, and give each step a control.
-# - More images helped clearly only where few melanomas were there before.
+# - All images helped clearly after a set with few melanomas. On the best step before, the gain is small.
 #
 # ## Check yourself
 #

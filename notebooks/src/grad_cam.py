@@ -337,7 +337,7 @@ print(f"mean paired difference: {gain(shares):+.3f}")
 #   {{ verdict("attribution", "maps.Grad-CAM.share.minus_random") }}.
 # - Against *random weights* in the last layer, {{ quote("attribution", "random_heads.heads", "d") }} times:
 #   {{ quote("attribution", "random_heads.share.as_high", "d") }} of these networks put at least as much of their heat on
-#   the lesions. Fewer than five (5 %) would be evidence that the learned weights matter.
+#   the lesions. Fewer than five ({{ fact("5 %", "five of a hundred") }}) would be evidence that the learned weights matter.
 # - *Blur* the hottest places first: if the model needs them, the probability falls soon.
 #   {{ verdict("attribution", "maps.Grad-CAM.area.minus_random", below="It falls sooner than at random places", above=None, zero=None) }}, but
 #   {{ verdict("attribution", "maps.Grad-CAM.area.minus_blob", above="later than from the middle outwards", below=None, zero=None) }}.

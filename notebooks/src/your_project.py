@@ -291,7 +291,7 @@ print(f"AUC, network minus colours: {better:+.3f}")
 
 # %% [markdown]
 # **Exercise your_project.3** Ask another question with the same split. `question`: another label of the
-# table. `auc_of_colours`: the AUC that the colour baseline reaches for it on validation.
+# table. `auc_of_colours`: the AUC that the colour baseline reaches for it on validation. (How few groups does it rest on?)
 
 # %% tags=["exercise"]
 question = ...
@@ -314,7 +314,7 @@ exercises.check("your_project.3", answer, table=table, pixels=pixels)
 # %% [markdown]
 # ## A card says what the model cannot do
 #
-# Which lesions does the network call `bcc`? We count one image of each.
+# Which lesions does the network call `bcc`? We count one image of each lesion, so shares differ from the table's.
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
 called = ours >= judged[0].threshold
@@ -348,7 +348,7 @@ card = f"""# {plots.title(f"{POSITIVE} against everything else", source)}
 > {plots.DISCLAIMER}
 
 - **Test**: {test.sum():,} images of {SIZE} px, {y_test.sum()} of them
-  positive; none of their groups was seen in training
+  positive, from {in_test} groups; none was seen in training
 - **AUC** [95 % interval]: {score["roc_auc"]:.2f}; colours {colours_auc:.2f}
 - **Network minus colours**, paired: {better:+.2f}
 - **Finds** {score["sensitivity"]:.2f} of the positive images
