@@ -6,6 +6,7 @@ import json
 import os
 import re
 import tomllib
+from functools import lru_cache
 
 from course.errors import CourseError, Refused
 from utils import settings
@@ -15,8 +16,10 @@ NOTEBOOKS = settings.ROOT / "notebooks"
 
 def pyproject():
     """What pyproject.toml says: dict."""
-    with (NOTEBOOKS.parent / "pyproject.toml").open("rb") as file:
-        return tomllib.load(file)
+    return _parsed((NOTEBOOKS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+_parsed = lru_cache(tomllib.loads)  # asked for hundreds of times by a page
 
 
 def names():

@@ -10,6 +10,7 @@ import sys
 import threading
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from course import lessons
 from course.build import notebooks
@@ -20,6 +21,9 @@ from utils import settings
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ["COURSE_OFFLINE"] = "1"
+# Processes of tests share the processors: with several threads in each, scikit-learn's trees wait
+# for each other most of the time.
+threadpool_limits(1)
 # A grammar of addresses that jsonschema compiles for a second, and that no notebook needs.
 sys.modules.setdefault("rfc3987_syntax", None)
 settings.make_folders_absolute()

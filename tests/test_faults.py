@@ -399,17 +399,17 @@ DIGEST = """
 import hashlib
 from utils import data
 # GO
-lesions = data.load_lesions("synthetic", 32, lambda t: t[:60])
+lesions = data.load_lesions("synthetic", 32, lambda t: t[:24])
 print(hashlib.sha256(lesions.images.tobytes()).hexdigest())
 """
 
 
 def test_two_that_prepare_the_same_images_get_the_same(own):
     said = {out.splitlines()[-1] for out in at_once(DIGEST, count=3)}
-    expected = data.load_lesions("synthetic", 32, lambda t: t[:60]).images
+    expected = data.load_lesions("synthetic", 32, lambda t: t[:24]).images
     assert said == {hashlib.sha256(expected.tobytes()).hexdigest()}
     kept = files(own / "work")
-    assert len(kept) == 60 and all(Path(name).name.startswith("SYN_") for name in kept)
+    assert len(kept) == 24 and all(Path(name).name.startswith("SYN_") for name in kept)
 
 
 WEIGHTS = """

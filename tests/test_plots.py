@@ -69,7 +69,7 @@ def test_aucs_stand_at_their_number_of_melanomas():
     (ax,) = plots.auc_by_melanomas([60, 600], [600, 6000], aucs, "").axes
     drawn = [np.atleast_1d(line.get_xdata()).tolist() for line in ax.lines]
     assert drawn == [[60, 60], [60], [600, 600], [600]]
-    assert ax.texts[1].get_text() == "6,000 images,\n600 melanomas:\nAUC 0.900"
+    assert ax.texts[1].get_text() == "6,000 images,\n600 melanoma lesions:\nAUC 0.900"
 
 
 def test_guesses_stand_beside_outcomes():

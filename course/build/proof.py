@@ -1,6 +1,7 @@
 """What docs/PROOF.md shows of faults: each with the tests that try it."""
 
 import ast
+from functools import lru_cache
 from pathlib import Path
 
 from course.errors import CourseError
@@ -126,7 +127,12 @@ def faults():
 def _link(test):
     file, _, name = test.partition("::")
     path = TESTS / f"test_{file}.py"
-    there = ast.parse(path.read_text(encoding="utf-8")).body if path.exists() else []
-    if name not in [node.name for node in there if isinstance(node, ast.FunctionDef)]:
+    if not path.exists() or name not in _functions(path.read_text(encoding="utf-8")):
         raise CourseError(f"docs/PROOF.md names the test {name}: {path.name} has none.")
     return f"[{name.removeprefix('test_').replace('_', ' ')}](../tests/{path.name})"
+
+
+@lru_cache
+def _functions(text):
+    """Names of the functions that a text of Python defines at its top."""
+    return {node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}

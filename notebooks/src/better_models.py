@@ -329,7 +329,7 @@ _ = plots.auc_by_melanomas(counted, [600, 600, 1500, len(table)], found, text)
 # alt: AUC with its interval against the number of melanoma lesions in training. 600 images as they come lie lowest, with the fewest. 600 images of which one in four is a melanoma, and 1,500 images as they come, hold equally many and lie much higher; all images lie a little above them.
 
 # %% [markdown]
-# All four took about as many training steps: each is a **control** for the length of the others. (The 1,500 images alone
+# All four took about as many training steps: each is a **control** for the length of the others. (The {{ fact("1,500", "experiment ladder") }} images alone
 # were trained on two answers, not on seven diagnoses.) And your guess?
 
 # %%

@@ -181,8 +181,8 @@ print(f"{y_new.sum()} of {len(y_new)} lesions are melanomas")
 pd.Series(scores(y_new, p_new), name=f"{y_new.mean():.1%}").round(2)
 
 # %% [markdown]
-# The precision is 0.13; the weights said 0.11. Specificity and AUC are higher, too, than on our 200 lesions, which may
-# be a hard draw (lesson {{ number_of("intervals") }}). A score survives only as far as the lesions of each kind are
+# The precision is 0.13; the weights said 0.11. Specificity and AUC are higher, too, than on our 200 lesions: those hold a smaller
+# share of moles, and may be a hard draw (lesson {{ number_of("intervals") }}). A score survives only as far as the lesions of each kind are
 # alike.
 
 # %% [markdown]
@@ -230,7 +230,7 @@ print(f"probability {calibrated.mean():.2f}, melanomas {y_new.mean():.2f}")
 #
 # The clinic must know its own prevalence. We count it in
 # {{ fact("5,181", "lesions of the full training and validation sets that are none of our 1,000") }} further
-# lesions of HAM10000: {{ fact("5.8 %", "298 of 5,181") }}. Then the odds of each lesion are multiplied by one factor: the
+# lesions of HAM10000: {{ fact("5.8 %", "298 of 5,181") }} (our 1,000 took many melanomas). Then the odds of each lesion are multiplied by one factor: the
 # odds of the new prevalence, divided by those of the old one.
 
 
@@ -302,8 +302,8 @@ def net_benefit(y, called, alarms=5):
 exercises.check("clinic.3", net_benefit)
 
 # %% [markdown]
-# We change one thing at a time: first the calibration, then the prevalence. The first row has the threshold
-# with the highest net benefit on validation.
+# Each row is another threshold on the same scores. The first had the highest net benefit on validation; the others are
+# 1/6, on calibrated and on moved probabilities.
 
 # %%
 net_benefit = exercises.use("clinic.3", net_benefit)
@@ -332,11 +332,11 @@ pd.DataFrame.from_dict(rows, orient="index")
 
 # %% [markdown]
 # The threshold that was best at 24 % does harm here: no alarm at all is better. (The first gain is against no
-# alarm.) Each step helps in this training, and only the last row is above 0. In five trainings the first row lay between
+# alarm.) Each higher threshold helps in this training, and only the last row is above 0. In five trainings the first row lay between
 # {{ fact("-3.4 and +0.4", "seeds 0 to 4, measured") }}, the last between {{ fact("1.6 and 2.2", "seeds 0 to 4, measured") }}.
 
 # %% [markdown]
-# So sensitivity, specificity and AUC survive another prevalence, as long as the lesions of each kind are alike.
+# So another prevalence alone leaves sensitivity, specificity and AUC as they are; other lesions of a kind need not.
 # Precision, accuracy and probabilities do not; odds can move the probabilities.
 
 # %% [markdown]

@@ -284,7 +284,7 @@ auc_of_edge = exercises.use(
 print(f"AUC of the edge: {auc_of_edge:.2f}")
 
 # %% [markdown]
-# 0.73 from the skin *beside* the lesion! (Some lesions reach the edge. Without their pixels it is
+# 0.73 from the *edge* of the image! (Some lesions reach the edge. Without their pixels it is
 # {{ fact("0.72", "the same trees, HAM10000's masks taken out of the edge; measured apart") }}.)
 # Why? Look at the mean colours of edge and middle, for `70` lesions of each diagnosis.
 
@@ -309,7 +309,7 @@ _ = figure.suptitle("Mean colours: squares for edges, discs for middles")
 # alt: Seven squares with a disc, one for each diagnosis, in the mean colours of edge and middle. The square of moles is the pinkest; those of melanoma and benign keratosis are greyer. The disc of vascular lesions is the most purple.
 
 # %% [markdown]
-# The discs differ, as hoped. But the squares differ too: the skin around moles is pinker than
+# The discs differ, as hoped. But the squares differ too: here the edge around moles is pinker than
 # around melanomas. A mole does not colour the skin beside it. So something else differs, perhaps
 # camera, light or age. A model may use that, and its score does not tell us. Lesson
 # {{ number_of("groups") }} finds a part of the reason.

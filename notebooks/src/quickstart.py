@@ -217,7 +217,7 @@ _ = results.record(name, judged, lesions, p, SEED, used, made_from)
 
 # %% [markdown]
 # Brackets are **95 % intervals**: the score on very many such images probably lies in there. 200 images
-# are too few to rank these. On 1,999 test images the AUC of this recipe, trained on the same 600, is
+# are too few to rank these. On 1,999 test images the AUC of one such training, on the same 600, is
 # {{ quote("full_test", "28 px.network minus colours", "+.2f") }} above the colours':
 # {{ verdict("full_test", "28 px.network minus colours", below=None, zero=None) }}.
 
@@ -256,7 +256,7 @@ print(answer, plots.title(plots.DISCLAIMER, lesions.source), sep="\n")
 # %% [markdown]
 # `confidence` is the label's probability. A keyboard gets one too.
 #
-# So a network tells melanoma from everything else, and misses many. In ten such draws its accuracy is
+# So a network tells melanoma from everything else, and misses many. Over ten such draws its mean accuracy is
 # {{ quote("ten_draws", "differences.recipe, 28 px minus colour baseline.accuracy", "+.2f") }} above the colours';
 # this draw alone cannot show it.
 #
