@@ -247,7 +247,7 @@ for first, second in halves.split(score):
 coverage = pd.Series(rows)
 less = (coverage < 0.9).mean()
 ledger.outcome("share of limits that cover less", less, many.source)
-print(f"mean {coverage.mean():.2f}, less than promised: {less:.0%}")
+print(f"mean {coverage.mean():.2f}, fewer than nine of ten: {less:.0%}")
 
 # %%
 n = len(new)
@@ -255,11 +255,11 @@ ax = sns.histplot(coverage * n, discrete=True, color=plots.MELANOMA)
 ax.axvline(0.9 * n, color="black", linestyle="--")
 ax.set_xlabel(f"new melanomas covered, of {n} (dashed: nine of ten)")
 ax.set_ylabel("number of limits")
-_ = ax.set_title(f"{less:.0%} of the limits cover less than promised")
+_ = ax.set_title(f"{less:.0%} of the limits cover fewer than nine of ten")
 # alt: Histogram: how many of the new melanomas each of 200 limits covers. A dashed line marks nine of ten; many limits lie to the left of it.
 
 # %% [markdown]
-# On average the limits keep their promise. But four in ten cover less, and you will have only *one*. (Two
+# On average the limits keep their promise. But four in ten cover fewer than nine of ten, and you will have only *one*. (Two
 # things vary: the limit, and the few melanomas on which we count it.)
 #
 # Many programs promise something else: one limit from *all* calibration lesions covers nine of ten new

@@ -221,7 +221,7 @@ pd.DataFrame(rows).T
 #
 # Too many requests at once, or an upload that never ends, still stop your service. The course's own,
 # `utils/serve.py`, has a queue and a time limit. On {{ quote("serving", "processors", "d") }} cores it answers
-# {{ quote("serving", "answers_a_second", ".0f") }} images a second. `python -m course serve` starts it, with this
+# {{ quote("serving", "answers_a_second", ".0f") }} images a second and refuses the rest. `python -m course serve` starts it, with this
 # page:
 
 # %% tags=["samples"]
@@ -307,8 +307,8 @@ for form, found in forms.items():
 pd.DataFrame(rows).T
 
 # %% [markdown]
-# With 16 bits the change is {{ verdict("litert", "forms.float16.auc_minus_keras", above="a clear gain", below="a clear loss") }};
-# with 8 bits (`int8`) {{ verdict("litert", "forms.int8.auc_minus_keras", above="a clear gain", below="a clear loss") }}. There one
+# With 16 bits the change is {{ quote("litert", "forms.float16.auc_minus_keras", "+.4f") }};
+# with 8 bits (`int8`, converted once) {{ verdict("litert", "forms.int8.auc_minus_keras", above="a clear gain", below="a clear loss") }}. There one
 # probability moves by {{ quote("litert", "forms.int8.largest_difference", ".2f") }}: choose the threshold for such a file
 # anew. A model also runs [in the browser](https://{{ repository.split("/")[0] }}.github.io/{{ repository.split("/")[1] }}/try/),
 # where no image leaves the computer.

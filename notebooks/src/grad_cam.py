@@ -301,7 +301,7 @@ shares = pd.DataFrame({"Grad-CAM": each["map"], "hill": each["blob"]})
 shares.describe().loc[["count", "mean"]].round(2)
 
 # %% [markdown]
-# Some heat maps are zero everywhere, and have no share (`NaN`).
+# {{ quote("attribution", "maps.Grad-CAM.empty", "d") }} heat maps are zero everywhere, and have no share (`NaN`).
 #
 # **Exercise grad_cam.3** Which is better? Write `gain(shares)`: the mean paired difference, Grad-CAM minus
 # hill. Careful: `mean` leaves out `NaN` in each column separately.
@@ -340,11 +340,11 @@ print(f"mean paired difference: {gain(shares):+.3f}")
 #   the lesions. Fewer than five ({{ fact("5 %", "five of a hundred") }}) would be evidence that the learned weights matter.
 # - *Blur* the hottest places first: if the model needs them, the probability falls soon.
 #   {{ verdict("attribution", "maps.Grad-CAM.area.minus_random", below="It falls sooner than at random places", above=None, zero=None) }}, but
-#   {{ verdict("attribution", "maps.Grad-CAM.area.minus_blob", above="later than from the middle outwards", below=None, zero=None) }}.
+#   {{ verdict("attribution", "maps.Grad-CAM.area.minus_blob", above="later than from the middle outwards", below=None, zero=None) }} (both clear).
 
 # %% [markdown]
 # **So where does it look, and is that true?** A heat map can reveal a shortcut that a perfect score
-# hides. But this model's heat maps lie on melanomas less well than a hill in the middle. A heat map is a
+# hides. But this model's heat maps, where there are any, lie on melanomas less well than a hill in the middle. A heat map is a
 # suspicion; test it.
 
 # %% [markdown]

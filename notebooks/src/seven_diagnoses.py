@@ -87,7 +87,7 @@ ledger.outcome("cancer or precursor in everything else", share, lesions.source)
 counts[["train", "validation", "test"]]
 
 # %% [markdown]
-# Nearly one in ten. In all of HAM10000 it is {{ fact("555 of 6,856", "327 bcc and 228 akiec; 614 mel of 7,470 lesions") }} lesions. What
+# Nearly one in ten. In all of HAM10000 it is {{ fact("555 of 6,856", "327 bcc and 228 akiec; 614 mel of 7,470 lesions") }} lesions, one in twelve. What
 # does a model for melanoma do with them? The base is frozen, as in lesson {{ number_of("training") }}: its features are
 # computed once, and only a head is trained.
 
@@ -211,16 +211,16 @@ print(f"difference:     {gain:+.2f}")
 
 # %% [markdown]
 # In brackets stands the 95 % interval: the difference on very many such images probably lies in here. It lies above
-# zero: for the second question seven outputs are better than a model that learned only the first.
+# zero in this training. (Two outputs, trained on the second question, might do as well.)
 #
 # And the first one? Seven answers instead of two changed the AUC for melanoma by
 # {{ quote("ladder", "gains.seven diagnoses", "+.3f") }}: {{ verdict("ladder", "gains.seven diagnoses") }} (600 images of 64 px, three trainings, judged on 1,999 images).
 
 # %% [markdown]
 # Only fifteen of our validation images are carcinomas or precursors, but
-# {{ quote("seven_diagnoses", "malignant.not_melanoma", "d") }} of the 1,999 test images. There, for the model that the
-# course ships, the sum of three has an AUC of {{ quote("seven_diagnoses", "malignant.roc_auc", ".2f") }} for the second
-# question, and the probability of melanoma alone
+# {{ quote("seven_diagnoses", "malignant.not_melanoma", "d") }} of the 1,999 test images. Inside the course's own
+# model, the sum of three has an AUC of {{ quote("seven_diagnoses", "malignant.roc_auc", ".2f") }} for the second
+# question, and its probability of melanoma alone
 # {{ quote("seven_diagnoses", "malignant.roc_auc_of_melanoma_probability", ".2f") }}. The difference,
 # {{ quote("seven_diagnoses", "malignant.gain", "+.2f") }}, is
 # {{ verdict("seven_diagnoses", "malignant.gain", below=None, zero=None) }}.
@@ -337,7 +337,7 @@ really = evaluation.estimate_diagnoses(mean_cost, dx, best, groups)
 print(f"expected {expected:.0f}, paid {really:.0f}")
 
 # %% [markdown]
-# The interval holds what was expected. But these probabilities fit a set in which one lesion in four is a melanoma. Where
+# The interval holds what was expected, but it is wide: no proof. And these probabilities belong to a set in which one lesion in four is a melanoma. Where
 # melanomas are rarer, correct them first (lesson {{ number_of("clinic") }}).
 
 # %% [markdown]
@@ -349,7 +349,7 @@ print(f"expected {expected:.0f}, paid {really:.0f}")
 # {{ verdict("seven_diagnoses", "costs.minus likeliest") }}.
 
 # %% [markdown]
-# What hides in "everything else"? Other cancers and precursors, nearly one in ten. A model finds more of them if you
+# What hides in "everything else"? Other cancers and precursors, about one lesion in twelve. A model finds more of them if you
 # ask for them, and say what a mistake costs.
 
 # %% [markdown]
