@@ -12,7 +12,7 @@ import pytest
 
 from course import lessons
 from course.build import style
-from utils import exercises
+from utils import evaluation, exercises
 from utils.evaluation import Estimate
 from utils.exercises import CHECKS
 
@@ -22,12 +22,25 @@ for name in WITH_EXERCISES:
 # Their checks build, train or convert networks, or read data sets again and again.
 SLOW = {"mobilenetv2.2", "transfer.3", "fine_tuning.1"}
 SLOW |= {"batchnorm.1", "batchnorm.2", "batchnorm.3", "deployment.2", "deployment.3", "splitting.2"}
-SLOW |= {"grad_cam.1", "better_models.1"}
+SLOW |= {"grad_cam.1", "better_models.1", "your_project.2"}
 each_by_cost = pytest.mark.parametrize(
     "number",
     [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in sorted(CHECKS)],
     scope="module",  # tests of the same exercise follow each other
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fewer_resamples():
+    """A fifth of the usual thousand: checks compare intervals that are made in the same way."""
+    draw = evaluation.resampled_lesions
+
+    def fewer(y, groups, n=1000, seed=0):
+        return draw(y, groups, min(n, 200), seed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "resampled_lesions", fewer)
+        yield
 
 
 @lru_cache(1)  # some train a network
