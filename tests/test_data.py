@@ -806,9 +806,11 @@ def test_every_size_comes_from_the_mount(mount, bundle, own, capsys):
 
 def test_a_mount_that_never_comes_is_given_up(mount, monkeypatch):
     mount["mounts"] = False
-    monkeypatch.setattr(kaggle_source, "MOUNT_SECONDS", 1)
+    monkeypatch.setattr(kaggle_source, "MOUNT_SECONDS", 0.5)
     start = time.monotonic()
-    with pytest.raises(ConnectionError, match=r"Kaggle cannot be fetched \(no answer within 1 sec"):
+    with pytest.raises(
+        ConnectionError, match=r"Kaggle cannot be fetched \(no answer within 0.5 sec"
+    ):
         data.load_lesions("kaggle", 96)
     assert data.load_table("auto")[1] == "synthetic"
     assert time.monotonic() - start < 10
