@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import functools
 import io
 import json
 import os
@@ -31,6 +32,14 @@ ONE_CELL = lessons.notebook("one_cell")
 SOURCES = sorted((lessons.NOTEBOOKS / "src").glob("[a-z]*.py"))
 each_notebook = pytest.mark.parametrize("path", LESSONS + OPTIONAL, ids=lambda p: p.stem)
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def rendered_once():
+    """No source changes here, and several tests ask for what it renders to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(check, "render", functools.cache(check.render))
+        yield
 
 
 def problems(path):
@@ -114,11 +123,16 @@ MUTATIONS = {
 }
 
 
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    """A folder of notebooks with nothing but the sources."""
+    return shutil.copytree(SOURCES[0].parent, tmp_path_factory.mktemp("notebooks") / "src").parent
+
+
 @pytest.mark.parametrize("mutation", MUTATIONS)
-def test_a_damaged_copy_is_found_out(tmp_path, mutation):
+def test_a_damaged_copy_is_found_out(elsewhere, mutation):
     """The checks above are worth something: each kind of damage makes them fail."""
-    shutil.copytree(SOURCES[0].parent, tmp_path / "src")
-    copy = tmp_path / LESSONS[0].name
+    copy = elsewhere / LESSONS[0].name
     change, message = MUTATIONS[mutation]
     content = json.loads(LESSONS[0].read_text(encoding="utf-8"))
     change(content["cells"])
