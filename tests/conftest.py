@@ -229,10 +229,10 @@ def service():
 
 @pytest.fixture
 def few_resamples(monkeypatch):
-    """Fifty for every interval: enough to see that it is there."""
+    """Twenty for every interval: enough to see that it is there."""
     from utils import evaluation
 
     draw = evaluation.resampled_lesions
     monkeypatch.setattr(
-        evaluation, "resampled_lesions", lambda y, g, n=50, seed=0: draw(y, g, 50, seed)
+        evaluation, "resampled_lesions", lambda y, g, n=20, seed=0: draw(y, g, 20, seed)
     )
