@@ -197,19 +197,19 @@ FULL = r"cannot be written \(No space left on device\): free some space there, o
 def test_prepared_images_on_a_full_disk_are_whole_and_the_others_come_with_space(
     own, disk, monkeypatch
 ):
-    place = disk(200)
+    place = disk(100)
     monkeypatch.setenv("COURSE_WORK_DIR", str(place))
     with pytest.raises(OSError, match=FULL):
-        data.load_lesions("synthetic", 64, lambda t: t[:80])
+        data.load_lesions("synthetic", 64, lambda t: t[:40])
     kept = files(place)
-    assert 3 < len(kept) < 80 and all(name.endswith(".png") for name in kept)
+    assert 3 < len(kept) < 40 and all(name.endswith(".png") for name in kept)
     for path in place.rglob("*.png"):
         with Image.open(path) as image:
             image.load()
     disk(4000)
     monkeypatch.setattr(synthetic, "draw", counted(synthetic.draw, drawn := []))
-    assert len(data.load_lesions("synthetic", 64, lambda t: t[:80])) == 80
-    assert len(drawn) == 80 - len(kept) and kept.items() < files(place).items()
+    assert len(data.load_lesions("synthetic", 64, lambda t: t[:40])) == 40
+    assert len(drawn) == 40 - len(kept) and kept.items() < files(place).items()
 
 
 def counted(function, calls):
@@ -399,17 +399,17 @@ DIGEST = """
 import hashlib
 from utils import data
 # GO
-lesions = data.load_lesions("synthetic", 32, lambda t: t[:24])
+lesions = data.load_lesions("synthetic", 32, lambda t: t[:20])
 print(hashlib.sha256(lesions.images.tobytes()).hexdigest())
 """
 
 
 def test_two_that_prepare_the_same_images_get_the_same(own):
     said = {out.splitlines()[-1] for out in at_once(DIGEST, count=3)}
-    expected = data.load_lesions("synthetic", 32, lambda t: t[:24]).images
+    expected = data.load_lesions("synthetic", 32, lambda t: t[:20]).images
     assert said == {hashlib.sha256(expected.tobytes()).hexdigest()}
     kept = files(own / "work")
-    assert len(kept) == 24 and all(Path(name).name.startswith("SYN_") for name in kept)
+    assert len(kept) == 20 and all(Path(name).name.startswith("SYN_") for name in kept)
 
 
 WEIGHTS = """
