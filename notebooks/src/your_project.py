@@ -91,7 +91,7 @@ _ = diagrams.own_project()
 # make them when they type.
 
 # %% cellView="form" jupyter={"source_hidden": true} tags=["folded"]
-folder, table_file, source = FOLDER, Path(FOLDER) / CSV, SOURCE
+folder, table_file, source = FOLDER, Path(FOLDER) / CSV, "folder"
 limits = LIMITS or (own.NO_LIMITS if FOLDER else own.LIMITS_OF_HAM10000)
 if not FOLDER:
     ham, source = data.load_table(SOURCE)
@@ -199,7 +199,7 @@ colours = trees.predict_proba(baselines.colour_features(pixels))[:, 1]
 # Then the network: a frozen base, whose features we compute once, and a head that is trained on them.
 
 # %%
-weights = pretrained.mobilenet_v2(0.35, 96, source)
+weights = pretrained.mobilenet_v2(0.35, 96, SOURCE if FOLDER else source)
 base = MobileNetV2((96, 96, 3), 0.35, include_top=False, weights=weights)
 network = keras.Sequential([keras.Input((SIZE, SIZE, 3))])
 network.add(layers.Resizing(96, 96))
