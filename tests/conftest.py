@@ -6,7 +6,6 @@ import ipaddress
 import os
 import shutil
 import socket
-import sys
 import threading
 
 import pytest
@@ -24,8 +23,6 @@ os.environ["COURSE_OFFLINE"] = "1"
 # Processes of tests share the processors: with several threads in each, scikit-learn's trees wait
 # for each other most of the time.
 threadpool_limits(1)
-# A grammar of addresses that jsonschema compiles for a second, and that no notebook needs.
-sys.modules.setdefault("rfc3987_syntax", None)
 settings.make_folders_absolute()
 
 
