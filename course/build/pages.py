@@ -12,7 +12,7 @@ from course.errors import CourseError
 from course.lessons import address, choose_lessons, name_of, number, pyproject, release
 from course.run import matrix
 from course.run.terminal import shown
-from utils import results, settings
+from utils import evaluation, results, settings
 
 PAGES = {
     "README.md": "readme.md",
@@ -94,7 +94,7 @@ def _shipped():
 def names():
     """What the templates may use."""
     # Here, as they import TensorFlow: `course status` does without.
-    from utils import evaluation, serve
+    from utils import serve
     from utils.augmentation import STRENGTHS
 
     repository, branch = address()
